@@ -1,0 +1,1 @@
+"""Alarm tree, logic, paging and state."""

@@ -1,0 +1,1 @@
+"""Capture, log, Parquet lake and retrieval of process variable history."""

@@ -1,0 +1,1 @@
+"""Versioned settings and topology in SQL, pushed into PVs."""

@@ -1,0 +1,1 @@
+"""EPICS database templates: the only place where a record is defined."""

@@ -1,0 +1,1 @@
+"""Soft IOCs: record engine, controller loop, drivers and simulators."""

@@ -1,0 +1,1 @@
+"""One module per controller protocol: a pure codec and a driver on top of it."""

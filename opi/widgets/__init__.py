@@ -1,0 +1,1 @@
+"""Widgets our screens share."""

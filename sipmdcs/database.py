@@ -1,0 +1,46 @@
+"""SQL: one declarative base per owner of tables, engines made alike for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from sipmdcs.errors import BadInput
+
+
+def make_engine(url: str | URL) -> Engine:
+    """An engine for ``sqlite:///file`` or ``postgresql+psycopg://…``; the folder of a SQLite file is made.
+
+    SQLite runs in WAL mode with foreign keys on, waits 10 s for a lock, and begins write transactions at once, so that
+    two writers queue instead of failing half way (sqlite.org/lang_transaction.html, "IMMEDIATE").
+
+    Raises:
+        BadInput: the URL cannot be understood or names another kind of database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as err:
+        raise BadInput(f"database URL {url!r} cannot be understood, expected sqlite:///FILE or postgresql+psycopg://…") from err
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    if backend != "sqlite":
+        raise BadInput(f"database URL {parsed}: {backend} is not supported, use sqlite or postgresql+psycopg")
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed)
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _configure_sqlite(connection: object, _record: object) -> None:
+    # The driver's own BEGIN comes too late for reads that are followed by writes; SQLAlchemy's "begin" event sends ours.
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,397 @@
+"""Records from EPICS database files: ``.template`` or ``.db``, and the ``.substitutions`` that multiply them.
+
+The syntax is that of EPICS Base 7 (Application Developer's Guide, "Database Definition"), read strictly: an undefined
+macro, an unknown keyword, a pattern row of the wrong length or a record defined twice is a ``BadInput`` naming file and line.
+EPICS Base would warn, guess or drop. What is read here loads unchanged into EPICS Base.
+
+Macros are expanded inside words and quoted strings. One macro standing for several words is not supported.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from sipmdcs.errors import BadInput
+from sipmdcs.macros import expand_macros
+
+MAX_NAME_LENGTH = 60
+"""Longest record name EPICS Base accepts (``PVNAME_STRINGSZ`` less the terminator)."""
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|\#[^\n]*)
+      | (?P<quoted>"(?:[^"\\\n]|\\.)*")
+      | (?P<punct>[(){},=])
+      | (?P<word>(?:\$\([^()]*(?:\([^()]*\)[^()]*)*\)|\$\{[^{}]*\}|[A-Za-z0-9_\-+:./\\\[\]<>;*@&%!~])+)
+    """,
+    re.VERBOSE,
+)
+_RECORD_NAME = re.compile(r"[^\s\"'.$]+")
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record, all macros expanded."""
+
+    type: str
+    """Record type, such as ``ai``."""
+    name: str
+    """Name of the record, at most 60 characters."""
+    fields: Mapping[str, str]
+    """Field values as written, by field name; a field that is not set is absent."""
+    info: Mapping[str, str]
+    """``info()`` items; a JSON value keeps its JSON text."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the same record."""
+    file: str = ""
+    """File of the definition."""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Line of each field, of each info item as ``info(name)``, and of the record itself as an empty string."""
+
+    def bad(self, key: str, message: str) -> BadInput:
+        """An error about one field (``HIHI``) or info item (``info(archive)``), naming the line it was written on."""
+        line = self.lines.get(key, self.lines.get(""))
+        return BadInput(message, file=self.file, line=line, key=f"{self.name}.{key}" if key else self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One statement of a record body, unexpanded: ``field``, ``info`` or ``alias``."""
+
+    kind: str
+    name: str
+    value: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """One record or stand-alone alias of a template, unexpanded."""
+
+    type: str
+    name: str
+    items: tuple[_Item, ...]
+    line: int
+
+
+class _Reader:
+    """Tokens of one file with a cursor; every complaint carries file and line."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.file = file
+        self._text = text
+        self._tokens: list[_Token] = []
+        self._offsets: list[int] = []
+        self._index = 0
+        self._tokenize(0, 1)
+
+    def _tokenize(self, position: int, line: int) -> None:
+        text = self._text
+        while position < len(text):
+            match = _TOKEN.match(text, position)
+            if match is None:
+                if text[position] == '"':
+                    raise BadInput("string is not closed before the end of the line", file=self.file, line=line)
+                # JSON holds characters that are no token anywhere else; take them one by one and let the grammar decide.
+                self._tokens.append(_Token("other", text[position], line))
+                self._offsets.append(position)
+                position += 1
+                continue
+            kind = match.lastgroup or ""
+            if kind != "space":
+                self._tokens.append(_Token(kind, match.group(), line))
+                self._offsets.append(position)
+            line += match.group().count("\n")
+            position = match.end()
+        self._tokens.append(_Token("end", "", line))
+        self._offsets.append(len(text))
+
+    @property
+    def line(self) -> int:
+        return self._tokens[self._index].line
+
+    def error(self, expected: str) -> BadInput:
+        token = self._tokens[self._index]
+        found = "end of file" if token.kind == "end" else token.text
+        return BadInput(f"expected {expected}, found {found}", file=self.file, line=token.line)
+
+    def at(self, *texts: str) -> bool:
+        token = self._tokens[self._index]
+        return token.kind in ("punct", "word") and token.text in texts
+
+    def at_end(self) -> bool:
+        return self._tokens[self._index].kind == "end"
+
+    def take(self, *texts: str) -> str:
+        if not self.at(*texts):
+            raise self.error(" or ".join(texts))
+        self._index += 1
+        return self._tokens[self._index - 1].text
+
+    def skip(self, text: str) -> bool:
+        """Step over ``text`` if it is next."""
+        if self.at(text):
+            self._index += 1
+            return True
+        return False
+
+    def value(self, what: str) -> str:
+        """A word, or a quoted string with its escapes resolved."""
+        token = self._tokens[self._index]
+        if token.kind not in ("word", "quoted"):
+            raise self.error(what)
+        self._index += 1
+        if token.kind == "word":
+            return token.text
+        return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), token.text[1:-1])
+
+    def json_text(self) -> str:
+        """A JSON object or array, as written; its brackets are matched outside strings."""
+        start = self._index
+        depth = 0
+        while True:
+            token = self._tokens[self._index]
+            if token.kind == "end":
+                raise self.error("the end of a JSON value")
+            self._index += 1
+            if token.kind != "quoted":
+                depth += sum(token.text.count(c) for c in "{[") - sum(token.text.count(c) for c in "}]")
+            if depth <= 0:
+                return self._text[self._offsets[start] : self._offsets[self._index - 1] + len(token.text)]
+
+    def at_json(self) -> bool:
+        token = self._tokens[self._index]
+        return token.text[:1] in ("{", "[") and token.kind != "quoted"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as err:
+        line = err.object[: err.start].count(b"\n") + 1
+        raise BadInput(f"byte 0x{err.object[err.start]:02x} is not UTF-8", file=path, line=line) from err
+    except OSError as err:
+        raise BadInput(f"cannot be read: {err.strerror}", file=path) from err
+
+
+@lru_cache(maxsize=256)
+def _parse_template(path: Path, _stamp: tuple[int, int]) -> tuple[_Body, ...]:
+    reader = _Reader(_read(path), str(path))
+    bodies: list[_Body] = []
+    while not reader.at_end():
+        line = reader.line
+        keyword = reader.take("record", "grecord", "alias")
+        reader.take("(")
+        first = reader.value("a record name" if keyword == "alias" else "a record type")
+        reader.take(",")
+        second = reader.value("an alias" if keyword == "alias" else "a record name")
+        reader.take(")")
+        if keyword == "alias":
+            bodies.append(_Body("alias", first, (_Item("alias", "", second, line),), line))
+        else:
+            bodies.append(_Body(first, second, tuple(_record_items(reader)), line))
+    return tuple(bodies)
+
+
+def _record_items(reader: _Reader) -> Iterator[_Item]:
+    if not reader.skip("{"):
+        return
+    while not reader.skip("}"):
+        line = reader.line
+        keyword = reader.take("field", "info", "alias")
+        reader.take("(")
+        if keyword == "alias":
+            yield _Item("alias", "", reader.value("an alias"), line)
+        else:
+            name = reader.value(f"the name of the {keyword}")
+            reader.take(",")
+            yield _Item(keyword, name, _value_or_json(reader), line)
+        reader.take(")")
+
+
+def _value_or_json(reader: _Reader) -> str:
+    if not reader.at_json():
+        return reader.value("a value")
+    line = reader.line
+    text = reader.json_text()
+    if "$" not in text:
+        try:
+            json.loads(text)
+        except ValueError as err:
+            raise BadInput(f"not valid JSON: {err}", file=reader.file, line=line) from err
+    return text
+
+
+def load_template(path: Path, macros: Mapping[str, str]) -> list[Record]:
+    """All records of a ``.template`` or ``.db`` file with macros expanded, aliases attached to their records.
+
+    Raises:
+        BadInput: anything that is not plain EPICS database syntax, with file and line.
+    """
+    try:
+        stat = path.stat()
+    except OSError as err:
+        raise BadInput(f"cannot be read: {err.strerror}", file=path) from err
+    records: dict[str, Record] = {}
+    for body in _parse_template(path, (stat.st_mtime_ns, stat.st_size)):
+        name = expand_macros(body.name, macros, file=path, line=body.line)
+        if body.type == "alias":
+            if name not in records:
+                raise BadInput(f"alias of {name}, which is not defined above", file=path, line=body.line)
+            alias = expand_macros(body.items[0].value, macros, file=path, line=body.line)
+            _check_name(alias, path, body.line)
+            records[name] = _with_alias(records[name], alias)
+            continue
+        _check_name(name, path, body.line)
+        if name in records:
+            raise BadInput(f"record {name} is already defined at line {records[name].lines['']}", file=path, line=body.line)
+        records[name] = _expand_record(body, name, macros, path)
+    return list(records.values())
+
+
+def _expand_record(body: _Body, name: str, macros: Mapping[str, str], path: Path) -> Record:
+    fields: dict[str, str] = {}
+    info: dict[str, str] = {}
+    aliases: list[str] = []
+    lines: dict[str, int] = {"": body.line}
+    for item in body.items:
+        value = expand_macros(item.value, macros, file=path, line=item.line)
+        if item.kind == "alias":
+            _check_name(value, path, item.line)
+            aliases.append(value)
+            continue
+        target, key = (fields, item.name) if item.kind == "field" else (info, f"info({item.name})")
+        if item.name in target:
+            raise BadInput(f"{item.kind} {item.name} of {name} is set twice", file=path, line=item.line)
+        target[item.name] = value
+        lines[key] = item.line
+    record_type = expand_macros(body.type, macros, file=path, line=body.line)
+    return Record(record_type, name, fields, info, tuple(aliases), str(path), lines)
+
+
+def _with_alias(record: Record, alias: str) -> Record:
+    aliases = (*record.aliases, alias)
+    return Record(record.type, record.name, record.fields, record.info, aliases, record.file, record.lines)
+
+
+def _check_name(name: str, path: Path, line: int) -> None:
+    if len(name) > MAX_NAME_LENGTH:
+        raise BadInput(f"name {name} has {len(name)} characters, EPICS allows {MAX_NAME_LENGTH}", file=path, line=line)
+    if not _RECORD_NAME.fullmatch(name):
+        raise BadInput(f"name {name!r} is empty or holds a blank, quote, dot or dollar sign", file=path, line=line)
+
+
+def load_substitutions(path: Path, search_path: Sequence[Path], macros: Mapping[str, str] | None = None) -> list[Record]:
+    """All records of a ``.substitutions`` file; templates are looked up beside it, then along ``search_path``.
+
+    Raises:
+        BadInput: as ``load_template``; also a template that is not found, a row that does not fit its pattern, or one record
+            name made twice, by whichever rows.
+    """
+    records: dict[str, Record] = {}
+    for template, line, row in _rows(path, dict(macros or {})):
+        for record in load_template(_find(template, path, line, search_path), row):
+            for name in (record.name, *record.aliases):
+                if name in records:
+                    raise BadInput(f"{name} from {template} is already made by an earlier row", file=path, line=line)
+                records[name] = record
+    return list({id(record): record for record in records.values()}.values())
+
+
+def _find(template: str, path: Path, line: int, search_path: Sequence[Path]) -> Path:
+    folders = (path.parent, *search_path)
+    for folder in folders:
+        if (folder / template).is_file():
+            return folder / template
+    looked = ", ".join(map(str, folders))
+    raise BadInput(f"template {template} is not in {looked}", file=path, line=line)
+
+
+def _rows(path: Path, macros: dict[str, str]) -> Iterator[tuple[str, int, dict[str, str]]]:
+    """Each instantiation: template name, line, and the macros that hold for it."""
+    reader = _Reader(_read(path), str(path))
+    scope = dict(macros)
+    while not reader.at_end():
+        if reader.take("global", "file") == "global":
+            scope.update(_assignments(reader))
+            continue
+        template = expand_macros(reader.value("a template name"), scope, file=path, line=reader.line)
+        reader.take("{")
+        pattern: list[str] | None = None
+        if reader.skip("pattern"):
+            reader.take("{")
+            pattern = _words(reader, "a macro name")
+        while not reader.skip("}"):
+            line = reader.line
+            if pattern is None:
+                yield template, line, scope | _assignments(reader)
+                continue
+            reader.take("{")
+            values = _words(reader, "a value")
+            if len(values) != len(pattern):
+                message = f"row has {len(values)} values, the pattern {len(pattern)} ({', '.join(pattern)})"
+                raise BadInput(message, file=path, line=line)
+            yield template, line, scope | dict(zip(pattern, values, strict=True))
+
+
+def _assignments(reader: _Reader) -> dict[str, str]:
+    reader.take("{")
+    out: dict[str, str] = {}
+    while not reader.skip("}"):
+        line = reader.line
+        name = reader.value("a macro name")
+        if name in out:
+            raise BadInput(f"macro {name} is set twice", file=reader.file, line=line)
+        reader.take("=")
+        out[name] = reader.value(f"the value of {name}")
+        reader.skip(",")
+    return out
+
+
+def _words(reader: _Reader, what: str) -> list[str]:
+    out: list[str] = []
+    while not reader.skip("}"):
+        out.append(reader.value(what))
+        reader.skip(",")
+    return out
+
+
+def quote(text: str) -> str:
+    """``text`` as a quoted string of the database syntax."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    return f'"{escaped}"'
+
+
+def format_records(records: Iterable[Record]) -> str:
+    """Records as plain database text, macros gone: what EPICS Base or another tool loads."""
+    out: list[str] = []
+    for record in records:
+        out.append(f"record({record.type}, {quote(record.name)}) {{")
+        out += [f"    alias({quote(alias)})" for alias in record.aliases]
+        out += [f"    field({name}, {_field_text(value)})" for name, value in record.fields.items()]
+        out += [f"    info({name}, {_field_text(value)})" for name, value in record.info.items()]
+        out.append("}")
+    return "\n".join(out) + "\n"
+
+
+def _field_text(value: str) -> str:
+    if value[:1] in ("{", "["):
+        try:
+            json.loads(value)
+        except ValueError:
+            return quote(value)
+        return value
+    return quote(value)

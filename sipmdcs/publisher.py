@@ -1,0 +1,72 @@
+"""How a service publishes PVs without knowing who serves them.
+
+The record engine lives in ``iocs/``, which no service may import. It registers itself in the entry-point group
+``sipmdcs.publisher``; ``open_publisher`` finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+from sipmdcs.epicsdb import Record
+from sipmdcs.errors import ServiceError
+from sipmdcs.severity import Severity, Status
+
+Value = float | int | str | Sequence[float] | Sequence[int] | Sequence[str]
+"""What a record can hold: a number, an enumeration index, a string or an array."""
+
+WriteHandler = Callable[[Value], Awaitable[None]]
+"""Called in the event loop after a client wrote a record; the client's put completes when it returns, and is refused
+with the text of a ``DcsError`` that it raises."""
+
+
+class Publisher(Protocol):
+    """A Channel Access server with the records of one service."""
+
+    def post(
+        self,
+        values: Mapping[str, Value],
+        *,
+        time_ns: int | None = None,
+        severity: Severity | None = None,
+        status: Status = Status.NO_ALARM,
+    ) -> None:
+        """Give records new values and process each once; all go out together.
+
+        Args:
+            values: new ``VAL`` by record name.
+            time_ns: time stamp, Unix nanoseconds; the present if left out.
+            severity: raise at least this severity, with ``status`` as reason, whatever the limits say.
+            status: reason that goes with ``severity``.
+        """
+        ...
+
+    def on_write(self, name: str, handler: WriteHandler) -> None:
+        """Call ``handler`` with the new value whenever a client writes the record ``name``."""
+        ...
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        ...
+
+
+PublisherFactory = Callable[[Iterable[Record], Path | None], Publisher]
+"""Makes a publisher from records and an access security file (``.acf``), if any. Addresses and ports come from the EPICS
+environment variables, which the command line sets from the site file before anything else."""
+
+
+def open_publisher(records: Iterable[Record], access_file: Path | None = None) -> Publisher:
+    """The installed Channel Access server, loaded with ``records``.
+
+    Raises:
+        ServiceError: no server is installed.
+        BadInput: a record uses a type or field that the server does not implement.
+    """
+    points = list(entry_points(group="sipmdcs.publisher"))
+    if len(points) != 1:
+        raise ServiceError(f"expected one entry point in group sipmdcs.publisher, found {len(points)}; run make install")
+    factory: PublisherFactory = points[0].load()
+    return factory(records, access_file)

@@ -1,0 +1,145 @@
+"""What a record says about itself beyond its value: archiving, alarming, autosave, hardware address.
+
+Everything here is read from a ``Record``, so that each fact has one place: the template.
+
+========================  =================================================================================
+``info(archive, …)``      ``"monitor, 1.0"`` or ``"scan, 10"``: method, then seconds. For ``monitor`` the
+                          number is the fastest period that is expected, for ``scan`` the sampling period.
+``info(alarm, …)``        ``"PVETO/HV13/CH01 latch=no delay=5 guidance=over-current"``: path in the alarm tree,
+                          then options. Quote a path that holds blanks with single quotes.
+``info(autosaveFields)``  ``"VAL HIHI HIGH"``: fields that survive a restart.
+``INP``, ``OUT``          ``"@asyn(PORT,ADDR)PARAMETER"``: port, address (0 if left out), parameter.
+========================  =================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sipmdcs.epicsdb import Record
+
+
+class ArchiveMethod(StrEnum):
+    """How samples are taken."""
+
+    MONITOR = "monitor"
+    """Every change the server posts."""
+    SCAN = "scan"
+    """The newest value once a period."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivePolicy:
+    """What ``info(archive, …)`` asks for."""
+
+    method: ArchiveMethod
+    period_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmInfo:
+    """What ``info(alarm, …)`` says of one PV; meanings as in Phoebus."""
+
+    path: tuple[str, ...]
+    """Place in the tree, the root left out; the PV hangs below the last one."""
+    latching: bool = True
+    annunciating: bool = True
+    delay_s: int = 0
+    count: int = 0
+    guidance: str = ""
+    """Key of a guidance text in the site's ``alarms.yaml``."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAddress:
+    """What ``@asyn(PORT,ADDR)PARAMETER`` in ``INP`` or ``OUT`` says."""
+
+    port: str
+    address: int
+    parameter: str
+
+
+_ASYN = re.compile(r"@asyn\(\s*(?P<port>[^,()\s]+)\s*(?:,\s*(?P<addr>\d+)\s*)?\)\s*(?P<parameter>[A-Z0-9_]+)")
+
+
+def archive_policy(record: Record) -> ArchivePolicy | None:
+    """The archive policy of a record, ``None`` if it asks for none.
+
+    Raises:
+        BadInput: the text is not ``method, seconds``.
+    """
+    text = record.info.get("archive")
+    if text is None:
+        return None
+    method, _, period = (part.strip() for part in text.partition(","))
+    try:
+        policy = ArchivePolicy(ArchiveMethod(method), float(period))
+    except ValueError:
+        policy = None
+    if policy is None or not 0 < policy.period_s < 1e6:
+        raise record.bad("info(archive)", f'{text!r} is no archive policy, expected "monitor, SECONDS" or "scan, SECONDS"')
+    return policy
+
+
+def alarm_info(record: Record) -> AlarmInfo | None:
+    """Where a record stands in the alarm tree and how it behaves there, ``None`` if it does not alarm.
+
+    Raises:
+        BadInput: an unknown option, a bad value or no path.
+    """
+    text = record.info.get("alarm")
+    if text is None:
+        return None
+    try:
+        words = shlex.split(text)
+    except ValueError as err:
+        raise record.bad("info(alarm)", f"{text!r}: {err}") from err
+    if not words or "=" in words[0] or not all(words[0].split("/")):
+        raise record.bad("info(alarm)", f"{text!r} does not start with a path such as PVETO/HV13/CH01")
+    options: dict[str, bool | int | str] = {}
+    for word in words[1:]:
+        key, has_value, value = word.partition("=")
+        if not has_value:
+            raise record.bad("info(alarm)", f"{word!r} is not of the form option=value")
+        options |= _alarm_option(record, key, value)
+    return AlarmInfo(tuple(words[0].split("/")), **options)  # type: ignore[arg-type]
+
+
+def _alarm_option(record: Record, key: str, value: str) -> dict[str, bool | int | str]:
+    match key:
+        case "latch" | "annunciate":
+            if value not in ("yes", "no"):
+                raise record.bad("info(alarm)", f"{key}={value}: expected yes or no")
+            return {"latching" if key == "latch" else "annunciating": value == "yes"}
+        case "delay" | "count":
+            if not value.isdecimal():
+                raise record.bad("info(alarm)", f"{key}={value}: expected a whole number")
+            return {"delay_s" if key == "delay" else "count": int(value)}
+        case "guidance":
+            return {"guidance": value}
+        case _:
+            raise record.bad("info(alarm)", f"unknown option {key}, expected latch, annunciate, delay, count or guidance")
+
+
+def autosave_fields(record: Record) -> tuple[str, ...]:
+    """Fields of a record that survive a restart, in the order written; empty if none."""
+    return tuple(record.info.get("autosaveFields", "").split())
+
+
+def device_address(record: Record) -> DeviceAddress | None:
+    """The hardware parameter a record is bound to, ``None`` for a record without ``asyn…`` device type.
+
+    Raises:
+        BadInput: the device type says asyn but neither ``INP`` nor ``OUT`` is ``@asyn(PORT,ADDR)PARAMETER``.
+    """
+    if not record.fields.get("DTYP", "").startswith("asyn"):
+        return None
+    link = "INP" if "INP" in record.fields else "OUT"
+    text = record.fields.get(link, "")
+    match = _ASYN.fullmatch(text)
+    if match is None:
+        raise record.bad(link, f"{text!r} is no device address, expected @asyn(PORT,ADDR)PARAMETER")
+    return DeviceAddress(match["port"], int(match["addr"] or 0), match["parameter"])

@@ -1,0 +1,244 @@
+"""The site folder: one folder is one installation.
+
+``site.yaml`` names ports, services, controllers and how they are spread over IOC processes. ``var/`` below the folder holds all
+state. What is cabled to which controller is not here but in the configuration database; it reaches the IOCs as rendered
+``.substitutions`` files in ``var/rendered``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from sipmdcs.epicsdb import Record, load_substitutions
+from sipmdcs.errors import BadInput
+from sipmdcs.yamlfile import Strict, read_yaml
+
+SITE_FILE = "site.yaml"
+
+
+def _name_part(text: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]*", text):
+        raise ValueError("expected upper-case letters, digits and underscores, as in a PV name")
+    return text
+
+
+def _address(text: str) -> str:
+    ipaddress.IPv4Address(text)
+    return text
+
+
+NamePart = Annotated[str, AfterValidator(_name_part)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class ChannelAccess(Strict):
+    """Where Channel Access listens. Loopback unless the site says otherwise."""
+
+    server_port: Port = 5064
+    repeater_port: Port = 5065
+    interface: Address = "127.0.0.1"
+    """Address the IOCs bind to."""
+    address_list: tuple[Address, ...] = ()
+    """Where clients search; left out, the broadcast address of the loopback network, on which every IOC of this machine
+    hears a search although they share one port."""
+
+
+class HttpService(Strict):
+    """Where a service answers HTTP."""
+
+    port: Port
+    interface: Address = "127.0.0.1"
+
+
+class Controller(Strict):
+    """One controller that is installed."""
+
+    driver: str
+    """Kind of controller: a name of the entry-point group ``sipmdcs.drivers``."""
+    id: str
+    """Name of the controller in the channel table, such as ``13``."""
+    subsystem: NamePart
+    port: str
+    """The wire: ``serial:///dev/ttyUSB0``, ``tcp://192.168.5.13``, or ``sim`` for a simulator of this site."""
+    poll_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """Poll period, seconds."""
+
+
+class Ioc(Strict):
+    """One IOC process."""
+
+    controllers: Annotated[tuple[NamePart, ...], Field(min_length=1)]
+
+
+class SiteFile(Strict):
+    """Schema of ``site.yaml``."""
+
+    name: str
+    prefix: NamePart
+    """First part of every PV name."""
+    channel_access: ChannelAccess = ChannelAccess()
+    database: str = ""
+    """SQL URL; left out, SQLite in ``var``."""
+    archive: str = ""
+    """Folder of the archive; left out, ``var/archive``."""
+    archiver: HttpService = HttpService(port=17665)
+    alarms: HttpService = HttpService(port=8081)
+    services: tuple[str, ...] = ("archiver", "alarms")
+    """Services that ``up`` starts besides the IOCs."""
+    controllers: Annotated[dict[NamePart, Controller], Field(min_length=1)]
+    iocs: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], Ioc], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _every_controller_has_one_ioc(self) -> SiteFile:
+        homes: dict[str, str] = {}
+        for ioc, entry in self.iocs.items():
+            for name in entry.controllers:
+                if name not in self.controllers:
+                    raise ValueError(f"IOC {ioc} names controller {name}, which is not under controllers")
+                if name in homes:
+                    raise ValueError(f"controller {name} is in IOC {homes[name]} and in IOC {ioc}")
+                homes[name] = ioc
+        if homeless := sorted(self.controllers.keys() - homes.keys()):
+            raise ValueError(f"controller {homeless[0]} is in no IOC")
+        return self
+
+
+class Site:
+    """An installation: its folder and what its ``site.yaml`` says."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the site in ``folder``.
+
+        Raises:
+            BadInput: there is no ``site.yaml`` or it is not what the schema expects.
+        """
+        self.folder = folder.resolve()
+        if not (self.folder / SITE_FILE).is_file():
+            raise BadInput(f"no {SITE_FILE} here; name a site folder with --site", file=self.folder)
+        self.file = read_yaml(self.folder / SITE_FILE, SiteFile)
+
+    @property
+    def var(self) -> Path:
+        """Folder of all state."""
+        return self.folder / "var"
+
+    @property
+    def rendered(self) -> Path:
+        """Folder of the files that IOCs boot from."""
+        return self.var / "rendered"
+
+    @property
+    def database_url(self) -> str:
+        """SQL URL of configuration and topology."""
+        return self.file.database or f"sqlite:///{self.var / 'sipmdcs.sqlite'}"
+
+    @property
+    def archive_folder(self) -> Path:
+        """Folder of the archive."""
+        return Path(self.file.archive) if self.file.archive else self.var / "archive"
+
+    @property
+    def access_file(self) -> Path | None:
+        """Access security of every IOC and service: the site's own file, else the one that comes with the templates."""
+        own = self.folder / "access.acf"
+        return own if own.is_file() else packaged_templates() / "access.acf"
+
+    @property
+    def template_path(self) -> tuple[Path, ...]:
+        """Where templates are looked up: the site's own first, then ours."""
+        return (self.folder / "db_templates", packaged_templates())
+
+    def simulator_endpoint(self, controller: str) -> Path:
+        """File in which the simulator of a controller says where it listens."""
+        return self.var / "sim" / f"{controller}.json"
+
+    def ioc_of(self, controller: str) -> str:
+        """Name of the IOC that runs a controller."""
+        return next(name for name, ioc in self.file.iocs.items() if controller in ioc.controllers)
+
+    def controller_prefix(self, controller: str) -> str:
+        """``DET:SUB:CTRL`` of a controller."""
+        return f"{self.file.prefix}:{self.file.controllers[controller].subsystem}:{controller}"
+
+    def service_prefix(self, service: str) -> str:
+        """``DET:SYS:SERVICE`` of a service or an IOC process."""
+        return f"{self.file.prefix}:SYS:{service.upper().replace('-', '_')}"
+
+    def ca_environment(self) -> dict[str, str]:
+        """EPICS environment variables of every process of this site, servers and clients alike."""
+        access = self.file.channel_access
+        loopback = ipaddress.IPv4Address(access.interface).is_loopback
+        default = "127.255.255.255" if loopback else access.interface
+        addresses = " ".join(access.address_list or (default,))
+        return {
+            "EPICS_CA_ADDR_LIST": addresses,
+            "EPICS_CA_AUTO_ADDR_LIST": "NO",
+            "EPICS_CA_SERVER_PORT": str(access.server_port),
+            "EPICS_CA_REPEATER_PORT": str(access.repeater_port),
+            "EPICS_CAS_SERVER_PORT": str(access.server_port),
+            "EPICS_CAS_INTF_ADDR_LIST": access.interface,
+            "EPICS_CAS_BEACON_ADDR_LIST": addresses,
+            "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
+            "EPICS_CAS_BEACON_PORT": str(access.repeater_port),
+        }
+
+    @cached_property
+    def service_names(self) -> tuple[str, ...]:
+        """IOC processes and services, in the order they are started."""
+        return (*self.file.iocs, *self.file.services)
+
+    def ioc_records(self, ioc: str) -> list[Record]:
+        """Records of one IOC process: its rendered controllers and its own service PVs.
+
+        Raises:
+            BadInput: nothing is rendered for it yet, or a file is wrong.
+        """
+        path = self.rendered / f"{ioc}.substitutions"
+        if not path.is_file():
+            raise BadInput("is not rendered yet; run: sipmdcs config render", file=path)
+        return [*load_substitutions(path, self.template_path), *self.service_records(ioc, "ioc")]
+
+    def service_records(self, service: str, kind: str | None = None) -> list[Record]:
+        """Service PVs of one process, from ``KIND.substitutions`` among the templates.
+
+        Args:
+            service: name of the IOC or service.
+            kind: name of the file; the service's own name if left out.
+        """
+        path = self.find_template(f"{kind or service}.substitutions")
+        macros = {"DET": self.file.prefix, "S": self.service_prefix(service), "NAME": service}
+        return load_substitutions(path, self.template_path, macros)
+
+    def find_template(self, name: str) -> Path:
+        """A template or substitution file, the site's own before ours.
+
+        Raises:
+            BadInput: there is none of that name.
+        """
+        for folder in self.template_path:
+            if (folder / name).is_file():
+                return folder / name
+        raise BadInput(f"{name} is not among the templates in {', '.join(map(str, self.template_path))}")
+
+    def all_records(self) -> Iterator[tuple[str, Record]]:
+        """Every record of the site with the name of the process that serves it."""
+        for ioc in self.file.iocs:
+            for record in self.ioc_records(ioc):
+                yield ioc, record
+        for service in self.file.services:
+            for record in self.service_records(service):
+                yield service, record
+
+
+def packaged_templates() -> Path:
+    """Folder of the templates that come with the program."""
+    return Path(str(files("db_templates")))

@@ -1,0 +1,1 @@
+"""Process control: every service under one supervisor."""

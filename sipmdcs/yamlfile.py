@@ -1,0 +1,96 @@
+"""YAML files written by people: read with the safe loader, checked by a schema, complained about by line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sipmdcs.errors import BadInput
+
+
+class Strict(BaseModel):
+    """Base of every schema: an unknown key is an error, nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+KeyPath = tuple[Hashable, ...]
+
+
+def read_yaml(path: Path, schema: type[Model]) -> Model:
+    """One YAML file as an instance of ``schema``.
+
+    Raises:
+        BadInput: not readable, not UTF-8, not YAML, a key twice, or not what the schema expects; the first
+            problem only, with file, line and key.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as err:
+        line = err.object[: err.start].count(b"\n") + 1
+        raise BadInput(f"byte 0x{err.object[err.start]:02x} is not UTF-8", file=path, line=line) from err
+    except OSError as err:
+        raise BadInput(f"cannot be read: {err.strerror}", file=path) from err
+    return parse_yaml(text, schema, path)
+
+
+def parse_yaml(text: str, schema: type[Model], path: Path) -> Model:
+    """As ``read_yaml``, from text; ``path`` is only for messages."""
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        lines: dict[KeyPath, int] = {}
+        if root is not None:
+            _index_lines(root, (), lines, path)
+        data = {} if root is None else loader.construct_document(root)
+    except yaml.MarkedYAMLError as err:
+        line = err.problem_mark.line + 1 if err.problem_mark else None
+        raise BadInput(f"not valid YAML: {err.problem or err.context}", file=path, line=line) from err
+    except yaml.YAMLError as err:
+        raise BadInput(f"not valid YAML: {err}", file=path) from err
+    finally:
+        loader.dispose()
+    try:
+        return schema.model_validate(data)
+    except ValidationError as err:
+        raise _first_problem(err, lines, path) from err
+
+
+def _index_lines(node: yaml.Node, key_path: KeyPath, lines: dict[KeyPath, int], path: Path) -> None:
+    lines.setdefault(key_path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            child = (*key_path, key_node.value if isinstance(key_node, yaml.ScalarNode) else str(key_node.value))
+            line = key_node.start_mark.line + 1
+            if child in lines:
+                raise BadInput(f"given twice, first at line {lines[child]}", file=path, line=line, key=_dotted(child))
+            lines[child] = line
+            _index_lines(value_node, child, lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            child = (*key_path, index)
+            lines[child] = item.start_mark.line + 1
+            _index_lines(item, child, lines, path)
+
+
+def _dotted(key_path: KeyPath) -> str:
+    return ".".join(str(part) for part in key_path)
+
+
+def _first_problem(err: ValidationError, lines: dict[KeyPath, int], path: Path) -> BadInput:
+    problem: Any = err.errors()[0]
+    location: KeyPath = tuple(problem["loc"])
+    known = next((location[:n] for n in range(len(location), -1, -1) if location[:n] in lines), ())
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = "unknown key"
+    elif problem["type"] == "missing":
+        message = "is missing"
+    elif not isinstance(problem.get("input"), dict | list):
+        message = f"{message}, found {problem['input']!r}"
+    return BadInput(message[0].lower() + message[1:], file=path, line=lines.get(known), key=_dotted(location) or None)
