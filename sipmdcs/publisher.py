@@ -44,6 +44,14 @@ class Publisher(Protocol):
         """
         ...
 
+    def invalidate(self, names: Iterable[str], status: Status) -> None:
+        """Mark records INVALID with ``status`` as reason; they keep their values until the next ``post``."""
+        ...
+
+    def value(self, name: str) -> Value:
+        """The present value of a record: a set-point as restored or last written."""
+        ...
+
     def on_write(self, name: str, handler: WriteHandler) -> None:
         """Call ``handler`` with the new value whenever a client writes the record ``name``."""
         ...
