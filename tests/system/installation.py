@@ -1,0 +1,102 @@
+"""A running site as a test sees it: its command line and its independent clients."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.handlers import Message
+
+
+class Mailbox(Message):
+    """Every mail that came in, with the time it came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mails: list[tuple[float, Any]] = []
+
+    def handle_message(self, message: Any) -> None:
+        self.mails.append((time.time(), message))
+
+
+class EpicsClient:
+    """``epics_process.py`` as an object."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("epics_process.py"))]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        )
+
+    def ask(self, op: str, **arguments: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"op": op, **arguments}) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate(timeout=10)
+
+
+class Installation:
+    """A running site: its folder, its command line, its clients."""
+
+    def __init__(self, folder: Path, ports: list[int], mailbox: Mailbox) -> None:
+        self.folder = folder
+        self.ca_port, self.repeater_port, self.archiver_port, self.alarms_port = ports
+        self.mailbox = mailbox
+        self.environment = os.environ | {
+            "SIPMDCS_SITE": str(folder),
+            "EPICS_CA_ADDR_LIST": "127.255.255.255",
+            "EPICS_CA_AUTO_ADDR_LIST": "NO",
+            "EPICS_CA_SERVER_PORT": str(self.ca_port),
+            "EPICS_CA_REPEATER_PORT": str(self.repeater_port),
+        }
+
+    def run(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """One ``sipmdcs`` command; its output is in the assertion when it fails."""
+        program = Path(sys.executable).with_name("sipmdcs")
+        done = subprocess.run(
+            [str(program), *arguments], capture_output=True, text=True, timeout=timeout, env=self.environment, check=False
+        )
+        if check:
+            assert done.returncode == 0, f"sipmdcs {' '.join(arguments)}: {done.stdout}\n{done.stderr}"
+        return done
+
+    def status(self) -> dict[str, Any]:
+        """Services by name, from ``status --json``."""
+        done = self.run("status", "--json", check=False)
+        return {service["name"]: service for service in json.loads(done.stdout)["services"]}
+
+    def history(self, pv: str, start: float, end: float) -> list[dict[str, Any]]:
+        """Samples of one PV between two Unix times, from the archiver's HTTP interface."""
+        query = urllib.parse.urlencode({"pv": pv, "from": _iso(start), "to": _iso(end)})
+        url = f"http://127.0.0.1:{self.archiver_port}/retrieval/data/getData.json?{query}"
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            return json.load(reply)[0]["data"]
+
+    def epics(self) -> EpicsClient:
+        return EpicsClient(self.environment)
+
+
+def _iso(when: float) -> str:
+    seconds, micros = divmod(round(when * 1e6), 1_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micros:06d}Z"
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, what: str, period: float = 0.2) -> float:
+    """Wait for a condition; returns the seconds it took."""
+    start = time.monotonic()
+    while not condition():
+        if time.monotonic() - start > timeout:
+            pytest.fail(f"{what}: not within {timeout} s")
+        time.sleep(period)
+    return time.monotonic() - start

@@ -1,0 +1,201 @@
+"""The whole chain on real input: SQL to wire, readback, archive, alarm, page; seen by independent clients only."""
+
+import csv
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.system.installation import EpicsClient, Installation, wait_until
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+CONTROLLERS = {
+    "PVETO": ("13", "15", "16", "19", "21", "23"),
+    "EVETO": ("07", "08", "10", "14", "22", "24"),
+    "HEPVETO": ("17", "18"),
+}
+MINOR, MAJOR = 1, 2
+DBE_LOG_ALARM = 2 | 4
+
+
+@pytest.fixture(scope="module")
+def table(shared_data: Path) -> list[dict[str, str]]:
+    with (shared_data / "padme" / "sipm_channels.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def expected(table: list[dict[str, str]]) -> dict[str, float]:
+    """Operating voltage by channel prefix, of the channels that the site has."""
+    subsystem = {controller: name for name, controllers in CONTROLLERS.items() for controller in controllers}
+    return {
+        f"PADME:{subsystem[row['controller']]}:HV{row['controller']}:CH{row['channel']}": float(row["vop_V"])
+        for row in table
+        if row["controller"] in subsystem
+    }
+
+
+@pytest.fixture(scope="module")
+def epics(installation: Installation, pushed: None) -> EpicsClient:
+    client = installation.epics()
+    return client
+
+
+@pytest.fixture(scope="module")
+def pushed(installation: Installation, shared_data: Path) -> None:
+    """Import, start, push: what every test below builds on."""
+    padme = shared_data / "padme"
+    mappings = [argument for name in ("pveto", "eveto") for argument in ("--mapping", str(padme / f"{name}_mapping.csv"))]
+    installation.run("config", "import", "--channels", str(padme / "sipm_channels.csv"), *mappings)
+    installation.run("up")
+    installation.run("config", "push")
+
+
+def test_all_channels_are_in_sql(installation: Installation, pushed: None, table: list[dict[str, str]]) -> None:
+    with sqlite3.connect(installation.folder / "var" / "sipmdcs.sqlite") as database:
+        (channels,) = database.execute("SELECT count(*) FROM channel").fetchone()
+    assert len(table) == 256
+    assert channels >= 256
+
+
+def test_every_bias_is_within_10_mv(epics: EpicsClient, expected: dict[str, float]) -> None:
+    assert len(expected) == 224
+    readings = epics.ask("get", names=[f"{prefix}:BIAS_RBV" for prefix in expected])
+    off = {
+        prefix: readings[f"{prefix}:BIAS_RBV"]
+        for prefix, volts in expected.items()
+        if readings[f"{prefix}:BIAS_RBV"] is None or abs(readings[f"{prefix}:BIAS_RBV"]["value"] - volts) > 0.010
+    }
+    assert not off
+    assert all(reading["severity"] == 0 for reading in readings.values())
+
+
+def test_a_second_push_writes_nothing(installation: Installation, pushed: None) -> None:
+    done = installation.run("config", "push", "--dry-run")
+    assert "0 " in done.stdout
+
+
+def test_voltages_rise_when_switched_on(epics: EpicsClient, expected: dict[str, float]) -> None:
+    controllers = sorted({prefix.rsplit(":", 1)[0] for prefix in expected})
+    epics.ask("put", values={f"{controller}:ALL_ON": 1 for controller in controllers}, timeout=30)
+    names = [f"{prefix}:VMON_RBV" for prefix in expected]
+
+    def all_up() -> bool:
+        readings = epics.ask("get", names=names)
+        return all(abs(readings[f"{p}:VMON_RBV"]["value"] - volts) < 0.1 for p, volts in expected.items())
+
+    wait_until(all_up, 60, "every channel at its operating voltage", period=1)
+
+
+def test_broken_channel_is_paged_within_5_s(installation: Installation, epics: EpicsClient) -> None:
+    pv = "PADME:PVETO:HV13:CH05:CURRENT_RBV"
+    before = len(installation.mailbox.mails)
+    installation.run("sim", "fault", "HV13", "5", "extra-current", "10")
+    wait_until(lambda: epics.ask("get", names=[pv])[pv]["severity"] == MAJOR, 15, f"{pv} in MAJOR alarm", period=0.1)
+    became_major = time.time()
+    wait_until(lambda: len(installation.mailbox.mails) > before, 10, "a page", period=0.05)
+    arrived, mail = installation.mailbox.mails[before]
+    text = f"{mail['Subject']}\n{mail.get_payload()}"
+    assert arrived - became_major < 5
+    assert pv in text
+    assert "MAJOR" in text
+    active = installation.run("alarm", "list").stdout
+    assert pv in active
+    installation.run("alarm", "ack", pv, "--comment", "seen")
+    installation.run("sim", "fault", "HV13", "5", "extra-current", "0")
+
+
+def test_killed_archiver_loses_nothing_older_than_a_second(
+    installation: Installation, epics: EpicsClient, expected: dict[str, float]
+) -> None:
+    watched = [f"{prefix}:CURRENT_RBV" for prefix in list(expected)[:32]]
+    epics.ask("watch", names=watched, mask=DBE_LOG_ALARM)
+    wait_until(lambda: len(epics.ask("watched")) > 300, 60, "300 events on the independent client", period=1)
+    pid = installation.status()["archiver"]["pid"]
+    killed = time.time()
+    os.kill(pid, signal.SIGKILL)
+
+    def back() -> bool:
+        service = installation.status()["archiver"]
+        return service["state"] == "RUNNING" and service["pid"] not in (None, pid)
+
+    wait_until(back, 30, "the archiver restarted by the supervisor")
+    wait_until(_answers(installation, watched[0]), 30, "the archiver answering")
+    restarted = time.time()
+    seen = len(epics.ask("watched"))
+    wait_until(lambda: len(epics.ask("watched")) > seen + 200, 60, "200 more events", period=1)
+    end = time.time()
+    # What came in during the last second need not be on disk, but it is in memory and must be served all the same.
+    time_of = {pv: [] for pv in watched}
+    for pv, stamp, value, _ in epics.ask("watched"):
+        time_of[pv].append((stamp, value))
+    for pv in watched:
+        archived = installation.history(pv, killed - 3600, end)
+        stamps = [sample["secs"] + sample["nanos"] / 1e9 for sample in archived]
+        kept = {round(stamp, 6): sample["val"] for stamp, sample in zip(stamps, archived, strict=True)}
+        lost = [stamp for stamp, value in time_of[pv][1:] if stamp < killed - 1 and kept.get(round(stamp, 6)) != value]
+        assert not lost, f"{pv}: {len(lost)} samples older than a second are gone, the first at {lost[0]}"
+        lost = [stamp for stamp, _ in time_of[pv] if restarted < stamp < end - 2 and round(stamp, 6) not in kept]
+        assert not lost, f"{pv}: {len(lost)} samples after the restart are missing"
+        gaps = [after - before for before, after in zip(stamps, stamps[1:], strict=False) if before <= killed <= after]
+        truth = [stamp for stamp, _ in time_of[pv]]
+        quiet = max((b - a for a, b in zip(truth, truth[1:], strict=False)), default=0)
+        assert all(gap <= restarted - killed + 1 + quiet for gap in gaps), f"{pv}: hole of {max(gaps):.1f} s"
+
+
+def _answers(installation: Installation, pv: str) -> Callable[[], bool]:
+    def answers() -> bool:
+        try:
+            return bool(installation.history(pv, time.time() - 3600, time.time()))
+        except OSError:
+            return False
+
+    return answers
+
+
+def test_restarted_ioc_keeps_every_setpoint(installation: Installation, epics: EpicsClient, expected: dict[str, float]) -> None:
+    mine = [prefix for prefix in expected if ":HV07:" in prefix or ":HV08:" in prefix]
+    names = [f"{prefix}:{field}" for prefix in mine for field in ("BIAS", "CURRENT_LIMIT", "VBR", "ENABLE")]
+    before = epics.ask("get", names=names)
+    pid = installation.status()["eveto-a"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+
+    def back() -> bool:
+        service = installation.status()["eveto-a"]
+        return service["state"] == "RUNNING" and service["pid"] not in (None, pid)
+
+    wait_until(back, 30, "the IOC restarted by the supervisor")
+    fresh = installation.epics()
+    wait_until(lambda: all(fresh.ask("get", names=names, timeout=2).values()), 30, "every set-point connected", period=1)
+    after = fresh.ask("get", names=names)
+    assert {name: reading["value"] for name, reading in after.items()} == {
+        name: reading["value"] for name, reading in before.items()
+    }
+    readbacks = [f"{prefix}:VMON_RBV" for prefix in mine]
+
+    def still_biased() -> bool:
+        readings = fresh.ask("get", names=readbacks)
+        return all(abs(readings[f"{p}:VMON_RBV"]["value"] - expected[p]) < 0.1 for p in mine)
+
+    wait_until(still_biased, 20, "the voltages untouched by the restart")
+    fresh.close()
+
+
+def test_down_leaves_nothing_running(installation: Installation, pushed: None) -> None:
+    import psutil  # the only test that looks at processes
+
+    installation.run("down")
+    marker = str(installation.folder)
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and any(marker in part for part in process.cmdline()):
+                left.append(process.cmdline())
+        except psutil.Error:
+            continue
+    assert not left
