@@ -1,6 +1,7 @@
 """The whole chain on real input: SQL to wire, readback, archive, alarm, page; seen by independent clients only."""
 
 import csv
+import itertools
 import os
 import signal
 import sqlite3
@@ -42,8 +43,7 @@ def expected(table: list[dict[str, str]]) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def epics(installation: Installation, pushed: None) -> EpicsClient:
-    client = installation.epics()
-    return client
+    return installation.epics()
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +142,9 @@ def test_killed_archiver_loses_nothing_older_than_a_second(
         assert not lost, f"{pv}: {len(lost)} samples older than a second are gone, the first at {lost[0]}"
         lost = [stamp for stamp, _ in time_of[pv] if restarted < stamp < end - 2 and round(stamp, 6) not in kept]
         assert not lost, f"{pv}: {len(lost)} samples after the restart are missing"
-        gaps = [after - before for before, after in zip(stamps, stamps[1:], strict=False) if before <= killed <= after]
+        gaps = [after - before for before, after in itertools.pairwise(stamps) if before <= killed <= after]
         truth = [stamp for stamp, _ in time_of[pv]]
-        quiet = max((b - a for a, b in zip(truth, truth[1:], strict=False)), default=0)
+        quiet = max((b - a for a, b in itertools.pairwise(truth)), default=0)
         assert all(gap <= restarted - killed + 1 + quiet for gap in gaps), f"{pv}: hole of {max(gaps):.1f} s"
 
 
