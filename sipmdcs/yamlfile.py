@@ -61,6 +61,21 @@ def parse_yaml(text: str, schema: type[Model], path: Path) -> Model:
         raise _first_problem(err, lines, path) from err
 
 
+def bad_key(path: Path, key_path: KeyPath, message: str) -> BadInput:
+    """An error about one key of a file that the schema accepted, such as a name that nothing has.
+
+    Args:
+        path: the file, which is read again to find the line.
+        key_path: keys and list indices from the top, such as ``("pvs", "DET:*")``.
+        message: what is wrong, what was expected.
+    """
+    lines: dict[KeyPath, int] = {}
+    root = yaml.compose(path.read_text("utf-8"), yaml.SafeLoader)
+    if root is not None:
+        _index_lines(root, (), lines, path)
+    return BadInput(message, file=path, line=lines.get(key_path), key=_dotted(key_path))
+
+
 def _index_lines(node: yaml.Node, key_path: KeyPath, lines: dict[KeyPath, int], path: Path) -> None:
     lines.setdefault(key_path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
