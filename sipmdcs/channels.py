@@ -102,9 +102,10 @@ EVENT = np.dtype(
         ("status", "<u2"),
         ("severity", "u1"),
         ("kind", "u1"),
-    ]
+    ],
+    align=True,
 )
-"""One captured event, 40 bytes."""
+"""One captured event, 40 bytes as a C compiler lays them out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,26 @@
+"""Types of the C extension ``_capture.c``."""
+
+from typing import final
+
+from typing_extensions import Buffer
+
+@final
+class Block(Buffer): ...
+
+@final
+class Ring:
+    def __new__(cls, pv_count: int, capacity: int, payload_bytes: int, mask: int) -> Ring: ...
+    def drain(self) -> tuple[Block, Block, Block, int]: ...
+    def wait(self, timeout: float, /) -> bool: ...
+    def connected(self) -> bytes: ...
+    def user(self, index: int, /) -> int: ...
+    def close(self) -> None: ...
+
+def bind(
+    ca_puser: int,
+    ca_field_type: int,
+    ca_element_count: int,
+    ca_create_subscription: int,
+    ca_clear_subscription: int,
+    /,
+) -> tuple[int, int]: ...

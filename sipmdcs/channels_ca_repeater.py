@@ -1,0 +1,77 @@
+"""A CA repeater on this machine, without the program ``caRepeater`` and the complaint that it is missing.
+
+The repeater hands each server's beacons to all clients of a host; beacons are how a client learns at once that a server
+is back. libca wants to start a program ``caRepeater`` and prints a banner to stderr where it is not installed. So the
+repeater of libca runs as a thread of the first client process instead, which makes libca find one.
+
+Protocol: ``caProto.h`` of EPICS Base, ``REPEATER_REGISTER`` 24 answered by ``REPEATER_CONFIRM`` 17, header of 16 bytes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import socket
+import struct
+import threading
+import time
+from functools import cache
+
+from sipmdcs import libca
+
+log = logging.getLogger(__name__)
+
+_HEADER = struct.Struct(">HHHHI4s")
+_REGISTER = 24
+_CONFIRM = 17
+_START_S = 2.0
+_TAKE_OVER_S = 10.0
+
+_lock = threading.Lock()
+
+
+def ensure_repeater() -> None:
+    """Return when a repeater answers, this process' own if there was none; keep looking so that one is always there."""
+    with _lock:
+        _start()
+
+
+@cache
+def _start() -> None:
+    port = repeater_port()
+    threading.Thread(target=_keep, args=(port,), name="ca-repeater", daemon=True).start()
+    deadline = time.monotonic() + _START_S
+    while not answers(port):
+        if time.monotonic() > deadline:
+            log.warning("no CA repeater answers at UDP port %d: clients notice a restarted server late", port)
+            return
+
+
+def repeater_port() -> int:
+    """``EPICS_CA_REPEATER_PORT`` as libca understands it."""
+    from epicscorelibs import path
+
+    com = ctypes.CDLL(path.get_lib("Com"))
+    com.envGetInetPortConfigParam.restype = ctypes.c_ushort
+    parameter = ctypes.c_char.in_dll(com, "EPICS_CA_REPEATER_PORT")
+    return com.envGetInetPortConfigParam(ctypes.byref(parameter), ctypes.c_ushort(5065))
+
+
+def answers(port: int, timeout: float = 0.1) -> bool:
+    """Whether a repeater confirms a registration at this UDP port of the loopback interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(timeout)
+        probe.sendto(_HEADER.pack(_REGISTER, 0, 0, 0, 0, socket.inet_aton("127.0.0.1")), ("127.0.0.1", port))
+        try:
+            reply = probe.recv(64)  # from a port that the repeater opens for each client, so the probe is not connected
+        except TimeoutError:
+            return False
+    return len(reply) >= _HEADER.size and _HEADER.unpack_from(reply)[0] == _CONFIRM
+
+
+def _keep(port: int) -> None:
+    ca = libca.load()
+    while True:
+        if not answers(port):
+            ca.caRepeaterThread(None)  # runs as long as the process, or returns at once if the port is taken
+        time.sleep(_TAKE_OVER_S)

@@ -1,0 +1,170 @@
+"""Thousands of requests under way at once: each sent as soon as its channel is connected, all under one deadline."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from sipmdcs import libca
+from sipmdcs.channels import PvType
+from sipmdcs.errors import ChannelError, ChannelTimeout, NotConnected
+from sipmdcs.libca import ConnectionArgs, ConnectionHandler, EventArgs, EventHandler
+
+T = TypeVar("T")
+
+
+class CaChannel:
+    """A channel, kept between calls; ``_state`` guards what callbacks change."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.chid = 0
+        self.connected = False
+        self.type = PvType.STRING
+        self.count = 0
+        self.waiting: list[Requests] = []
+        """Who wants to send as soon as the channel is connected."""
+        self.key = next(_keys)
+        _channels[self.key] = self
+
+    def forget(self) -> None:
+        """No callback finds this channel any more; for when libca has cleared it."""
+        del _channels[self.key]
+
+
+class Requests(Generic[T]):
+    """One request to each of many channels.
+
+    Args:
+        channels: whom to ask.
+        send: sends the request of a connected channel under a key; raises ``ChannelError`` where that is impossible.
+        receive: turns a reply into a result, in a thread of libca; raises ``ChannelError`` for a bad one.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[CaChannel],
+        send: Callable[[CaChannel, int], None],
+        receive: Callable[[CaChannel, EventArgs], T],
+    ) -> None:
+        self._channels = channels
+        self._send = send
+        self._receive = receive
+        self._changed = threading.Condition(_state)
+        self._ready: list[CaChannel] = []
+        self._sent: dict[int, CaChannel] = {}
+        self._results: dict[str, T | ChannelError] = {}
+
+    def run(self, flush: Callable[[], object], timeout: float) -> dict[str, T | ChannelError]:
+        """Send all and wait for all, at most ``timeout`` seconds; an entry per channel in their order."""
+        deadline = time.monotonic() + timeout
+        with _state:
+            for channel in self._channels:
+                if channel.connected:
+                    self._ready.append(channel)
+                else:
+                    channel.waiting.append(self)
+        flush()
+        try:
+            while ready := self._wait_ready(deadline):
+                for channel in ready:
+                    self._start(channel)
+                flush()
+        finally:
+            self._leave()
+        return {channel.name: self._result(channel, timeout) for channel in self._channels}
+
+    def connected(self, channel: CaChannel) -> None:
+        """A channel that was waited for is there; called with ``_state`` held."""
+        self._ready.append(channel)
+        self._changed.notify()
+
+    def reply(self, key: int, args: EventArgs) -> None:
+        """Take the reply to one request; called by a thread of libca."""
+        channel = self._sent[key]
+        result: T | ChannelError
+        try:
+            if args.status == libca.Eca.DISCONN:
+                raise NotConnected(channel.name, "connection lost before the server answered")
+            result = self._receive(channel, args)
+        except ChannelError as err:
+            result = err
+        with self._changed:
+            self._results[channel.name] = result
+            if len(self._results) == len(self._channels):
+                self._changed.notify()
+
+    def _wait_ready(self, deadline: float) -> list[CaChannel]:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._ready or len(self._results) == len(self._channels), deadline - time.monotonic()
+            )
+            ready, self._ready = self._ready, []
+        return ready
+
+    def _start(self, channel: CaChannel) -> None:
+        key = next(_keys)
+        self._sent[key] = channel
+        _requests[key] = self
+        try:
+            self._send(channel, key)
+        except ChannelError as err:
+            _requests.pop(key, None)
+            with self._changed:
+                self._results[channel.name] = err
+
+    def _leave(self) -> None:
+        for key in self._sent:
+            _requests.pop(key, None)
+        with _state:
+            for channel in self._channels:
+                if self in channel.waiting:
+                    channel.waiting.remove(self)
+
+    def _result(self, channel: CaChannel, timeout: float) -> T | ChannelError:
+        if channel.name in self._results:
+            return self._results[channel.name]
+        if any(sent is channel for sent in self._sent.values()):
+            return ChannelTimeout(channel.name, f"no reply within {timeout:g} s")
+        return NotConnected(channel.name, f"not connected within {timeout:g} s")
+
+
+_keys = itertools.count(1)
+"""User pointers of channels and requests. Never used twice, so that nothing that comes late can be mistaken."""
+
+_channels: dict[int, CaChannel] = {}
+_requests: dict[int, Requests] = {}
+_state = threading.Lock()
+"""Never held while libca is called: libca holds a lock of its own while it runs a callback."""
+
+
+@ConnectionHandler
+def _on_connection(args: ConnectionArgs) -> None:
+    ca = libca.load()
+    channel = _channels.get(ca.ca_puser(args.chid))
+    if channel is None:
+        return
+    up = args.op == libca.CA_OP_CONN_UP
+    type_, count = (
+        (PvType(ca.ca_field_type(args.chid)), ca.ca_element_count(args.chid)) if up else (channel.type, channel.count)
+    )
+    with _state:
+        channel.connected, channel.type, channel.count = up, type_, count
+        if up:
+            waiting, channel.waiting = channel.waiting, []
+            for requests in waiting:
+                requests.connected(channel)
+
+
+@EventHandler
+def _on_reply(args: EventArgs) -> None:
+    requests = _requests.pop(args.usr, None)
+    if requests is not None:
+        requests.reply(args.usr, args)
+
+
+CONNECTION_HANDLER = libca.address(_on_connection)
+REPLY_HANDLER = libca.address(_on_reply)

@@ -1,0 +1,54 @@
+"""Where the events of a capture wait to be drained: filled by C callbacks, or by ctypes where there was no compiler."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from typing import Protocol
+
+from sipmdcs.channels import Batch, Mask
+
+log = logging.getLogger(__name__)
+
+
+class Ring(Protocol):
+    """Events of many PVs, bounded; the newest are dropped and counted when full."""
+
+    connection_handler: int
+    """Address of the connection handler; it makes the subscriptions, too."""
+
+    def user(self, index: int) -> int:
+        """User pointer to create the channel of PV ``index`` with."""
+        ...
+
+    def drain(self) -> Batch:
+        """See ``Capture.drain``."""
+        ...
+
+    def wait(self, timeout: float) -> bool:
+        """See ``Capture.wait``."""
+        ...
+
+    def connected(self) -> bytes:
+        """One byte per PV, 1 if connected."""
+        ...
+
+    def close(self) -> None:
+        """Free what callbacks used; every channel must be cleared before."""
+        ...
+
+
+def open_ring(pv_count: int, capacity: int, mask: Mask, *, native: bool = True) -> Ring:
+    """A ring on the C extension, or on ctypes callbacks if it is missing or ``native`` is false."""
+    if native and importlib.util.find_spec("sipmdcs._capture") is not None:
+        from sipmdcs.channels_ca_ring_native import NativeRing  # needs the extension
+
+        log.info("capture of %d PVs runs on the C extension", pv_count)
+        return NativeRing(pv_count, capacity, mask)
+    from sipmdcs.channels_ca_ring_python import PythonRing
+
+    if native:
+        log.warning("capture of %d PVs runs on ctypes callbacks, for want of a C compiler at installation", pv_count)
+    else:
+        log.info("capture of %d PVs runs on ctypes callbacks", pv_count)
+    return PythonRing(pv_count, capacity, mask)

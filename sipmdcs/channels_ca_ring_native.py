@@ -1,0 +1,89 @@
+"""The ring of a capture filled by the C extension ``_capture``: no interpreter lock, no Python object per event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sipmdcs import _capture, libca
+from sipmdcs.channels import EVENT, Batch, Mask, PvData, PvType
+from sipmdcs.channels_ca_dbr import DTYPES, elements, text
+
+ENTRY = np.dtype([("offset", "<u8"), ("count", "<u4"), ("type", "<u4")])
+"""Where a payload lies, its elements (of one string: its bytes) and its type."""
+
+_ONE_STRING = 7
+"""Entry type of a single string: beyond the types of Channel Access."""
+
+_PAYLOAD_BYTES_PER_EVENT = 64
+_PAYLOAD_BYTES_MIN = 16 * 2**20
+
+
+class NativeRing:
+    """See ``channels_ca_ring.Ring``. Strings and arrays are bounded by 64 bytes per event of capacity, at least 16 MiB."""
+
+    def __init__(self, pv_count: int, capacity: int, mask: Mask) -> None:
+        self.connection_handler, _ = _bound()
+        payload_bytes = max(capacity * _PAYLOAD_BYTES_PER_EVENT, _PAYLOAD_BYTES_MIN)
+        self._ring = _capture.Ring(pv_count, capacity, payload_bytes, int(mask))
+
+    def user(self, index: int) -> int:
+        return self._ring.user(index)
+
+    def drain(self) -> Batch:
+        events, entries, data, dropped = self._ring.drain()
+        return Batch(_rows(events, EVENT), Payloads(entries, data), dropped)
+
+    def wait(self, timeout: float) -> bool:
+        return self._ring.wait(timeout)
+
+    def connected(self) -> bytes:
+        return self._ring.connected()
+
+    def close(self) -> None:
+        self._ring.close()
+
+
+class Payloads(Sequence[PvData]):
+    """Strings and arrays in the memory the callbacks filled, turned into Python objects when asked for."""
+
+    def __init__(self, entries: _capture.Block, data: _capture.Block) -> None:
+        self._entries = _rows(entries, ENTRY)
+        self._data = memoryview(data)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> PvData: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[PvData]: ...
+    def __getitem__(self, index: int | slice) -> PvData | list[PvData]:
+        if isinstance(index, slice):
+            return [self._payload(*entry) for entry in self._entries[index].tolist()]
+        return self._payload(*self._entries[index].tolist())
+
+    def __iter__(self) -> Iterator[PvData]:
+        return iter(self[:])
+
+    def _payload(self, offset: int, count: int, type_: int) -> PvData:
+        if type_ == _ONE_STRING:
+            return text(bytes(self._data[offset : offset + count]))
+        pv_type = PvType(type_)
+        return elements(self._data[offset : offset + count * DTYPES[pv_type].itemsize], pv_type, count)
+
+
+def _rows(block: _capture.Block, dtype: np.dtype) -> NDArray[np.void]:
+    memory = memoryview(block)
+    return np.frombuffer(memory, dtype) if memory.nbytes else np.empty(0, dtype)
+
+
+@cache
+def _bound() -> tuple[int, int]:
+    ca = libca.load()
+    functions = ca.ca_puser, ca.ca_field_type, ca.ca_element_count, ca.ca_create_subscription, ca.ca_clear_subscription
+    return _capture.bind(*(libca.address(function) for function in functions))
