@@ -40,7 +40,7 @@ class Level(IntEnum):
 
     @property
     def rank(self) -> int:
-        """Order within one PV: OK, MINOR, MINOR_ACK, MAJOR, MAJOR_ACK, …
+        """Order within one PV: OK, MINOR, MINOR_ACK, MAJOR, MAJOR_ACK, and so on.
 
         An update raises the alarm of a PV only if it ranks higher than what is held, so an acknowledged MAJOR absorbs
         MINOR and MAJOR while INVALID is new.

@@ -66,9 +66,7 @@ def disable(state: PvState, now_ns: int) -> Step:
         return Step(state)
     shown = AlarmState(Level.OK, DISABLED, state.current.value, now_ns)
     held = Held(state.alarm, state.acknowledgement)
-    return Step(
-        replace(state, enabled=False, held=held, alarm=shown, acknowledgement=None, pending=None, recent_ns=())
-    )
+    return Step(replace(state, enabled=False, held=held, alarm=shown, acknowledgement=None, pending=None, recent_ns=()))
 
 
 def enable(state: PvState, rules: Rules, now: float) -> Step:
@@ -91,7 +89,7 @@ def adopt(state: PvState, rules: Rules) -> Step:
 def _take(state: PvState, rules: Rules, received: AlarmState, now: float) -> Step:
     """Run a change of what the PV reports through latch, delay and count."""
     if received.level is not Level.UNDEFINED:
-        state = _reconnected(state)
+        state = _reconnected(state, received)
     if received.level is Level.OK:
         state = replace(state, pending=None)
         if not state.alarm.level.active:
@@ -144,11 +142,13 @@ def _with_alarm(state: PvState, alarm: AlarmState, acknowledgement: Acknowledgem
     return replace(state, alarm=alarm, acknowledgement=kept, pending=pending, before=before)
 
 
-def _reconnected(state: PvState) -> PvState:
-    """The PV is back: the alarm from before the disconnection counts again, so that UNDEFINED hides nothing."""
+def _reconnected(state: PvState, received: AlarmState) -> PvState:
+    """The PV is back. A latched UNDEFINED stays only if there is nothing else to show: it must not hide a real alarm."""
     if state.pending is not None and state.pending.state.level is Level.UNDEFINED:
         state = replace(state, pending=None)
     if state.alarm.level.unacknowledged is not Level.UNDEFINED:
         return state
     before = state.before or Held(clear(state.current.value, state.current.time_ns))
+    if received.level is Level.OK and before.alarm.level is Level.OK:
+        return state
     return replace(state, alarm=before.alarm, acknowledgement=before.acknowledgement, before=None)

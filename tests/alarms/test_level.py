@@ -5,8 +5,8 @@ import pytest
 from alarms.level import Level, from_severity
 from sipmdcs.severity import Severity
 
-WITHIN = "OK MINOR MINOR_ACK MAJOR MAJOR_ACK INVALID INVALID_ACK UNDEFINED UNDEFINED_ACK".split()
-ACROSS = "OK MINOR_ACK MAJOR_ACK INVALID_ACK UNDEFINED_ACK MINOR MAJOR INVALID UNDEFINED".split()
+WITHIN = ["OK", "MINOR", "MINOR_ACK", "MAJOR", "MAJOR_ACK", "INVALID", "INVALID_ACK", "UNDEFINED", "UNDEFINED_ACK"]
+ACROSS = ["OK", "MINOR_ACK", "MAJOR_ACK", "INVALID_ACK", "UNDEFINED_ACK", "MINOR", "MAJOR", "INVALID", "UNDEFINED"]
 
 
 @pytest.mark.parametrize(("lower", "higher"), list(pairwise(WITHIN)))

@@ -1,11 +1,11 @@
 """Every numbered rule of the Phoebus logic as one line; see ``Replay`` for the language, ADR 0170 for what differs."""
 
 import pytest
-from alarm_replay import Replay
 
 from alarms.level import Level
 from alarms.logic import adopt
 from alarms.state import DISABLED, Rules
+from tests.alarms.replay import Replay
 
 LATCHING = Rules()
 FOLLOWING = Rules(latching=False)
@@ -65,14 +65,16 @@ CASES = [
     ("a delay starts anew when enabled", DELAYED, "major>OK +8 disable>OK +8>OK enable>OK +8>OK +2>MAJOR!"),
     ("acknowledging what is disabled does nothing", LATCHING, "major disable>OK ack>OK enable>MAJOR"),
     # 1.7 disconnected
-    ("UNDEFINED does not latch", LATCHING, "ok undefined>UNDEFINED! ok>OK"),
+    ("UNDEFINED latches", LATCHING, "ok undefined>UNDEFINED! ok>UNDEFINED ack>OK"),
+    ("UNDEFINED follows when not latching", FOLLOWING, "ok undefined>UNDEFINED! ok>OK"),
+    ("latched UNDEFINED gives way to a real alarm", LATCHING, "undefined ok>UNDEFINED minor>MINOR! ok>MINOR"),
     ("latch from before comes back", LATCHING, "major ok>MAJOR undefined>UNDEFINED! ok>MAJOR"),
     ("acknowledgement from before comes back", LATCHING, "major ack undefined>UNDEFINED! major>MAJOR_ACK"),
     ("a real alarm under UNDEFINED shows", LATCHING, "ok undefined>UNDEFINED! major>MAJOR! ok>MAJOR"),
     ("acknowledged UNDEFINED hides no real alarm", LATCHING, "undefined ack>UNDEFINED_ACK major>MAJOR!"),
-    ("UNDEFINED acknowledged twice over", LATCHING, "undefined ack>UNDEFINED_ACK unack>UNDEFINED ok>OK"),
+    ("UNDEFINED acknowledged twice over", LATCHING, "undefined ack>UNDEFINED_ACK unack>UNDEFINED ok>UNDEFINED"),
     ("disconnected shorter than the delay", DELAYED, "undefined>OK +5 ok>OK +10>OK"),
-    ("disconnected longer than the delay", DELAYED, "undefined>OK +10>UNDEFINED! ok>OK"),
+    ("disconnected longer than the delay", DELAYED, "undefined>OK +10>UNDEFINED! ok>UNDEFINED ack>OK"),
     ("disconnected while disabled", LATCHING, "major ack disable undefined>OK major>OK enable>MAJOR_ACK"),
     ("disabled while disconnected", LATCHING, "major undefined disable>OK ok>OK enable>MAJOR"),
     ("un-acknowledge while disconnected and delayed", DELAYED, "major +10 ack undefined>MAJOR_ACK unack>UNDEFINED major>MAJOR"),

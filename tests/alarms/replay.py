@@ -20,9 +20,9 @@ MESSAGES = {"ok": "OK", "minor": "HIGH", "major": "HIHI", "invalid": "READ", "un
 class Replay:
     """One PV under a manual clock."""
 
-    def __init__(self, rules: Rules = Rules(), state: PvState | None = None) -> None:
+    def __init__(self, rules: Rules | None = None, state: PvState | None = None) -> None:
         self.clock = ManualClock()
-        self.rules = rules
+        self.rules = rules or Rules()
         self.state = state or initial(self.clock.time_ns())
 
     def received(self, word: str) -> AlarmState:

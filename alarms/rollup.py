@@ -1,0 +1,58 @@
+"""Counts and worst level of every node, kept up to date leaf by leaf.
+
+A change of one leaf costs as many steps as it is deep, whatever the size of the tree.
+"""
+
+from __future__ import annotations
+
+from alarms.level import Level
+from alarms.tree import NodePath, Tree
+
+
+class Rollup:
+    """How many enabled leaves below each node are at each level."""
+
+    def __init__(self, tree: Tree) -> None:
+        """Start with no leaf counted."""
+        self._counts: dict[NodePath, list[int]] = {path: [0] * len(Level) for path in tree.nodes}
+        self._shown: dict[str, Level] = {}
+        self._path = {pv: leaf.path for pv, leaf in tree.leaves.items()}
+
+    def show(self, pv: str, level: Level | None) -> set[NodePath]:
+        """A leaf is at this level now; ``None`` for one that is disabled, which counts nowhere.
+
+        Returns:
+            The nodes whose counts changed.
+        """
+        old = self._shown.get(pv)
+        if old is level:
+            return set()
+        path = self._path[pv]
+        above = {path[:depth] for depth in range(len(path) + 1)}
+        for node in above:
+            if old is not None:
+                self._counts[node][old] -= 1
+            if level is not None:
+                self._counts[node][level] += 1
+        if level is None:
+            del self._shown[pv]
+        else:
+            self._shown[pv] = level
+        return above
+
+    def level(self, path: NodePath) -> Level:
+        """The worst level below a node, in the order across PVs."""
+        counts = self._counts[path]
+        return next((level for level in reversed(Level) if counts[level]), Level.OK)
+
+    def alarms(self, path: NodePath) -> int:
+        """PVs below a node that are not OK, acknowledged or not."""
+        return sum(self._counts[path]) - self._counts[path][Level.OK]
+
+    def unacknowledged(self, path: NodePath) -> int:
+        """PVs below a node with an alarm that nobody has acknowledged."""
+        return sum(self._counts[path][Level.MINOR :])
+
+    def count(self, path: NodePath, level: Level) -> int:
+        """PVs below a node that are at one level."""
+        return self._counts[path][level]
