@@ -1,0 +1,32 @@
+"""How people say which alarms they mean: a path in the tree, a PV name, or a pattern of either."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from alarms.tree import Leaf, NodePath, Tree
+from sipmdcs.errors import BadInput
+
+
+def path_matches(pattern: str, path: NodePath) -> bool:
+    """Whether a path is at or below what ``pattern`` names; ``*``, ``?`` and ``[…]`` match within one part.
+
+    ``PVETO`` is everything below that area, ``*/HV13`` that controller in any area, ``/`` everything.
+    """
+    parts = [part for part in pattern.split("/") if part]
+    return len(parts) <= len(path) and all(fnmatchcase(have, want) for have, want in zip(path, parts, strict=False))
+
+
+def select(tree: Tree, words: list[str]) -> list[Leaf]:
+    """The leaves that are meant by any of ``words``, each once, in tree order.
+
+    Raises:
+        BadInput: a word names nothing in the tree.
+    """
+    meant: set[str] = set()
+    for word in words:
+        found = [leaf.pv for leaf in tree.leaves.values() if fnmatchcase(leaf.pv, word) or path_matches(word, leaf.path)]
+        if not found or not word.strip():
+            raise BadInput(f"{word!r} is no path, PV or pattern of one in the alarm tree")
+        meant.update(found)
+    return [leaf for leaf in tree.leaves.values() if leaf.pv in meant]
