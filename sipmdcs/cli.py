@@ -69,8 +69,11 @@ class Program(click.Group):
 
     @cached_property
     def points(self) -> dict[str, EntryPoint]:
-        """Installed sub-commands by name."""
-        return {point.name: point for point in entry_points(group=GROUP)}
+        """Installed sub-commands by name; of two with one name the first on the module path counts, as for modules."""
+        found: dict[str, EntryPoint] = {}
+        for point in entry_points(group=GROUP):
+            found.setdefault(point.name, point)
+        return found
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(self.points)

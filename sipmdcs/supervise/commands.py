@@ -1,0 +1,107 @@
+"""``up``, ``down``, ``status``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from sipmdcs.cli import pass_site
+from sipmdcs.errors import ServiceError
+from sipmdcs.site import Site
+from sipmdcs.supervise.lock import site_lock
+from sipmdcs.supervise.run_folder import RunFolder
+from sipmdcs.supervise.start import describe_trouble, start_site
+from sipmdcs.supervise.status import SiteStatus, State, site_status
+from sipmdcs.supervise.stop import stop_site
+
+
+@click.command()
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds to wait.")
+@pass_site
+def up(site: Site, timeout_s: float) -> None:
+    """Start every process of the site and wait until all are ready.
+
+    Processes that die are started again for ever, ever more slowly up to once a minute.
+    """
+    with site_lock(RunFolder.of(site)):
+        bring_up(site, timeout_s)
+
+
+def bring_up(site: Site, timeout_s: float) -> None:
+    """Start the site with progress on the terminal; when interrupted, stop it again. The caller holds the site's lock.
+
+    Raises:
+        ServiceError: something is not ready in time.
+    """
+    try:
+        status = start_site(site, click.echo, timeout_s)
+    except KeyboardInterrupt:
+        stop_site(site, click.echo)
+        raise
+    idle = [service for service in status.services if service.state is not State.RUNNING]
+    if idle:
+        trouble = "\n".join(f"  {service.name} {describe_trouble(service)}" for service in idle)
+        raise ServiceError(f"not ready after {timeout_s:g} s (sipmdcs down stops what runs):\n{trouble}")
+    click.echo(f"{site.file.name}: all {len(status.services)} processes are ready")
+
+
+@click.command()
+@pass_site
+def down(site: Site) -> None:
+    """Stop every process of the site; nothing is left running, even if the supervisor was killed."""
+    with site_lock(RunFolder.of(site)):
+        stop_site(site, click.echo)
+    click.echo(f"{site.file.name}: nothing is running")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+@pass_site
+def status(site: Site, ctx: click.Context, as_json: bool) -> None:
+    """Show what runs; exit status 1 if anything that should run does not."""
+    found = site_status(site)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+    else:
+        _show(found)
+    if not found.all_running:
+        ctx.exit(1)
+
+
+def _show(found: SiteStatus) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "state", "pid", "uptime", "restarts", "last exit", "last error"):
+        table.add_column(heading, justify="right" if heading in ("pid", "uptime", "restarts") else "left")
+    colours = {State.RUNNING: "green", State.STARTING: "yellow", State.WAITING: "red", State.STRAY: "red"}
+    for service in found.services:
+        state = service.state if service.next_start_s is None else f"{service.state} {service.next_start_s:.0f} s"
+        colour = colours.get(service.state, "default")
+        cells = (
+            service.name,
+            f"[{colour}]{state}[/]",
+            "" if service.pid is None else str(service.pid),
+            "" if service.uptime_s is None else _duration(service.uptime_s),
+            str(service.restarts),
+            service.last_exit,
+        )
+        table.add_row(*cells, _plain(service.last_error))
+    Console().print(table)
+    supervisor = "no supervisor" if found.supervisor_pid is None else f"supervisor pid {found.supervisor_pid}"
+    click.echo(f"{found.site}: {supervisor}")
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _duration(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"

@@ -1,0 +1,32 @@
+"""One process at a time may start or stop a site."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sipmdcs.errors import ServiceError
+from sipmdcs.supervise.run_folder import RunFolder
+
+
+@contextmanager
+def site_lock(run: RunFolder) -> Iterator[None]:
+    """Hold the lock of a site; the kernel frees it however this process ends.
+
+    Raises:
+        ServiceError: another process holds it; the message names it.
+    """
+    run.make()
+    with run.lock.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise ServiceError(f"{run.var.parent}: process {holder} is starting or stopping this site") from err
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,65 @@
+"""Stop a site, leaving nothing behind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+from sipmdcs.errors import ServiceError
+from sipmdcs.site import Site
+from sipmdcs.supervise.processes import end_processes, marked_processes, supervisor_process
+from sipmdcs.supervise.run_folder import RunFolder
+from sipmdcs.supervise.supervisor_conf import STOP_WAIT_S
+
+GRACE_S = 5.0
+"""How long a stray process may take to end by itself."""
+
+Report = Callable[[str], None]
+"""Takes one line for the user."""
+
+
+def stop_site(site: Site, report: Report) -> None:
+    """End supervisord and everything of the site; harmless if nothing runs. The caller holds the site's lock.
+
+    Services go first, then IOCs, then simulators, as supervisord was told; strays of a killed supervisord go all at once.
+
+    Raises:
+        ServiceError: something does not end.
+    """
+    supervisor = supervisor_process(site.folder)
+    if supervisor is not None:
+        report(f"stopping supervisor (pid {supervisor.pid}) and what it runs")
+        # Three groups one after the other, each given STOP_WAIT_S before it is killed.
+        end_processes([supervisor], grace_s=3 * STOP_WAIT_S + GRACE_S)
+    end_strays(site, report)
+    remove_run_files(RunFolder.of(site))
+
+
+def end_strays(site: Site, report: Report) -> None:
+    """End every process of the site that is left.
+
+    Raises:
+        ServiceError: one does not end even when killed.
+    """
+    strays = marked_processes(site.folder)
+    if not strays:
+        return
+    for stray in strays:
+        report(f"stopping {stray.program or 'supervisor'} (pid {stray.process.pid}), left by a supervisor that is gone")
+    killed = end_processes([stray.process for stray in strays], GRACE_S)
+    if killed:
+        report(f"killed {', '.join(str(process.pid) for process in killed)}: still there after {GRACE_S:g} s")
+    if left := marked_processes(site.folder):
+        raise ServiceError(f"process {left[0].process.pid} ({left[0].program or 'supervisor'}) does not end")
+
+
+def remove_run_files(run: RunFolder) -> None:
+    """Remove what only a running site has; the lock stays, since it is held."""
+    run.socket.unlink(missing_ok=True)
+    for path in run.folder.iterdir():
+        if path == run.lock:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
