@@ -52,6 +52,10 @@ class Publisher(Protocol):
         """The present value of a record: a set-point as restored or last written."""
         ...
 
+    def alarm(self, name: str) -> tuple[Severity, Status]:
+        """The present alarm of a record; ``INVALID`` and ``UDF`` for one that was neither given, written nor restored a value."""
+        ...
+
     def on_write(self, name: str, handler: WriteHandler) -> None:
         """Call ``handler`` with the new value whenever a client writes the record ``name``."""
         ...
