@@ -81,8 +81,6 @@ class Traits:
     """Largest difference between set-point and measured voltage at rest."""
     settle_s: float
     """Time from a command until its effect is complete, ramps aside."""
-    resolution_V: float = 0.0
-    """Step with which the device shows its set-point, where that is coarser than what it holds."""
 
 
 class Driver(Protocol):
@@ -132,8 +130,11 @@ class Driver(Protocol):
         """V/s at which the device moves its outputs by itself, ``None`` if it jumps."""
         ...
 
-    def write(self, address: int, parameter: str, value: Value) -> None:
+    def write(self, address: int, parameter: str, value: Value) -> bool:
         """Write a parameter that only this kind of controller has.
+
+        Returns:
+            Whether it may have switched outputs, so that a change of them is no trip.
 
         Raises:
             DeviceRefused: it has no such parameter, or the value does not suit it.

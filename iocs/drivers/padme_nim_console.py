@@ -1,7 +1,7 @@
 """Console of the PADME-NIM module (INFN-LNF firmware 1.0.168): bytes of its telnet line in, text and prompts out.
 
 After a login the module prompts ``APD1768> `` and does one command a line; a reply is whatever it prints before the next
-prompt. Lines beginning with ``ERR`` refuse the command. Commands: PADME-Experiment/padme-dcs, ``standalone/veto``; telnet: RFC 854.
+prompt. Lines beginning with ``ERR`` refuse the command. Sources: PADME-Experiment/padme-dcs, ``standalone/veto``; RFC 854.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Prompt(StrEnum):
     """What the module waits with."""
 
     USERNAME = "Username: "
-    PASSWORD = "Password: "
+    PASSWORD = "Password: "  # noqa: S105 - a prompt
     COMMAND = "APD1768> "
 
 
