@@ -53,8 +53,10 @@ class Publisher(Protocol):
         ...
 
     def alarm(self, name: str) -> tuple[Severity, Status]:
-        """The present alarm of a record; ``INVALID`` and ``UDF`` for one that never had a value: neither given, written
-        nor restored."""
+        """The present alarm of a record.
+
+        ``INVALID`` and ``UDF`` for one that never had a value: neither given, written nor restored.
+        """
         ...
 
     def on_write(self, name: str, handler: WriteHandler) -> None:

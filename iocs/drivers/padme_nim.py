@@ -40,6 +40,8 @@ class PadmeNimDriver:
         """Channels whose cards we disabled: a page may leave those out."""
         self._hv: HvSwitch | None = None
         self._highest_V = 0.0
+        self._on: frozenset[int] = frozenset()
+        """Channels that were on at the last poll, and what was switched since."""
         self._flaws: list[str] = []
 
     def open(self) -> None:
@@ -72,6 +74,7 @@ class PadmeNimDriver:
         self._hv = believe(self._hv, cards, now)
         self._highest_V = max((card.level_V for card in cards), default=0.0)
         channels = {card.channel: self._reading(card, self._hv.on) for card in cards}
+        self._on = frozenset(channel for channel, reading in channels.items() if reading.on)
         for channel in self._switched_off - channels.keys():
             channels[channel] = ChannelReading(False, self._sent.get(channel), None, None, None)
         extra: dict[tuple[int, str], Value] = {(0, "HV_ON"): int(self._hv.on)}
@@ -114,20 +117,23 @@ class PadmeNimDriver:
             self._command(console.switch_hv(on=True))
         self._switch_cards(frozenset(values), on=True)
         self.set_bias(values)
+        self._on |= values.keys()
         self._tell_hv(True)
 
     def switch_off(self, channels: frozenset[int]) -> None:
-        if self._hv is None or not self._hv.on or self._switched_off | channels >= _ALL:
+        if self._on <= channels:
             self.all_off()
             return
         self._switch_cards(channels, on=False)
         self.set_bias(dict.fromkeys(sorted(channels), 0.0))
+        self._on -= channels
 
     def all_off(self) -> None:
         self._command(console.switch_hv(on=False))
         self._switch_cards(_ALL, on=True)
         self._command(console.set_voltage(0, 0.0))
         self._sent = dict.fromkeys(range(1, CHANNELS + 1), 0.0)
+        self._on = frozenset()
         self._tell_hv(False)
 
     def slew_rate(self) -> float | None:

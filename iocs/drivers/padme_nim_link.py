@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import time
@@ -94,10 +95,8 @@ class Console:
             self._receive(remaining)
 
     def _drop_stale(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._receive(0)
-        except BlockingIOError:
-            pass
         if self._text.strip():
             self.flaws.append("console: unexpected text")
         self._text = ""
