@@ -1,0 +1,85 @@
+"""``sipmdcs config import``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from configtool.channeltable import describe_overvoltages
+from configtool.importer import ImportResult, import_tables
+from configtool.installation import installed_controllers
+from configtool.options import author_option, echo_json, examples, json_option, message_option, warn
+from configtool.store import open_store
+from sipmdcs.cli import pass_site
+from sipmdcs.site import Site
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(
+    "import",
+    epilog=examples(
+        'sipmdcs config import --channels channels.csv -m "new HV17"',
+        "sipmdcs config import --channels channels.csv --mapping pveto_mapping.csv --mapping eveto_mapping.csv",
+    ),
+)
+@click.option("--channels", required=True, type=FILE, help="Channel table, CSV.")
+@click.option("--mapping", "mappings", multiple=True, type=FILE, help="Cabling table, CSV; may be given several times.")
+@message_option
+@author_option
+@json_option
+@pass_site
+def import_(site: Site, channels: Path, mappings: tuple[Path, ...], message: str, author: str, as_json: bool) -> None:
+    """Read channel and cabling tables into topology and a new version.
+
+    The channel table says which SiPM hangs on which channel, its breakdown voltage, its operating voltage and its dark current.
+    The commonest difference V_op - V_br becomes the default OVERVOLTAGE; a controller or channel that differs becomes an
+    override. Current limits follow from the dark current: HIGH 5 times, HIHI 20 times. Settings that the table says nothing
+    about are kept.
+
+    All files are read before anything is stored; the same content again makes no new version. Controllers of the table that
+    the site does not have are kept as spares. Columns of the channel table, in any order: controller, channel, cable_position,
+    preamp_position, sipm_serial, vbr_V, vop_V, dark_current_uA.
+    """
+    installed = installed_controllers(site)
+    with open_store(site, warn) as store, store.session() as session:
+        why = message or f"import of {channels.name}"
+        result = import_tables(session, channels, mappings, installed, author=author, message=why, now=datetime.now(UTC))
+    if as_json:
+        echo_json(_as_json(result))
+    else:
+        _print(result)
+
+
+def _as_json(result: ImportResult) -> dict[str, object]:
+    return {
+        "version": result.version.number,
+        "sha256": result.version.content_hash,
+        "new_version": result.made_version,
+        "settings_changed": len(result.changes),
+        "channels": result.channels,
+        "overvoltage_V": {
+            "default": float(result.overvoltages.default),
+            "controllers": {name: float(value) for name, value in result.overvoltages.controllers.items()},
+            "channels": {str(channel): float(value) for channel, value in result.overvoltages.channels.items()},
+        },
+        "spares": dict(result.spares),
+        "topology": {"ended": result.topology.closed, "begun": result.topology.opened},
+    }
+
+
+def _print(result: ImportResult) -> None:
+    click.echo(f"{result.channels} channels, overvoltage: {describe_overvoltages(result.overvoltages)}")
+    if result.spares:
+        names = ", ".join(sorted(result.spares))
+        click.echo(f"{sum(result.spares.values())} of them on controllers that the site does not have: {names}")
+    if result.topology:
+        click.echo(f"topology: {result.topology.closed} links ended, {result.topology.opened} begun")
+    else:
+        click.echo("topology: unchanged")
+    if result.made_version:
+        click.echo(f"settings: {len(result.changes)} entries changed, now {result.version.label}")
+    else:
+        click.echo(f"settings: unchanged, no new version, still {result.version.label}")

@@ -1,0 +1,119 @@
+"""One push at a time: a row in SQL, kept alive by its client, taken from a client that is dead."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psutil
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from configtool.pushplan import FINAL, PushState
+from configtool.tables import Push, PushItem, PushLock
+from sipmdcs.errors import ServiceError
+
+LOCK_TIMEOUT = timedelta(seconds=60)
+"""A client on another machine that was silent for longer counts as dead. Longer than any single step of a push: reads wait 5 s,
+puts 10 s."""
+
+_NAME = "push"
+_START_SLACK_S = 2.0
+"""Start times of one process may be reported a little differently when the clock is adjusted."""
+
+
+class PushBusy(ServiceError):
+    """Another push is under way."""
+
+
+class LockLost(ServiceError):
+    """Another client took this push for dead; its hardware must not be touched any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A process that pushes."""
+
+    host: str
+    pid: int
+    started: float
+    """Seconds since the Unix epoch."""
+
+
+def this_client() -> Client:
+    """The process that asks."""
+    return Client(socket.gethostname(), os.getpid(), psutil.Process().create_time())
+
+
+def _is_dead(client: Client, beat_at: datetime, now: datetime) -> bool:
+    if client.host != socket.gethostname():
+        return now - beat_at > LOCK_TIMEOUT
+    try:
+        return abs(psutil.Process(client.pid).create_time() - client.started) > _START_SLACK_S
+    except psutil.NoSuchProcess:
+        return True
+
+
+def take_lock(session: Session, push_id: int, now: datetime) -> None:
+    """Make this push the only one.
+
+    Raises:
+        PushBusy: another one is under way.
+    """
+    try:
+        with session.begin_nested():
+            session.execute(insert(PushLock).values(name=_NAME, push_id=push_id, beat_at=now))
+    except IntegrityError as err:
+        raise PushBusy(describe_holder(session)) from err
+
+
+def describe_holder(session: Session) -> str:
+    """Who is pushing."""
+    holder = session.scalars(select(Push).join(PushLock, PushLock.push_id == Push.id)).first()
+    if holder is None:
+        return "another push is just starting or ending; try again"
+    since = f"{holder.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    return (
+        f"push {holder.id} by {holder.author} is under way since {since} (process {holder.pid} on {holder.host}); one at a time"
+    )
+
+
+def keep_lock(session: Session, push_id: int, now: datetime) -> None:
+    """Show that this push is alive.
+
+    Raises:
+        LockLost: it was taken for dead.
+    """
+    query = update(PushLock).where(PushLock.name == _NAME, PushLock.push_id == push_id).values(beat_at=now)
+    if session.execute(query).rowcount != 1:  # type: ignore[attr-defined]
+        raise LockLost(f"push {push_id} was silent for so long that another client took it for dead; nothing more is written")
+
+
+def release_lock(session: Session, push_id: int) -> None:
+    """Let others push."""
+    session.execute(delete(PushLock).where(PushLock.name == _NAME, PushLock.push_id == push_id))
+
+
+def mark_dead_pushes(session: Session, now: datetime) -> list[str]:
+    """Mark pushes whose client died as aborted and free their lock.
+
+    Returns:
+        One line for people about each.
+    """
+    locks = {lock.push_id: lock for lock in session.scalars(select(PushLock))}
+    out: list[str] = []
+    for push in session.scalars(select(Push).where(Push.state.not_in(FINAL))):
+        lock = locks.get(push.id)
+        if lock is not None and not _is_dead(Client(push.host, push.pid, push.process_started), lock.beat_at, now):
+            continue
+        sent = session.scalar(select(func.count()).where(PushItem.push_id == push.id, PushItem.written_at.is_not(None)))
+        reason = f"its client (process {push.pid} on {push.host}) died; {sent} values had been sent and were not rolled back"
+        push.state, push.reason, push.ended_at = PushState.ABORTED, reason, now
+        session.flush()
+        release_lock(session, push.id)
+        look = f"compare with: sipmdcs config diff {push.version_id} live"
+        out.append(f"push {push.id} of version {push.version_id} by {push.author} is marked aborted: {reason}; {look}")
+    return out

@@ -1,0 +1,167 @@
+"""Carries a push out: does what ``pushsteps`` says through Channel Access, with every step recorded before it is taken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from configtool.pushlock import LockLost
+from configtool.pushplan import Plan
+from configtool.pushsteps import Check, Failure, Finish, Write, begin, checked, interrupt, next_step, wrote
+from configtool.reading import Reading, mismatch, not_restored, read_targets
+from sipmdcs.channels import Channels
+from sipmdcs.clock import Clock
+from sipmdcs.errors import ChannelError, PutRefused, ServiceError
+
+POLL_S = 0.2
+PUT_TIMEOUT_S = 10.0
+BEAT_S = 2.0
+"""How often a long wait shows that the client lives."""
+
+
+class Recorder(Protocol):
+    """Where steps are recorded; ``PushRecord`` is the real one. Methods raise ``ServiceError`` when they cannot."""
+
+    def beat(self) -> None:
+        """The client lives."""
+        ...
+
+    def writing(self, step: Write) -> None:
+        """Before the puts of a step."""
+        ...
+
+    def wrote(self, step: Write, failures: Mapping[str, Failure]) -> None:
+        """After them."""
+        ...
+
+    def checked(self, step: Check, readings: Mapping[str, Reading], mismatches: Mapping[str, str]) -> None:
+        """After reading back."""
+        ...
+
+
+class _NoRecorder:
+    """Takes over when the database is lost in the middle: putting the hardware back goes before writing it down."""
+
+    def beat(self) -> None: ...
+
+    def writing(self, step: Write) -> None: ...
+
+    def wrote(self, step: Write, failures: Mapping[str, Failure]) -> None: ...
+
+    def checked(self, step: Check, readings: Mapping[str, Reading], mismatches: Mapping[str, str]) -> None: ...
+
+
+class Watcher(Protocol):
+    """Who is told how it goes."""
+
+    def step(self, text: str, total: int) -> None:
+        """A step begins that concerns ``total`` values."""
+        ...
+
+    def advance(self, done: int) -> None:
+        """So many values of the step are done."""
+        ...
+
+
+@dataclass
+class StopRequest:
+    """Whether somebody asked the push to stop, and why."""
+
+    reason: str = ""
+
+
+class PushRunner:
+    """One push on its way through the world.
+
+    Args:
+        channels: Channel Access.
+        record: where steps are recorded.
+        watcher: who is told.
+        clock: for settling times.
+        stop: looked at between steps and while waiting.
+        pause: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        channels: Channels,
+        record: Recorder,
+        watcher: Watcher,
+        clock: Clock,
+        stop: StopRequest,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._channels = channels
+        self._record = record
+        self._watcher = watcher
+        self._clock = clock
+        self._stop = stop
+        self._pause = pause
+
+    def run(self, plan: Plan) -> Finish:
+        """Push until it is verified or rolled back.
+
+        Raises:
+            LockLost: another client took over; nothing more was written.
+            ServiceError: the record could not be kept; the hardware was rolled back first, as far as the message says.
+        """
+        self._progress = begin(plan)
+        lost: ServiceError | None = None
+        while not isinstance(step := next_step(self._progress), Finish):
+            if self._stop.reason and not step.restoring:
+                self._progress = interrupt(self._progress, self._stop.reason)
+                continue
+            try:
+                self._write(step) if isinstance(step, Write) else self._check(step)
+            except LockLost:
+                raise
+            except ServiceError as err:
+                lost, self._record = err, _NoRecorder()
+                self._progress = interrupt(self._progress, str(err))
+        if lost is not None:
+            raise ServiceError(f"{lost}; the push ended {step.state} without a record of its end") from lost
+        return step
+
+    def _write(self, step: Write) -> None:
+        self._watcher.step(f"{'restoring' if step.restoring else 'writing'}, phase {step.phase}", len(step.puts))
+        self._record.writing(step)
+        answers = self._channels.put(step.puts, timeout=PUT_TIMEOUT_S) if step.puts else {}
+        failures = {pv: _failure(error) for pv, error in answers.items() if error is not None}
+        # Before the record: should that fail, the roll-back must know of these puts.
+        self._progress = wrote(self._progress, failures)
+        self._record.wrote(step, failures)
+        self._watcher.advance(len(step.puts) - len(failures))
+
+    def _check(self, step: Check) -> None:
+        self._watcher.step("verifying the roll-back" if step.restoring else "verifying", len(step.items))
+        readings: dict[str, Reading] = {}
+        differing: dict[str, str] = {}
+        pending = step.items
+        start = last_beat = self._clock.monotonic()
+        while pending:
+            readings |= read_targets(self._channels, [item.target for item in pending])
+            for item in pending:
+                found = readings[item.target.pv]
+                differing[item.target.pv] = (
+                    not_restored(item.target, item.before, found) if step.restoring else mismatch(item.target, found)
+                )
+            pending = tuple(item for item in pending if differing[item.target.pv])
+            self._watcher.advance(len(step.items) - len(pending))
+            now = self._clock.monotonic()
+            given_up = bool(self._stop.reason) and not step.restoring
+            if given_up or not any(now - start < item.target.settle_s for item in pending):
+                break
+            if now - last_beat > BEAT_S:
+                self._record.beat()
+                last_beat = now
+            self._pause(POLL_S)
+        mismatches = {pv: text for pv, text in differing.items() if text}
+        self._record.checked(step, readings, mismatches)
+        if not (self._stop.reason and mismatches and not step.restoring):
+            self._progress = checked(self._progress, mismatches)
+
+
+def _failure(error: ChannelError) -> Failure:
+    return Failure(str(error), touched=not isinstance(error, PutRefused))

@@ -1,0 +1,67 @@
+"""The configuration database of a site, opened and ready."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from configtool.pushlock import mark_dead_pushes
+from configtool.schema import database_error, upgrade
+from sipmdcs.clock import Clock, SystemClock, to_datetime
+from sipmdcs.database import make_engine
+from sipmdcs.site import Site
+
+
+class Store:
+    """Sessions on the database of a site."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction: committed at the end of the block, undone by an exception.
+
+        Raises:
+            ServiceError: the database does not work.
+        """
+        try:
+            with Session(self.engine) as session, session.begin():
+                yield session
+        except SQLAlchemyError as err:
+            raise database_error(self.engine, err) from err
+
+
+@contextmanager
+def open_store(site: Site, tell: Callable[[str], None], clock: Clock | None = None) -> Iterator[Store]:
+    """The database of a site with all tables; pushes whose client died are marked, and told.
+
+    Args:
+        site: the site.
+        tell: is given one line for the user about each dead push.
+        clock: the time; the machine's own if left out.
+
+    Raises:
+        ServiceError: the database cannot be used.
+    """
+    engine = make_engine(site.database_url)
+    try:
+        upgrade(engine)
+        store = Store(engine)
+        with store.session() as session:
+            for line in mark_dead_pushes(session, to_datetime((clock or SystemClock()).time_ns())):
+                tell(line)
+        yield store
+    finally:
+        engine.dispose()
+
+
+def this_user() -> str:
+    """Who runs the program, as ``user@host``."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
