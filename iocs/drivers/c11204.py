@@ -142,8 +142,9 @@ class C11204Driver:
     def _store_compensation(self, go: int) -> None:
         if not go:
             return
-        *coefficients, reference_C = (self._setting(0, name) for name in _STORED)
-        compensation = Compensation(*coefficients, self._setting(CHANNEL, "BIAS"), reference_C)
+        quad_above, quad_below, lin_above, lin_below, reference_C = (self._setting(0, name) for name in _STORED)
+        bias_V = self._setting(CHANNEL, "BIAS")
+        compensation = Compensation(quad_above, quad_below, lin_above, lin_below, bias_V, reference_C)
         try:
             request = codec.set_compensation(compensation)
         except ValueError as err:
