@@ -64,8 +64,6 @@ class Told:
     notice: Kind | None = None
     due_ns: int = 0
     """When the notice is due."""
-    cancel: bool = False
-    """Notices of this incident that are not sent yet must not be sent any more."""
 
 
 def follow(incident: Incident | None, rule: Rule, level: Level, calm: Kind, now_ns: int, new_id: int) -> Told:
@@ -79,18 +77,16 @@ def follow(incident: Incident | None, rule: Rule, level: Level, calm: Kind, now_
         now_ns: Unix time.
         new_id: number for an incident that is opened.
     """
-    if not level.active:
-        return Told(None) if incident is None else _end(incident, rule, calm, now_ns)
     if incident is None:
-        return Told(None) if level < rule.minimum else _open(rule, level, now_ns, new_id)
+        return Told(None) if not level.active or level < rule.minimum else _open(rule, level, now_ns, new_id)
     waiting = now_ns < incident.due_ns
+    if not level.active:
+        return Told(None, calm if rule.follow_up and not waiting else None, now_ns)
     if level.rank > incident.highest.rank:
         risen = replace(incident, highest=level)
-        if waiting:
-            return Told(risen, Kind.ALARM, incident.due_ns, cancel=True)
-        return Told(risen, Kind.WORSE, now_ns)
+        return Told(risen, Kind.ALARM, incident.due_ns) if waiting else Told(risen, Kind.WORSE, now_ns)
     if waiting and level < rule.minimum:
-        return Told(None, cancel=True)
+        return Told(None)
     return Told(incident)
 
 
@@ -105,11 +101,3 @@ def _open(rule: Rule, level: Level, now_ns: int, new_id: int) -> Told:
     due = now_ns + round(rule.delay_s * NS)
     reminder = due + round(rule.repeat_s * NS) if rule.repeat_s else None
     return Told(Incident(new_id, level, due, reminder), Kind.ALARM, due)
-
-
-def _end(incident: Incident, rule: Rule, calm: Kind, now_ns: int) -> Told:
-    if now_ns < incident.due_ns:
-        return Told(None, cancel=True)
-    # Gone by itself: whoever was not reached yet should still learn of it. Acknowledged or disabled: somebody knows.
-    cancel = calm is not Kind.CLEARED
-    return Told(None, calm if rule.follow_up else None, now_ns, cancel=cancel)

@@ -54,7 +54,8 @@ def _alarm_json(state: AlarmState) -> Json:
 
 
 def _alarm(data: Json) -> AlarmState:
-    return AlarmState(**(data | {"level": Level[data["level"]]}))
+    values: Json = data | {"level": Level[data["level"]]}
+    return AlarmState(**values)
 
 
 def _acknowledgement(data: Json | None) -> Acknowledgement | None:

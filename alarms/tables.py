@@ -6,7 +6,7 @@ acknowledgement or a page. Times are Unix nanoseconds.
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text
 
 METADATA = MetaData()
 
@@ -51,10 +51,11 @@ incident = Table(
     Column("highest", Text, nullable=False),
     Column("due_ns", BigInteger, nullable=False),
     Column("remind_ns", BigInteger),
-    UniqueConstraint("route", "receiver", "pv"),
+    Column("ended_ns", BigInteger, index=True),
+    Column("ended", Text),
     sqlite_autoincrement=True,
 )
-"""Open incidents."""
+"""Incidents; open while ``ended_ns`` is null, then ``ended`` says why."""
 
 page = Table(
     "page",
@@ -93,8 +94,8 @@ notice = Table(
     Column("comment", Text, nullable=False),
     Column("queued_ns", BigInteger, nullable=False),
     Column("due_ns", BigInteger, nullable=False),
-    Column("cancelled_ns", BigInteger),
+    Column("void_ns", BigInteger),
     Column("page", ForeignKey(page.c.id), index=True),
-    Index("ix_notice_waiting", "receiver", "page", "cancelled_ns"),
+    Index("ix_notice_waiting", "receiver", "page", "void_ns"),
 )
-"""What is to be told; gathered into pages when due."""
+"""What is to be told; gathered into pages when due. Void: settled before anybody was told."""

@@ -1,0 +1,149 @@
+"""The states of all PVs, changed in three moves: draft, commit, adopt.
+
+A draft works out what a batch of events does. The service commits it to the database and only then adopts and publishes it, so
+that nothing is ever shown, or paged, that a restart would not know of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from alarms import logic
+from alarms.logic import Step
+from alarms.state import Acknowledgement, AlarmState, PvState, initial
+from alarms.tree import Leaf, Tree
+from sipmdcs.clock import Clock, to_datetime
+
+
+class Reason(StrEnum):
+    """Why a state changed."""
+
+    UPDATE = "update"
+    """The PV reported something else, or is gone."""
+    DELAY = "delay"
+    """The delay of an alarm passed."""
+    ACKNOWLEDGE = "acknowledge"
+    UNACKNOWLEDGE = "unacknowledge"
+    DISABLE = "disable"
+    ENABLE = "enable"
+    RULES = "rules"
+    """Its configuration was edited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of one PV."""
+
+    leaf: Leaf
+    before: PvState
+    after: PvState
+    reason: Reason
+    raised: bool = False
+    """Whether the alarm went to a level that ranks higher."""
+    by: Acknowledgement | None = None
+    """Who did it, if somebody did."""
+
+    @property
+    def matters(self) -> bool:
+        """Whether operators see a difference, or saw one."""
+        before, after = self.before, self.after
+        return (
+            before.alarm.level is not after.alarm.level
+            or before.alarm.message != after.alarm.message
+            or before.current.level is not after.current.level
+            or before.acknowledgement != after.acknowledgement
+        )
+
+
+class Draft:
+    """What a batch of events does to the states, not yet in force."""
+
+    def __init__(self, tree: Tree, states: Mapping[str, PvState], clock: Clock) -> None:
+        self._tree = tree
+        self._states = states
+        self._clock = clock
+        self.states: dict[str, PvState] = {}
+        """New states of the PVs that changed in any way."""
+        self.changes: list[Change] = []
+        """Steps worth keeping, in order; a new value at the same level is none."""
+
+    def state(self, pv: str) -> PvState:
+        """State of a PV with the changes so far."""
+        return self.states.get(pv) or self._states[pv]
+
+    def update(self, pv: str, received: AlarmState) -> None:
+        """A PV reported something."""
+        leaf = self._tree.leaves[pv]
+        self._step(leaf, Reason.UPDATE, logic.update(self.state(pv), leaf.rules, received, self._clock.monotonic()))
+
+    def expire(self) -> None:
+        """Apply the delayed alarms whose delay has passed."""
+        now = self._clock.monotonic()
+        due = [pv for pv, state in self._states.items() if state.pending is not None and state.pending.due <= now]
+        for pv in due:
+            leaf = self._tree.leaves[pv]
+            self._step(leaf, Reason.DELAY, logic.expire(self.state(pv), leaf.rules, now))
+
+    def acknowledge(self, leaves: Iterable[Leaf], by: Acknowledgement) -> None:
+        """Somebody took notice of these."""
+        for leaf in leaves:
+            self._step(leaf, Reason.ACKNOWLEDGE, logic.acknowledge(self.state(leaf.pv), by), by)
+
+    def unacknowledge(self, leaves: Iterable[Leaf], by: Acknowledgement) -> None:
+        """Somebody takes acknowledgements back."""
+        for leaf in leaves:
+            self._step(leaf, Reason.UNACKNOWLEDGE, logic.unacknowledge(self.state(leaf.pv)), by)
+
+    def follow_configuration(self) -> None:
+        """Enable and disable what the configuration says, some of it from a time on."""
+        now_ns = self._clock.time_ns()
+        now = to_datetime(now_ns)
+        for pv, state in self._states.items():
+            leaf = self._tree.leaves[pv]
+            enabled = leaf.enabled is True or leaf.enabled_at(now)
+            if state.enabled and not enabled:
+                self._step(leaf, Reason.DISABLE, logic.disable(self.state(pv), now_ns))
+            elif enabled and not state.enabled:
+                self._step(leaf, Reason.ENABLE, logic.enable(self.state(pv), leaf.rules, self._clock.monotonic()))
+
+    def follow_rules(self) -> None:
+        """Go on under the rules of the configuration, whatever they were before."""
+        for pv in self._states:
+            leaf = self._tree.leaves[pv]
+            self._step(leaf, Reason.RULES, logic.adopt(self.state(pv), leaf.rules))
+
+    def _step(self, leaf: Leaf, reason: Reason, step: Step, by: Acknowledgement | None = None) -> None:
+        before = self.state(leaf.pv)
+        after = step.state
+        if after == before:
+            return
+        self.states[leaf.pv] = after
+        change = Change(leaf, before, after, reason, step.raised is not None, by)
+        if change.matters or before.pending != after.pending or before.enabled != after.enabled:
+            self.changes.append(change)
+
+
+class Alarms:
+    """The states in force."""
+
+    def __init__(self, tree: Tree, clock: Clock, known: Mapping[str, PvState] | None = None) -> None:
+        """Start from ``known`` states; a PV that is not among them is taken to be OK until it says otherwise."""
+        self.tree = tree
+        self._clock = clock
+        now_ns = clock.time_ns()
+        known = known or {}
+        self.states: dict[str, PvState] = {pv: known.get(pv) or initial(now_ns) for pv in tree.leaves}
+
+    def draft(self) -> Draft:
+        """A draft on top of the states in force; adopt it before making the next."""
+        return Draft(self.tree, self.states, self._clock)
+
+    def adopt(self, draft: Draft) -> None:
+        """Put a draft in force."""
+        self.states.update(draft.states)
+
+    def next_due(self) -> float | None:
+        """When the next delay passes, seconds of the monotonic clock."""
+        return min((state.pending.due for state in self.states.values() if state.pending is not None), default=None)

@@ -1,0 +1,246 @@
+"""The queue of notices and mails in the database.
+
+A notice is queued by ``Store.commit`` with the state that caused it. Here notices become mails, and mails are kept until a
+server has accepted them. A mail that is repeated has the same Message-ID, so that whoever gets it twice can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+
+from alarms.gather import SentPage, Sorted, Waiting
+from alarms.incident import Kind
+from alarms.letter import Letter
+from alarms.level import Level
+from alarms.paging import Notice
+from alarms.store import notice_row
+from alarms.tables import incident, notice, page
+from sipmdcs.clock import NS, Clock
+
+_CHUNK = 500
+"""Ids in one statement; SQLite takes a limited number of variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A mail on its way."""
+
+    id: int
+    message_id: str
+    receiver: str
+    address: str
+    subject: str
+    body: str
+    in_reply_to: str
+    composed_ns: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How paging is doing."""
+
+    sent: int
+    """Mails accepted so far."""
+    pending: int
+    """Mails written and not accepted, and notices due and not written."""
+    oldest_ns: int | None
+    """Since when the oldest of these waits."""
+
+
+class Outbox:
+    """Notices and mails. Methods block; they may be called from any thread."""
+
+    def __init__(self, engine: Engine, clock: Clock, domain: str) -> None:
+        """Work on the database behind ``engine``.
+
+        Args:
+            engine: database of the alarm service.
+            clock: gives the times of composing and sending.
+            domain: right-hand side of Message-IDs.
+        """
+        self._engine = engine
+        self._clock = clock
+        self._domain = domain
+
+    def queue(self, item: Notice) -> int:
+        """Queue a notice that no alarm caused, such as a test; returns its number."""
+        with self._engine.begin() as connection:
+            key = connection.execute(insert(notice), notice_row(item)).inserted_primary_key
+        return 0 if key is None else int(key[0])
+
+    def waiting(self, receiver: str) -> list[Waiting]:
+        """Notices to a receiver that are in no mail yet, due or not, oldest first."""
+        condition = (notice.c.receiver == receiver) & notice.c.page.is_(None) & notice.c.void_ns.is_(None)
+        with self._engine.begin() as connection:
+            found = _waiting(connection, condition)
+            ends = {item.notice.incident for item in found if not item.notice.kind.calls}
+            reached = _reached(connection, receiver, ends)
+        return [Waiting(item.id, item.notice, item.ended, item.ended_ns, item.notice.incident in reached) for item in found]
+
+    def content(self, page_id: int) -> list[Waiting]:
+        """The notices in a mail, with what became of their incidents."""
+        with self._engine.begin() as connection:
+            return _waiting(connection, notice.c.page == page_id)
+
+    def recent(self, receiver: str, since_ns: int) -> list[SentPage]:
+        """Mails to a receiver that were written since a time."""
+        query = select(page.c.composed_ns, page.c.summary).where(page.c.receiver == receiver, page.c.composed_ns >= since_ns)
+        with self._engine.begin() as connection:
+            return [SentPage(composed_ns, summary) for composed_ns, summary in connection.execute(query)]
+
+    def open_page(self, receiver: str) -> Page | None:
+        """The mail to a receiver that is written and not accepted yet; there is at most one."""
+        query = select(page).where(page.c.receiver == receiver, page.c.sent_ns.is_(None), page.c.cancelled_ns.is_(None))
+        with self._engine.begin() as connection:
+            row = connection.execute(query.order_by(page.c.id)).mappings().first()
+        return None if row is None else _page(row)
+
+    def in_reply_to(self, incidents: Iterable[int]) -> str:
+        """Message-ID of the mail that opened an incident, if all of ``incidents`` are one; else empty."""
+        numbers = set(incidents)
+        if len(numbers) != 1:
+            return ""
+        query = select(page.c.message_id).join(notice, notice.c.page == page.c.id).where(notice.c.incident.in_(numbers))
+        with self._engine.begin() as connection:
+            return connection.execute(query.order_by(page.c.id)).scalar() or ""
+
+    def compose(self, receiver: str, address: str, letter: Letter, chosen: Sorted) -> Page:
+        """Write a mail and take its notices off the queue, in one transaction."""
+        now_ns = self._clock.time_ns()
+        told = [item.id for item in (*chosen.tell, *chosen.covered)]
+        row = {
+            "message_id": f"<{now_ns}.{min(told)}.{receiver}@{self._domain}>",
+            "receiver": receiver,
+            "address": address,
+            "subject": letter.subject,
+            "body": letter.body,
+            "in_reply_to": self.in_reply_to(item.notice.incident for item in chosen.tell),
+            "summary": letter.summary,
+            "composed_ns": now_ns,
+        }
+        with self._engine.begin() as connection:
+            key = connection.execute(insert(page), row).inserted_primary_key
+            number = 0 if key is None else int(key[0])
+            _mark(connection, told, page=number)
+            _mark(connection, [item.id for item in chosen.void], void_ns=now_ns)
+        return _page(row | {"id": number, "attempts": 0})
+
+    def void(self, items: Sequence[Waiting]) -> None:
+        """Take notices off the queue that are not to be told any more."""
+        with self._engine.begin() as connection:
+            _mark(connection, [item.id for item in items], void_ns=self._clock.time_ns())
+
+    def accepted(self, page_id: int, reply: str) -> None:
+        """A server has taken a mail, with these words."""
+        values = {"sent_ns": self._clock.time_ns(), "reply": reply, "attempts": page.c.attempts + 1, "last_error": ""}
+        self._update(page_id, values)
+
+    def failed(self, page_id: int, error: str) -> None:
+        """A mail was not accepted this time."""
+        self._update(page_id, {"attempts": page.c.attempts + 1, "last_error": error})
+
+    def cancel(self, page_id: int) -> None:
+        """A mail that was never accepted is not to be sent any more."""
+        self._update(page_id, {"cancelled_ns": self._clock.time_ns()})
+
+    def backlog(self) -> Backlog:
+        """How paging is doing."""
+        now_ns = self._clock.time_ns()
+        open_pages = page.c.sent_ns.is_(None) & page.c.cancelled_ns.is_(None)
+        due = notice.c.page.is_(None) & notice.c.void_ns.is_(None) & (notice.c.due_ns <= now_ns)
+        with self._engine.begin() as connection:
+            sent = connection.execute(select(func.count()).select_from(page).where(page.c.sent_ns.is_not(None))).scalar()
+            pages, oldest_page = connection.execute(select(func.count(), func.min(page.c.composed_ns)).where(open_pages)).one()
+            notices, oldest_notice = connection.execute(select(func.count(), func.min(notice.c.due_ns)).where(due)).one()
+        oldest = min((when for when in (oldest_page, oldest_notice) if when is not None), default=None)
+        return Backlog(sent or 0, pages + notices, oldest)
+
+    def pages(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Mails, newest first, with the server's reply or the last error."""
+        with self._engine.begin() as connection:
+            return [dict(row) for row in connection.execute(select(page).order_by(page.c.id.desc()).limit(limit)).mappings()]
+
+    def page_of(self, notice_id: int) -> dict[str, Any] | None:
+        """The mail that tells of a notice, ``None`` before it is written."""
+        query = select(page).join(notice, notice.c.page == page.c.id).where(notice.c.id == notice_id)
+        with self._engine.begin() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else dict(row)
+
+    def _update(self, page_id: int, values: dict[str, Any]) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(update(page).where(page.c.id == page_id).values(values))
+
+
+def _waiting(connection: Connection, condition: Any) -> list[Waiting]:
+    query = (
+        select(notice, incident.c.ended, incident.c.ended_ns)
+        .outerjoin(incident, incident.c.id == notice.c.incident)
+        .where(condition)
+        .order_by(notice.c.id)
+    )
+    return [
+        Waiting(row["id"], _notice(row), None if row["ended"] is None else Kind(row["ended"]), row["ended_ns"] or 0)
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def _reached(connection: Connection, receiver: str, incidents: set[int]) -> set[int]:
+    """Which incidents a receiver was told of."""
+    found: set[int] = set()
+    numbers = sorted(incidents)
+    for start in range(0, len(numbers), _CHUNK):
+        query = (
+            select(notice.c.incident)
+            .join(page, page.c.id == notice.c.page)
+            .where(notice.c.receiver == receiver, page.c.sent_ns.is_not(None))
+            .where(notice.c.incident.in_(numbers[start : start + _CHUNK]))
+        )
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def _mark(connection: Connection, ids: Sequence[int], **values: int) -> None:
+    for start in range(0, len(ids), _CHUNK):
+        connection.execute(update(notice).where(notice.c.id.in_(ids[start : start + _CHUNK])).values(**values))
+
+
+def _notice(row: Any) -> Notice:
+    return Notice(
+        incident=row["incident"],
+        receiver=row["receiver"],
+        pv=row["pv"],
+        kind=Kind(row["kind"]),
+        level=Level[row["severity"]],
+        message=row["message"],
+        value=row["value"],
+        pv_time_ns=row["pv_time_ns"],
+        user=row["user"],
+        comment=row["comment"],
+        queued_ns=row["queued_ns"],
+        due_ns=row["due_ns"],
+    )
+
+
+def _page(row: Any) -> Page:
+    return Page(
+        id=row["id"],
+        message_id=row["message_id"],
+        receiver=row["receiver"],
+        address=row["address"],
+        subject=row["subject"],
+        body=row["body"],
+        in_reply_to=row["in_reply_to"],
+        composed_ns=row["composed_ns"],
+        attempts=row["attempts"],
+    )
+
+
+def age_s(backlog: Backlog, now_ns: int) -> float:
+    """How long the oldest page has been waiting, seconds; 0 if none is."""
+    return 0.0 if backlog.oldest_ns is None else max(0, now_ns - backlog.oldest_ns) / NS

@@ -1,0 +1,177 @@
+"""From changes of alarms to notices: which receivers are concerned with which PVs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from alarms.engine import Change, Reason
+from alarms.incident import Incident, Kind, Rule, Told, follow, remind
+from alarms.level import Level
+from alarms.notifyfile import NotifyFile
+from alarms.selection import path_matches
+from alarms.state import PvState
+from alarms.tree import Leaf, Tree
+
+Key = tuple[str, str, str]
+"""Route, receiver, PV."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that one receiver is to be told."""
+
+    incident: int
+    receiver: str
+    pv: str
+    kind: Kind
+    level: Level
+    message: str
+    value: str
+    pv_time_ns: int
+    user: str
+    comment: str
+    queued_ns: int
+    due_ns: int
+
+
+@dataclass
+class PagingDraft:
+    """What a batch of changes means for paging, not yet in force."""
+
+    incidents: dict[Key, Incident | None] = field(default_factory=dict)
+    """Incidents that are open now, or ended."""
+    written: dict[int, tuple[Key, Incident]] = field(default_factory=dict)
+    """Newest form of each incident that was opened or changed, by number."""
+    ended: dict[int, Kind] = field(default_factory=dict)
+    """Why each ended, by number."""
+    notices: list[Notice] = field(default_factory=list)
+
+
+class Paging:
+    """The open incidents of all receivers."""
+
+    def __init__(self, file: NotifyFile, tree: Tree, open_incidents: Mapping[Key, Incident], next_id: int) -> None:
+        """Start from the incidents of the database.
+
+        Args:
+            file: channels, receivers and routes.
+            tree: the PVs.
+            open_incidents: those that are open.
+            next_id: number of the next incident.
+        """
+        self._tree = tree
+        self._next_id = next_id
+        routes = [
+            (route.paths, Rule(name, receiver, route.minimum.level, route.delay_s, route.repeat_s, route.follow_up))
+            for name, route in file.routes.items()
+            for receiver in route.receivers
+        ]
+        self._rules = {
+            leaf.pv: [rule for paths, rule in routes if any(path_matches(pattern, leaf.path) for pattern in paths)]
+            for leaf in tree.leaves.values()
+        }
+        self.incidents: dict[Key, Incident] = dict(open_incidents)
+        """Those that are open."""
+
+    def rules(self, pv: str) -> list[Rule]:
+        """The rules that hold for a PV."""
+        return self._rules.get(pv, [])
+
+    def draft(self, changes: Iterable[Change], now_ns: int) -> PagingDraft:
+        """What changes of alarms mean; adopt it before making the next."""
+        draft = PagingDraft()
+        for change in changes:
+            before, after = change.before.alarm, change.after.alarm
+            if before.level is after.level and before.message == after.message:
+                continue
+            calm = _calm(change)
+            user, comment = (change.by.user, change.by.comment) if change.by else ("", "")
+            for rule in self.rules(change.leaf.pv):
+                key = (rule.route, rule.receiver, change.leaf.pv)
+                old = self._incident(draft, key)
+                told = follow(old, rule, after.level, calm, now_ns, self._next_id)
+                if old is None and told.incident is not None:
+                    self._next_id += 1
+                self._note(draft, key, old, told, calm)
+                if told.notice is not None:
+                    shown = after if told.notice.calls else before
+                    number = (told.incident or old or Incident(0, after.level, 0)).id
+                    draft.notices.append(
+                        _notice(number, rule.receiver, change.leaf, told, shown.level, change.after, user, comment, now_ns)
+                    )
+        return draft
+
+    def draft_reminders(self, states: Mapping[str, PvState], now_ns: int) -> PagingDraft:
+        """Reminders that are due."""
+        draft = PagingDraft()
+        for key, incident in self.incidents.items():
+            if incident.remind_ns is None or now_ns < incident.remind_ns:
+                continue
+            route, receiver, pv = key
+            rule = next((rule for rule in self.rules(pv) if (rule.route, rule.receiver) == (route, receiver)), None)
+            if rule is None:
+                continue
+            told = remind(incident, rule, now_ns)
+            self._note(draft, key, incident, told, Kind.CLEARED)
+            state = states[pv]
+            leaf = self._tree.leaves[pv]
+            draft.notices.append(_notice(incident.id, receiver, leaf, told, state.alarm.level, state, "", "", now_ns))
+        return draft
+
+    def orphans(self) -> PagingDraft:
+        """Ends what the configuration has no rule for any more."""
+        draft = PagingDraft()
+        for key, incident in self.incidents.items():
+            if not any((rule.route, rule.receiver) == key[:2] for rule in self.rules(key[2])):
+                self._note(draft, key, incident, Told(None), Kind.DISABLED)
+        return draft
+
+    def adopt(self, draft: PagingDraft) -> None:
+        """Put a draft in force."""
+        for key, incident in draft.incidents.items():
+            if incident is None:
+                self.incidents.pop(key, None)
+            else:
+                self.incidents[key] = incident
+
+    def _incident(self, draft: PagingDraft, key: Key) -> Incident | None:
+        return draft.incidents[key] if key in draft.incidents else self.incidents.get(key)
+
+    @staticmethod
+    def _note(draft: PagingDraft, key: Key, old: Incident | None, told: Told, calm: Kind) -> None:
+        if told.incident != old:
+            draft.incidents[key] = told.incident
+        if told.incident is not None and told.incident != old:
+            draft.written[told.incident.id] = (key, told.incident)
+        if told.incident is None and old is not None:
+            draft.ended[old.id] = calm
+
+
+def _calm(change: Change) -> Kind:
+    """Why an alarm is not active, should it not be."""
+    if not change.after.enabled:
+        return Kind.DISABLED
+    if change.after.alarm.level.is_acknowledged or change.reason is Reason.ACKNOWLEDGE:
+        return Kind.ACKNOWLEDGED
+    return Kind.CLEARED
+
+
+def _notice(
+    incident: int, receiver: str, leaf: Leaf, told: Told, level: Level, state: PvState, user: str, comment: str, now_ns: int
+) -> Notice:
+    shown = state.alarm if told.notice and told.notice.calls else state.current
+    return Notice(
+        incident=incident,
+        receiver=receiver,
+        pv=leaf.pv,
+        kind=told.notice or Kind.ALARM,
+        level=level,
+        message=shown.message,
+        value=shown.value,
+        pv_time_ns=shown.time_ns,
+        user=user,
+        comment=comment,
+        queued_ns=now_ns,
+        due_ns=told.due_ns,
+    )

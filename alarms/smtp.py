@@ -1,0 +1,128 @@
+"""One mail to one address through one SMTP server, with the server's reply as proof.
+
+The steps of ``smtplib.SMTP.sendmail`` are taken one by one, because that function throws away the reply to the message itself,
+which is the only evidence that the server took it (RFC 5321, 4.2.5).
+"""
+
+from __future__ import annotations
+
+import os
+import smtplib
+import ssl
+import stat
+from email.message import EmailMessage
+from email.utils import format_datetime
+from pathlib import Path
+
+from alarms.notifyfile import SmtpChannel, Tls
+from alarms.outbox import Page
+from sipmdcs.clock import to_datetime
+from sipmdcs.errors import BadInput, ServiceError
+from sipmdcs.yamlfile import Strict, read_yaml
+
+
+class Login(Strict):
+    """Schema of a login file."""
+
+    user: str
+    password: str
+
+
+class NotAccepted(ServiceError):
+    """The mail server did not take a mail."""
+
+
+def send(channel: SmtpChannel, page: Page) -> str:
+    """Hand a mail to the server; blocks for at most a few times ``channel.timeout_s``.
+
+    Returns:
+        The reply to the message, such as ``250 2.0.0 Ok: queued as 1A2B3C``.
+
+    Raises:
+        NotAccepted: at whatever step; the text says which and why.
+    """
+    step = "connecting"
+    where = f"{channel.host}:{channel.port}"
+    try:
+        with _connect(channel) as smtp:
+            step = "greeting"
+            _expect(smtp.ehlo())
+            if channel.tls is Tls.STARTTLS:
+                step = "STARTTLS"
+                _expect(smtp.starttls(context=ssl.create_default_context()))
+                _expect(smtp.ehlo())
+            if (login := _login(channel)) is not None:
+                step = "login"
+                smtp.login(login.user, login.password)
+            step = "sender"
+            _expect(smtp.mail(channel.sender))
+            step = "receiver"
+            _expect(smtp.rcpt(page.address))
+            step = "message"
+            return _expect(smtp.data(_message(channel, page).as_bytes()))
+    except (smtplib.SMTPException, OSError) as err:
+        raise NotAccepted(f"mail server {where} at {step}: {_reason(err)}") from err
+
+
+def _connect(channel: SmtpChannel) -> smtplib.SMTP:
+    if channel.tls is Tls.IMPLICIT:
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(channel.host, channel.port, timeout=channel.timeout_s, context=context)
+    return smtplib.SMTP(channel.host, channel.port, timeout=channel.timeout_s)
+
+
+def _expect(answer: tuple[int, bytes]) -> str:
+    code, text = answer
+    if not 200 <= code < 300:
+        raise smtplib.SMTPResponseException(code, text)
+    return f"{code} {text.decode('utf-8', 'replace')}"
+
+
+def _reason(err: smtplib.SMTPException | OSError) -> str:
+    if isinstance(err, smtplib.SMTPResponseException):
+        text = err.smtp_error.decode("utf-8", "replace") if isinstance(err.smtp_error, bytes) else str(err.smtp_error)
+        return f"{err.smtp_code} {text}".replace("\n", " ")
+    return str(err) or type(err).__name__
+
+
+def _login(channel: SmtpChannel) -> Login | None:
+    """User and password, read when they are needed so that a changed password needs no restart."""
+    if channel.login_file is not None:
+        return read_login(channel.login_file)
+    if not channel.user_env:
+        return None
+    try:
+        return Login(user=os.environ[channel.user_env], password=os.environ[channel.password_env])
+    except KeyError as err:
+        raise NotAccepted(f"environment variable {err.args[0]} with the mail login is not set") from err
+
+
+def read_login(path: Path) -> Login:
+    """User and password from a file.
+
+    Raises:
+        NotAccepted: the file cannot be used, or others than its owner may read it.
+    """
+    try:
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise NotAccepted(f"{path}: others may read it; run: chmod 600 {path}")
+        return read_yaml(path, Login)
+    except BadInput as err:
+        raise NotAccepted(str(err)) from err
+    except OSError as err:
+        raise NotAccepted(f"{path}: cannot be read: {err.strerror}") from err
+
+
+def _message(channel: SmtpChannel, page: Page) -> EmailMessage:
+    message = EmailMessage()
+    message["Subject"] = page.subject
+    message["From"] = channel.sender
+    message["To"] = page.address
+    message["Date"] = format_datetime(to_datetime(page.composed_ns))
+    message["Message-ID"] = page.message_id
+    if page.in_reply_to:
+        message["In-Reply-To"] = page.in_reply_to
+        message["References"] = page.in_reply_to
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(page.body)
+    return message
