@@ -6,11 +6,14 @@ Everything that ``up`` starts inherits the environment variable ``SIPMDCS_SUPERV
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+_POLL_S = 0.02
 
 MARKER = "SIPMDCS_SUPERVISED"
 _PROGRAM = "SUPERVISOR_PROCESS_NAME"
@@ -63,10 +66,10 @@ def end_processes(processes: Sequence[psutil.Process], grace_s: float) -> list[p
     """
     for process in processes:
         _signal(process, kill=False)
-    _, stubborn = psutil.wait_procs(list(processes), timeout=grace_s)
+    stubborn = _wait_gone(processes, grace_s)
     for process in stubborn:
         _signal(process, kill=True)
-    psutil.wait_procs(stubborn, timeout=grace_s)
+    _wait_gone(stubborn, grace_s)
     return stubborn
 
 
@@ -75,3 +78,21 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
         process.kill() if kill else process.terminate()
     except psutil.NoSuchProcess:
         return
+
+
+def _wait_gone(processes: Sequence[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Wait until processes have ended; those that have not after ``timeout_s`` seconds."""
+    # Not psutil.wait_procs: an orphan stays a zombie as long as the machine's first process likes, and that is as good as gone.
+    deadline = time.monotonic() + timeout_s
+    alive = [process for process in processes if _is_alive(process)]
+    while alive and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        alive = [process for process in alive if _is_alive(process)]
+    return alive
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -14,6 +14,9 @@ from sipmdcs.supervise.supervisor_conf import STOP_WAIT_S
 GRACE_S = 5.0
 """How long a stray process may take to end by itself."""
 
+_ROUNDS = 3
+"""A process may start another one just before it ends; the next round finds that."""
+
 Report = Callable[[str], None]
 """Takes one line for the user."""
 
@@ -41,14 +44,15 @@ def end_strays(site: Site, report: Report) -> None:
     Raises:
         ServiceError: one does not end even when killed.
     """
-    strays = marked_processes(site.folder)
-    if not strays:
-        return
-    for stray in strays:
-        report(f"stopping {stray.program or 'supervisor'} (pid {stray.process.pid}), left by a supervisor that is gone")
-    killed = end_processes([stray.process for stray in strays], GRACE_S)
-    if killed:
-        report(f"killed {', '.join(str(process.pid) for process in killed)}: still there after {GRACE_S:g} s")
+    for _ in range(_ROUNDS):
+        strays = marked_processes(site.folder)
+        if not strays:
+            return
+        for stray in strays:
+            report(f"stopping {stray.program or 'supervisor'} (pid {stray.process.pid}), left by a supervisor that is gone")
+        killed = end_processes([stray.process for stray in strays], GRACE_S)
+        if killed:
+            report(f"killed {', '.join(str(process.pid) for process in killed)}: still there after {GRACE_S:g} s")
     if left := marked_processes(site.folder):
         raise ServiceError(f"process {left[0].process.pid} ({left[0].program or 'supervisor'}) does not end")
 

@@ -1,0 +1,203 @@
+"""Real processes under the real supervisord: what users do to a site, and what goes wrong with it."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.sipmdcs.supervise.tiny_site import TinySite, wait_for
+
+
+@pytest.fixture
+def running(site: TinySite) -> Iterator[TinySite]:
+    site.run("up")
+    yield site
+    site.run("down")
+    assert not site.processes()
+
+
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_up_starts_in_order_and_down_ends_in_reverse(site: TinySite) -> None:
+    said = site.run("up")
+    order = [line.split()[0] for line in said.splitlines() if " ready after " in line]
+    assert order == ["simulators", "bench", "tiny"]
+    assert site.starts("simulators") < site.starts("bench") < site.starts("tiny")
+    assert "nothing is running" in site.run("down")
+    log = (site.folder / "var" / "log" / "supervisord.log").read_text("utf-8")
+    ended = [line.split("stopped: ")[1].split()[0] for line in log.splitlines() if "stopped: " in line]
+    assert ended[:3] == ["tiny", "bench", "simulators"]
+    assert not site.processes()
+    assert [path.name for path in (site.folder / "var" / "run").iterdir()] == ["lock"]
+    assert "nothing is running" in site.run("down")
+
+
+def test_status_tells_all_and_exits_by_it(running: TinySite) -> None:
+    found = running.status()
+    assert found["site"] == str(running.folder)
+    assert psutil.pid_exists(found["supervisor_pid"])
+    for service in found["services"]:
+        assert service["state"] == "RUNNING"
+        assert service["restarts"] == 0
+        assert psutil.pid_exists(service["pid"])
+        assert service["uptime_s"] >= 0
+    assert "bench" in running.run("status", expect=0)
+    running.run("down")
+    assert {service["state"] for service in running.status()["services"]} == {"STOPPED"}
+    running.run("status", expect=1)
+
+
+def test_second_up_and_foreign_site_on_same_port_are_refused(running: TinySite, make_site: Callable[..., TinySite]) -> None:
+    said = running.run("up", expect=1)
+    assert f"is up already, supervisor pid {running.status()['supervisor_pid']}" in said
+    other = make_site("other", services="[archiver]")
+    text = (other.folder / "site.yaml").read_text("utf-8")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        (other.folder / "site.yaml").write_text(text.replace(str(other.ca_port), str(port)), "utf-8")
+        said = other.run("up", expect=1)
+    assert f"UDP port {port} on 127.0.0.1 is in use by" in said
+    assert f"(pid {os.getpid()})" in said
+    assert "channel_access.server_port" in said
+    assert not other.processes()
+
+
+def test_killed_service_and_killed_keeper_come_back(running: TinySite) -> None:
+    first = running.service("tiny")["pid"]
+    _kill(first)
+    wait_for(lambda: running.service("tiny")["state"] == "RUNNING", "tiny back")
+    back = running.service("tiny")
+    assert back["pid"] != first
+    assert back["restarts"] == 1
+    assert back["last_exit"] == "terminated by SIGKILL"
+
+    keeper = next(found.process for found in running.processes() if found.program == "keeper")
+    keeper.kill()
+    _kill(running.service("bench")["pid"])
+    wait_for(lambda: running.service("bench")["restarts"] == 1, "bench started by the next keeper")
+    wait_for(lambda: running.status()["services"][1]["state"] == "RUNNING", "bench back")
+    assert running.service("tiny")["restarts"] == 1, "the next keeper remembers what the killed one did"
+
+
+def test_service_that_keeps_dying_is_retried_ever_more_slowly(site: TinySite) -> None:
+    order = site.order("tiny.die")
+    said = site.run("up", "--timeout", "3", expect=1)
+    assert "not ready after 3 s" in said
+    assert "tiny ended (exit status 3): tiny: tiny was told to die" in said
+    wait_for(lambda: len(_delays(site)) >= 4, "four deaths")
+    assert _delays(site) == [0.5, 1.0, 2.0, 4.0]
+    waiting = site.service("tiny")
+    assert waiting["state"] == "WAITING"
+    assert waiting["pid"] is None
+    assert waiting["restarts"] == 3
+    assert 0 < waiting["next_start_s"] <= 4
+    assert waiting["last_error"] == "tiny: tiny was told to die"
+    assert "Z ERROR tiny: tiny was told to die" in (site.folder / "var" / "log" / "tiny.log").read_text("utf-8")
+    assert site.service("bench")["state"] == "RUNNING"
+    order.unlink()
+    wait_for(lambda: site.service("tiny")["state"] == "RUNNING", "tiny well again")
+    site.run("down")
+    assert not site.processes()
+
+
+def _delays(site: TinySite) -> list[float]:
+    """What the keeper said it would wait after each death."""
+    log = (site.folder / "var" / "log" / "keeper.log").read_text("utf-8")
+    return [float(line.rsplit(" ", 2)[1]) for line in log.splitlines() if "tiny died" in line]
+
+
+def test_killed_supervisor_leaves_control_running_and_up_cleans_up(running: TinySite) -> None:
+    _kill(running.status()["supervisor_pid"])
+    strays = running.status()
+    assert strays["supervisor_pid"] is None
+    assert {service["state"] for service in strays["services"]} == {"STRAY"}
+    running.run("status", expect=1)
+    pids = {service["pid"] for service in strays["services"]}
+    said = running.run("up")
+    assert said.count("left by a supervisor that is gone") >= 3
+    assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
+    assert running.status()["supervisor_pid"]
+
+
+def test_down_after_killed_supervisor_kills_even_what_ignores_it(site: TinySite) -> None:
+    site.order("bench.deaf")
+    site.run("up")
+    _kill(site.status()["supervisor_pid"])
+    said = site.run("down")
+    assert "still there after 5 s" in said
+    assert not site.processes()
+
+
+def test_two_ups_at_once_make_one_site(site: TinySite) -> None:
+    both = [site.start("up"), site.start("up")]
+    said = ["".join(process.communicate(timeout=50)) for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1]
+    refused = said[0] if both[0].returncode else said[1]
+    assert "is starting or stopping this site" in refused or "is up already" in refused
+    assert len([found for found in site.processes() if not found.program]) == 1
+    site.run("down")
+
+
+def test_interrupted_up_leaves_nothing(site: TinySite) -> None:
+    site.order("bench.mute")
+    up = site.start("up")
+    wait_for(lambda: (site.folder / "var" / "starts.txt").is_file() and bool(site.starts("bench")), "bench started")
+    up.send_signal(signal.SIGINT)
+    out, err = up.communicate(timeout=50)
+    assert up.returncode == 130, out + err
+    assert err.strip() == "interrupted"
+    assert not site.processes()
+
+
+def test_unreachable_database_stops_only_a_site_that_never_rendered(site: TinySite) -> None:
+    site.order("render.fail", "no database")
+    said = site.run("up", expect=1)
+    assert "no files for IOC bench and config render failed: no database" in said
+    assert not site.processes()
+    site.order("render.fail").unlink()
+    site.run("config", "render")
+    site.order("render.fail", "no database")
+    said = site.run("up")
+    assert "warning: using the files rendered last time, config render failed: no database" in said
+    site.run("down")
+
+
+def test_deep_folder_with_odd_name(make_site: Callable[..., TinySite]) -> None:
+    site = make_site("/".join(["deep" * 10] * 3) + "/50 % of; \"it\" 'is' %(here)s é")
+    site.run("up")
+    assert all(service["state"] == "RUNNING" for service in site.status()["services"])
+    site.run("down")
+    assert not site.processes()
+
+
+def test_site_without_simulators_has_no_simulator_process(make_site: Callable[..., TinySite]) -> None:
+    site = make_site(port="serial:///dev/ttyS99")
+    assert [service["name"] for service in site.status()["services"]] == ["bench", "tiny"]
+
+
+def test_unknown_service_is_named(make_site: Callable[..., TinySite]) -> None:
+    site = make_site(services="[nonsense]")
+    assert site.run("up", expect=1).endswith("site.yaml: services: nonsense is no installed command\n")
+
+
+def test_down_waits_for_its_turn(site: TinySite) -> None:
+    with subprocess.Popen(["flock", str(_lock(site)), "sleep", "60"]) as holder:
+        wait_for(lambda: bool(psutil.Process(holder.pid).children()), "the lock held")
+        assert "is starting or stopping this site" in site.run("down", expect=1)
+        psutil.Process(holder.pid).children()[0].kill()
+        holder.wait()
+    site.run("down")
+
+
+def _lock(site: TinySite) -> Path:
+    path = site.folder / "var" / "run" / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
