@@ -1,0 +1,322 @@
+"""State machine of a channel. Pure: readings, set-points and time come in; a new state and actions for the device come out.
+
+On its own it only ever switches off. A trip is latched with its cause; nothing but ``reset_trip`` clears it, and the channel
+stays off after that. DISCONNECTED is not OFF: the device keeps its voltage. Source: JCOP's generic high-voltage channel, with
+the states of this system's design.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from iocs.drivers.driver import ChannelReading, Traits
+from iocs.ramp import Ramp, Rates, advance
+from sipmdcs.errors import DeviceRefused, WireError
+
+OVER_TEMPERATURE_C = 60.0
+"""Above this an output is switched off: upper end of the operating range of the modules and of their sensors."""
+
+
+class State(IntEnum):
+    """As in the ``STATE`` records."""
+
+    DISCONNECTED = 0
+    OFF = 1
+    STANDBY = 2
+    """On, below the breakdown voltage."""
+    RAMPING_UP = 3
+    ON = 4
+    RAMPING_DOWN = 5
+    TRIPPED = 6
+    INTERLOCKED = 7
+    ERROR = 8
+
+
+class Cause(IntEnum):
+    """Why a channel tripped, as in the ``TRIP_CAUSE`` records."""
+
+    NONE = 0
+    OVER_CURRENT = 1
+    OVER_VOLTAGE = 2
+    OVER_TEMPERATURE = 3
+    INTERLOCK = 4
+    COMMUNICATION = 5
+    """Found off after the wire had been lost."""
+    HARDWARE = 6
+    """Went off, or did not come on, without anybody's doing."""
+
+    @property
+    def text(self) -> str:
+        """For messages."""
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class SetBias:
+    """Give the device a set-point."""
+
+    volts: float
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOn:
+    """Switch the output on at a voltage."""
+
+    volts: float
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOff:
+    """Switch the output off at once."""
+
+
+Action = SetBias | SwitchOn | SwitchOff
+Actions = tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for a channel at a moment."""
+
+    bias_V: float
+    current_limit_uA: float
+    rates: Rates
+    traits: Traits
+    vbr_V: float = 0.0
+    """Breakdown voltage at the reference temperature."""
+    vbr_reference_C: float = 25.0
+    vbr_slope: float = 0.0
+    """mV/K."""
+    interlock: bool = False
+    masked: bool = False
+
+    def breakdown(self, temperature_C: float) -> float:
+        """Breakdown voltage at a temperature, V."""
+        return self.vbr_V + self.vbr_slope * (temperature_C - self.vbr_reference_C) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel as the IOC knows it."""
+
+    state: State = State.DISCONNECTED
+    trip: Cause = Cause.NONE
+    """Latched."""
+    last_cause: Cause = Cause.NONE
+    """Of the last trip; a reset leaves it."""
+    wanted: bool | None = None
+    """Whether the output should be on; ``None`` before the first reading."""
+    ramp: Ramp | None = None
+    busy_until: float = 0.0
+    """Monotonic time until which the output may still be moving or switching."""
+    seen: ChannelReading | None = None
+    """Last reading."""
+
+
+def observe(channel: Channel, reading: ChannelReading | None, settings: Settings, now: float) -> tuple[Channel, Actions]:
+    """Take in one poll.
+
+    Args:
+        channel: as it was.
+        reading: what the poll says, ``None`` once the wire is considered lost.
+        settings: what holds now.
+        now: monotonic time, seconds.
+    """
+    if reading is None:
+        # A ramp up is not resumed after a gap; a ramp that ends in OFF is, as that is the safe side.
+        ramp = channel.ramp if channel.ramp is not None and channel.ramp.then_off else None
+        return replace(channel, state=State.DISCONNECTED, ramp=ramp), ()
+    if channel.wanted is None:
+        channel = replace(channel, wanted=reading.on)
+    if channel.trip is Cause.NONE:
+        cause = _cause_to_trip(channel, reading, settings, now)
+        if cause is not Cause.NONE:
+            channel = replace(channel, trip=cause, last_cause=cause)
+    if channel.trip is not Cause.NONE or settings.interlock:
+        channel = replace(channel, wanted=False, ramp=None, busy_until=now)
+        actions: Actions = (SwitchOff(),) if reading.on else ()
+    else:
+        channel = _follow_device(channel, reading, settings, now)
+        channel, actions = _continue_ramp(channel, reading, settings, now)
+    return replace(channel, state=_state(channel, reading, settings, now), seen=reading), actions
+
+
+def _cause_to_trip(channel: Channel, reading: ChannelReading, settings: Settings, now: float) -> Cause:
+    cause = _present_cause(reading, settings)
+    if cause is not Cause.NONE:
+        return cause
+    was_on = channel.seen is not None and channel.seen.on
+    if channel.wanted and not reading.on and (was_on or now >= channel.busy_until):
+        return Cause.COMMUNICATION if channel.state is State.DISCONNECTED else Cause.HARDWARE
+    return Cause.NONE
+
+
+def _present_cause(reading: ChannelReading, settings: Settings) -> Cause:
+    """A cause that can be seen in the reading itself."""
+    if settings.interlock and reading.on:
+        return Cause.INTERLOCK
+    if reading.over_current or (reading.on and (reading.current_uA or 0.0) > settings.current_limit_uA):
+        return Cause.OVER_CURRENT
+    if reading.vmon_V is not None and reading.vmon_V > settings.traits.max_V:
+        return Cause.OVER_VOLTAGE
+    if reading.on and reading.temperature_C is not None and reading.temperature_C > OVER_TEMPERATURE_C:
+        return Cause.OVER_TEMPERATURE
+    return Cause.NONE
+
+
+def _follow_device(channel: Channel, reading: ChannelReading, settings: Settings, now: float) -> Channel:
+    """Take note of what somebody else did to the device: at its front, by its own restart, through another program."""
+    going_off = channel.ramp is not None and channel.ramp.then_off
+    if reading.on and not channel.wanted and not going_off and now >= channel.busy_until:
+        channel = replace(channel, wanted=True)
+    before = channel.seen.bias_V if channel.seen is not None else None
+    if before is not None and reading.bias_V is not None:
+        change = abs(reading.bias_V - before)
+        if change > settings.traits.tolerance_V:
+            channel = replace(channel, busy_until=max(channel.busy_until, _busy(change, settings, now)))
+    return channel
+
+
+def _continue_ramp(channel: Channel, reading: ChannelReading, settings: Settings, now: float) -> tuple[Channel, Actions]:
+    ramp = channel.ramp
+    if ramp is None:
+        return channel, ()
+    if not reading.on:
+        return (replace(channel, ramp=None), ()) if ramp.then_off else (channel, ())
+    if not ramp.finished:
+        following = advance(ramp, settings.rates, now)
+        if following.present_V == ramp.present_V:
+            return channel, ()
+        step = abs(following.present_V - ramp.present_V)
+        busy = max(channel.busy_until, _busy(step, settings, now))
+        return replace(channel, ramp=following, busy_until=busy), (SetBias(following.present_V),)
+    if not ramp.then_off:
+        return replace(channel, ramp=None), ()
+    arrived = reading.vmon_V is None or reading.vmon_V <= ramp.target_V + settings.traits.tolerance_V + reading.shift_V
+    if not arrived and now < channel.busy_until:
+        return channel, ()
+    # Afterwards the device is given its set-point again, so that its readback agrees with BIAS while it is off.
+    park = (SetBias(settings.bias_V),) if settings.bias_V >= settings.traits.floor_V else ()
+    return replace(channel, ramp=None, busy_until=now + settings.traits.settle_s), (SwitchOff(), *park)
+
+
+def _busy(change_V: float, settings: Settings, now: float) -> float:
+    travel_s = change_V / settings.rates.device if settings.rates.device else 0.0
+    return now + travel_s + settings.traits.settle_s
+
+
+def _state(channel: Channel, reading: ChannelReading, settings: Settings, now: float) -> State:
+    if settings.interlock:
+        return State.INTERLOCKED
+    if channel.trip is not Cause.NONE:
+        return State.TRIPPED
+    if reading.fault:
+        return State.ERROR
+    if not reading.on:
+        return State.OFF
+    if channel.ramp is not None:
+        return State.RAMPING_UP if channel.ramp.rising else _direction(channel.ramp, reading)
+    if reading.vmon_V is None or reading.bias_V is None:
+        return State.ON
+    missing = reading.bias_V + reading.shift_V - reading.vmon_V
+    moving = reading.moving if reading.moving is not None else now < channel.busy_until
+    if moving and abs(missing) > settings.traits.tolerance_V:
+        return State.RAMPING_UP if missing > 0 else State.RAMPING_DOWN
+    if reading.temperature_C is not None and reading.vmon_V < settings.breakdown(reading.temperature_C):
+        return State.STANDBY
+    return State.ON
+
+
+def _direction(ramp: Ramp, reading: ChannelReading) -> State:
+    """Direction of a ramp whose last step the device may still be doing."""
+    if ramp.then_off or not ramp.finished:
+        return State.RAMPING_DOWN
+    return State.RAMPING_UP if reading.vmon_V is not None and reading.vmon_V < ramp.target_V else State.RAMPING_DOWN
+
+
+def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel, Actions]:
+    """The command ON.
+
+    Raises:
+        WireError: not connected.
+        DeviceRefused: tripped, interlocked, or there is no sensible set-point.
+    """
+    reading = _connected(channel)
+    if settings.interlock:
+        raise DeviceRefused("interlock is active")
+    if channel.trip is not Cause.NONE:
+        raise DeviceRefused(f"tripped by {channel.trip.text}, reset it first")
+    floor = settings.traits.floor_V
+    target = settings.bias_V
+    if target < floor:
+        raise DeviceRefused(f"BIAS {target:g} V is below {floor:g} V, set it first")
+    if reading.on:
+        return replace(channel, wanted=True, ramp=_ramp_to(channel, reading, target, now)), ()
+    start = target if settings.rates.allows_jump(rising=True) else floor
+    busy = _busy(start, settings, now)
+    return replace(channel, wanted=True, ramp=Ramp(target, start, now), busy_until=busy), (SwitchOn(start),)
+
+
+def switch_off(channel: Channel, settings: Settings, now: float) -> tuple[Channel, Actions]:
+    """The command OFF: ramp down, then switch off. Raises ``WireError`` when not connected."""
+    reading = _connected(channel)
+    if not reading.on and not channel.wanted:
+        return channel, ()
+    if not reading.on:  # switched on a moment ago and not seen on yet
+        return kill(channel, now)
+    ramp = replace(_ramp_to(channel, reading, settings.traits.floor_V, now), then_off=True)
+    return replace(channel, wanted=False, ramp=ramp), ()
+
+
+def kill(channel: Channel, now: float) -> tuple[Channel, Actions]:
+    """The command KILL: off at once, whatever the state."""
+    return replace(channel, wanted=False, ramp=None, busy_until=now), (SwitchOff(),)
+
+
+def set_bias(channel: Channel, settings: Settings, now: float) -> tuple[Channel, Actions]:
+    """A new set-point, ``settings.bias_V``. Raises ``WireError`` when not connected."""
+    reading = _connected(channel)
+    if channel.ramp is not None and channel.ramp.then_off:
+        return channel, ()
+    if reading.on or channel.wanted:
+        return replace(channel, ramp=_ramp_to(channel, reading, settings.bias_V, now)), ()
+    return channel, (SetBias(settings.bias_V),)
+
+
+def reset_trip(channel: Channel, settings: Settings) -> Channel:
+    """The command TRIP_RESET.
+
+    Raises:
+        WireError: not connected.
+        DeviceRefused: the cause is still there.
+    """
+    reading = _connected(channel)
+    if channel.trip is Cause.NONE:
+        return channel
+    cause = Cause.INTERLOCK if settings.interlock else _present_cause(reading, settings)
+    if cause is not Cause.NONE:
+        raise DeviceRefused(f"{cause.text} is still present")
+    if channel.trip is Cause.HARDWARE and reading.fault:
+        raise DeviceRefused(f"{reading.fault} is still present")
+    if reading.on:
+        raise DeviceRefused("output is still on")
+    return replace(channel, trip=Cause.NONE, wanted=False, state=State.ERROR if reading.fault else State.OFF)
+
+
+def release(channel: Channel) -> Channel:
+    """Forget what the output should be: it was switched by a command of its own kind of controller."""
+    return replace(channel, wanted=None, ramp=None)
+
+
+def _connected(channel: Channel) -> ChannelReading:
+    if channel.state is State.DISCONNECTED or channel.seen is None:
+        raise WireError("disconnected")
+    return channel.seen
+
+
+def _ramp_to(channel: Channel, reading: ChannelReading, target_V: float, now: float) -> Ramp:
+    if channel.ramp is not None:
+        return Ramp(target_V, channel.ramp.present_V, channel.ramp.since)
+    start = reading.bias_V if reading.bias_V is not None else (reading.vmon_V or 0.0)
+    return Ramp(target_V, start, now)
