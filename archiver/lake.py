@@ -1,0 +1,94 @@
+"""The lake folder: Parquet files that the manifest names, and nothing else for long."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from archiver import manifest
+from archiver.catalogue import Catalogue
+from archiver.lake_file import Content, LakeFile, temporary_name
+from sipmdcs.clock import NS
+
+logger = logging.getLogger(__name__)
+
+GRACE_NS = 60 * NS
+"""A replaced file stays this long for readers that began before."""
+
+_OPEN_FILES = 1024
+
+
+class Lake:
+    """Files below one folder."""
+
+    def __init__(self, folder: Path, catalogue: Catalogue) -> None:
+        self.folder = folder
+        self._catalogue = catalogue
+        self._files: OrderedDict[Path, LakeFile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, path: Path, content: Content) -> LakeFile:
+        """A file to read, its footer kept for next time.
+
+        Args:
+            path: below the lake folder.
+            content: what it holds.
+
+        Raises:
+            FileNotFoundError: it was replaced; look in the manifest again.
+        """
+        with self._lock:
+            file = self._files.get(path)
+            if file is not None:
+                self._files.move_to_end(path)
+                return file
+        file = LakeFile(self.folder / path, content)
+        with self._lock:
+            self._files[path] = file
+            if len(self._files) > _OPEN_FILES:
+                self._files.popitem(last=False)
+        return file
+
+    def publish(self, path: Path) -> None:
+        """Give a file that was written its final name, durably.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        final = self.folder / path
+        temporary_name(final).rename(final)
+        sync_folder(final.parent)
+
+    def sweep(self) -> None:
+        """Remove what a crash left: files not in the manifest. Only where nothing else writes to the lake."""
+        with self._catalogue.reading() as db:
+            known = {entry.path for entry in manifest.files(db)}
+            known |= {Path(path) for (path,) in db.execute("SELECT path FROM obsolete")}
+        for path in [*self.folder.rglob("*.parquet"), *self.folder.rglob("*.parquet.tmp")]:
+            if path.relative_to(self.folder) not in known:
+                logger.info("%s: left by an interrupted compaction, removed", path)
+                path.unlink()
+
+    def remove_obsolete(self, now_ns: int) -> None:
+        """Remove replaced files whose time of grace is over."""
+        with self._catalogue.reading() as db:
+            due = db.execute("SELECT path FROM obsolete WHERE since_ns <= ?", (now_ns - GRACE_NS,)).fetchall()
+        for (path,) in due:
+            (self.folder / path).unlink(missing_ok=True)
+            with self._lock:
+                self._files.pop(Path(path), None)
+        if due:
+            with self._catalogue.writing() as db:
+                db.executemany("DELETE FROM obsolete WHERE path = ?", due)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in a folder to the disk."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,132 @@
+"""The one read path: lake, log and memory under one snapshot.
+
+What is not in the lake is in memory, as the segments of the log. Views of these are taken first, then the catalogue is
+read in one transaction, which also says up to which segment the lake goes; older segments are left out. A segment that
+is compacted in between is therefore seen in exactly one of the two places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from archiver import manifest
+from archiver.catalogue import Catalogue, Run
+from archiver.columns import links_of_rows, links_of_table, samples_of_rows, samples_of_table
+from archiver.lake import Lake
+from archiver.lake_file import Content
+from archiver.links import Links, join_links
+from archiver.manifest import ChunkEntry
+from archiver.rows import is_sample
+from archiver.samples import Samples, in_order, join
+from archiver.segment import View
+from sipmdcs.channels import Kind, PvData
+from sipmdcs.errors import DcsError
+
+_RETRIES = 5
+
+
+class TooManySamples(DcsError):
+    """A query would return or read more samples than is allowed."""
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(
+            f"at least {count:,} samples in this interval, the limit is {limit:,}; ask for a shorter interval or use"
+            " an operator such as optimized_2000"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happened to a PV."""
+
+    samples: Samples
+    links: Links
+    """Connections and disconnections between the first and the last sample and up to the end of the query."""
+    runs: tuple[Run, ...]
+    """Runs of the archiver, oldest first."""
+
+
+class Reader:
+    """Reads the archive. Any thread may call it."""
+
+    def __init__(self, views: Callable[[], list[View]], catalogue: Catalogue, lake: Lake) -> None:
+        """Take the log as a function, so that a reader needs no log."""
+        self._views = views
+        self._catalogue = catalogue
+        self._lake = lake
+
+    def read(self, pv_id: int, from_ns: int, to_ns: int, limit: int) -> History:
+        """The newest sample at or before ``from_ns``, then every sample up to and including ``to_ns``.
+
+        Where there is nothing at or before ``from_ns``, the first sample after it comes first. No two samples have the
+        same time; of duplicates the one that came in last counts.
+
+        Raises:
+            TooManySamples: there are more than ``limit``.
+        """
+        for retry in range(_RETRIES):
+            try:
+                return self._read(pv_id, from_ns, to_ns, limit)
+            except FileNotFoundError:  # merging replaced a file after we looked in the manifest
+                if retry == _RETRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _read(self, pv_id: int, from_ns: int, to_ns: int, limit: int) -> History:
+        views = self._views()
+        with self._catalogue.reading() as db:
+            through = manifest.compacted_through(db)
+            chunks: list[ChunkEntry] = []
+            for content in (Content.SCALAR, Content.ARRAY):
+                last = manifest.last_chunk(db, pv_id, content, from_ns)
+                chunks += [last] if last else []
+                chunks += manifest.chunks_between(db, pv_id, content, from_ns, to_ns)
+            runs = tuple(Run(*row) for row in db.execute("SELECT started_ns, stopped_ns FROM run ORDER BY id"))
+            certain = sum(chunk.row_count for chunk in chunks if chunk.min_ns > from_ns and chunk.max_ns <= to_ns)
+            if certain > 2 * limit:  # duplicates count here but not in the result
+                raise TooManySamples(certain // 2, limit)
+            fresh = [_of_pv(view, pv_id) for view in views if view.sequence > through]
+            parts = [self._samples(chunk, from_ns, to_ns) for chunk in chunks]
+            parts += [samples_of_rows(rows[is_sample(rows)], payloads) for rows, payloads in fresh]
+            samples = _cut(in_order(join([part for part in parts if len(part)])), from_ns, to_ns)
+            if len(samples) > limit:
+                raise TooManySamples(len(samples), limit)
+            start_ns = int(samples.time_ns[0]) if len(samples) else from_ns
+            link_chunks = manifest.chunks_between(db, pv_id, Content.LINK, start_ns, to_ns)
+            links = [links_of_table(self._table(chunk)) for chunk in link_chunks]
+            links += [links_of_rows(rows[_is_link(rows)]) for rows, _ in fresh]
+            return History(samples, join_links(links, start_ns, to_ns), runs)
+
+    def at(self, pv_id: int, at_ns: int) -> Samples:
+        """The newest sample at or before a time; none if there is none."""
+        samples = self.read(pv_id, at_ns, at_ns, 10).samples
+        return samples.take(samples.time_ns <= at_ns)
+
+    def _samples(self, chunk: ChunkEntry, from_ns: int, to_ns: int) -> Samples:
+        if chunk.max_ns <= from_ns:  # only its last row can matter
+            return samples_of_table(self._table(chunk, last_only=True), chunk.content)
+        samples = samples_of_table(self._table(chunk), chunk.content)
+        first = max(int(np.searchsorted(samples.time_ns, from_ns, "right")) - 1, 0)
+        return samples.take(slice(first, int(np.searchsorted(samples.time_ns, to_ns, "right"))))
+
+    def _table(self, chunk: ChunkEntry, *, last_only: bool = False) -> pa.Table:
+        first, count = chunk.first_row, chunk.row_count
+        return self._lake.open(chunk.path, chunk.content).read(*((first + count - 1, 1) if last_only else (first, count)))
+
+
+def _of_pv(view: View, pv_id: int) -> tuple[NDArray[np.void], Sequence[PvData]]:
+    return view.rows[view.rows["pv"] == pv_id], view.payloads
+
+
+def _is_link(rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    return (rows["kind"] == int(Kind.CONNECTED)) | (rows["kind"] == int(Kind.DISCONNECTED))
+
+
+def _cut(samples: Samples, from_ns: int, to_ns: int) -> Samples:
+    first = max(int(np.searchsorted(samples.time_ns, from_ns, "right")) - 1, 0)
+    return samples.take(slice(first, int(np.searchsorted(samples.time_ns, to_ns, "right"))))

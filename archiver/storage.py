@@ -1,0 +1,136 @@
+"""The archive in one folder: catalogue, log and lake, opened, recovered and kept together.
+
+====================  =========================================================
+``lock``              held by the one process that writes
+``catalogue.sqlite``  what there is and where
+``log/``              what came in last
+``lake/``             Parquet files: ``CONTENT/day=YYYY-MM-DD/shard=NNNN/``
+====================  =========================================================
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from archiver.catalogue import Catalogue
+from archiver.compactor import Compactor
+from archiver.lake import Lake
+from archiver.log import Log, LogLimits
+from archiver.manifest import compacted_through
+from archiver.merger import Merger
+from archiver.reader import Reader
+from archiver.rows import Flag, is_sample
+from sipmdcs.clock import Clock
+from sipmdcs.errors import ServiceError
+from sipmdcs.pvinfo import ArchivePolicy
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What one round of upkeep did."""
+
+    segments: int
+    merges: int
+
+
+class Storage:
+    """An archive that this process writes."""
+
+    def __init__(self, folder: Path, clock: Clock, limits: LogLimits | None = None) -> None:
+        """Open and recover the archive; call ``start`` before appending to its log.
+
+        Raises:
+            ServiceError: another process writes it, or the folder cannot be used.
+        """
+        self.folder = folder
+        self.clock = clock
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as err:
+            raise ServiceError(f"{folder}: the archive cannot be opened: {err.strerror}") from err
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            os.close(self._lock)
+            raise ServiceError(f"{folder}: another process archives here") from err
+        self.catalogue = Catalogue(folder / "catalogue.sqlite")
+        self.lake = Lake(folder / "lake", self.catalogue)
+        self.lake.folder.mkdir(exist_ok=True)
+        self.log = Log(folder / "log", clock, limits)
+        self._recover()
+        self.reader = Reader(self.log.views, self.catalogue, self.lake)
+        self._compactor = Compactor(self.log, self.catalogue, self.lake)
+        self._merger = Merger(self.catalogue, self.lake, clock)
+
+    def _recover(self) -> None:
+        with self.catalogue.reading() as db:
+            through = compacted_through(db)
+        self.log.forget(through)
+        self.lake.sweep()
+        if self.log.damaged_bytes:
+            logger.warning("%s: %d bytes at the end of the log were cut", self.folder, self.log.damaged_bytes)
+
+    def start(self, policies: Mapping[str, ArchivePolicy]) -> dict[str, int]:
+        """Begin a run: note it and the PVs it is about, and open a log segment.
+
+        Returns:
+            Numbers of the PVs, in the order given.
+
+        Raises:
+            ServiceError: nothing can be written.
+        """
+        try:
+            now_ns = self.clock.time_ns()
+            numbers = self.catalogue.register(policies, now_ns)
+            self.catalogue.begin_run(now_ns, self.log.alive_ns)
+            self.log.start()
+        except OSError as err:
+            raise ServiceError(f"{self.folder}: the archive cannot be written: {err.strerror}") from err
+        return numbers
+
+    def newest_ns(self) -> dict[int, int]:
+        """Newest time stamp by PV number, in lake and log, those from the future left out."""
+        newest = self.catalogue.newest_ns()
+        for view in self.log.views():
+            rows = view.rows[is_sample(view.rows) & ((view.rows["flags"] & Flag.FUTURE) == 0)]
+            top = np.zeros(max(newest, default=0) + 1, np.int64)
+            np.maximum.at(top, rows["pv"], rows["time_ns"])
+            for number in np.flatnonzero(top).tolist():
+                newest[number] = max(newest[number], int(top[number]))
+        return newest
+
+    def maintain(self) -> Upkeep:
+        """Compact what is sealed, merge what is small, remove what was replaced.
+
+        Raises:
+            OSError: the disk refuses; nothing is lost.
+            sqlite3.Error: as above, from the catalogue.
+        """
+        segments = 0
+        for segment in self.log.sealed:
+            self._compactor.compact(segment)
+            segments += 1
+        merges = 0
+        while self._merger.merge_next():
+            merges += 1
+        self.lake.remove_obsolete(self.clock.time_ns())
+        return Upkeep(segments, merges)
+
+    def close(self) -> None:
+        """End the run and let go of the folder. What is in the log stays there until the next start."""
+        try:
+            self.log.close()
+            self.catalogue.end_run(self.clock.time_ns())
+        finally:
+            self.catalogue.close()
+            os.close(self._lock)
