@@ -1,0 +1,41 @@
+# Everything installs what it needs first, saying so; the second time that costs nothing.
+#
+#   make demo              a whole simulated detector with screens; Ctrl-C ends it
+#     HEADLESS=1             without screens
+#     SECONDS=30             ends by itself
+#     SITE=folder            another site
+#   make test              all checks and tests
+#   make lint bench docs install clean
+#
+#   PYTHON=python3.12      the Python to build .venv with, 3.11 or newer
+
+BIN := .venv/bin
+export PYTHON
+
+.PHONY: demo test lint bench docs install clean
+.DEFAULT_GOAL := install
+
+install:
+	@scripts/install.sh
+
+demo: install
+	@$(BIN)/sipmdcs demo $(if $(HEADLESS),--headless) $(if $(SECONDS),--seconds $(SECONDS)) $(SITE)
+
+test: lint
+	@$(BIN)/pytest
+
+lint: install
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+bench: install
+	@$(BIN)/python -P bench/run.py
+
+docs: install
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "docs: site/index.html"
+
+clean:
+	@scripts/clean.sh
