@@ -34,7 +34,7 @@ bench: install
 	@$(BIN)/python -P bench/run.py
 
 docs: install
-	@$(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/mkdocs build --strict
 	@echo "docs: site/index.html"
 
 clean:
