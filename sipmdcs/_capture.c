@@ -29,7 +29,7 @@ enum { ECA_NORMAL = 1, ECA_DISCONN = 192, ECA_NORDACCESS = 368, CA_OP_CONN_UP = 
 enum { DBR_STRING, DBR_SHORT, DBR_FLOAT, DBR_ENUM, DBR_CHAR, DBR_LONG, DBR_DOUBLE, ONE_STRING, DBR_TIME = 14 };
 enum { SCALAR, TEXT, ARRAY, TEXT_ARRAY, CONNECTED, DISCONNECTED };
 enum { STATUS_READ = 1, STATUS_READ_ACCESS = 20, SEVERITY_INVALID = 3 };
-enum { STRING_SIZE = 40, FIRST_ROWS = 1024, FIRST_DATA = 4096 };
+enum { STRING_SIZE = 40 };
 #define EPICS_EPOCH_S 631152000LL
 
 struct connection_handler_args { void *chid; long op; };
@@ -53,6 +53,7 @@ struct entry { uint64_t offset; uint32_t count, type; };
 _Static_assert(sizeof(struct entry) == 16, "ENTRY has 16 bytes");
 
 struct buffer { char *start; size_t used, room, limit; };
+enum { ROWS, ENTRIES, DATA, BUFFERS };
 
 struct ring;
 struct slot { struct ring *ring; void *subscription; unsigned long count; uint32_t index; short type; uint8_t connected; };
@@ -60,7 +61,8 @@ struct slot { struct ring *ring; void *subscription; unsigned long count; uint32
 struct ring {
     PyObject_HEAD
     pthread_mutex_t lock;
-    struct buffer rows, entries, data;
+    struct buffer filling[BUFFERS];
+    struct buffer spare[BUFFERS]; /* given back by Python: in a steady state no memory is asked for */
     uint64_t dropped;
     long mask;
     int wake_fd;        /* readable while there is something to drain, or for ever once closed */
@@ -105,30 +107,29 @@ static char *reserve(struct buffer *buffer, size_t size) {
 /* Append one row and its payload of size bytes (none if payload is NULL); the newest is dropped when there is no room. */
 static void append(struct ring *ring, struct row *row, const void *payload, size_t size, struct entry entry) {
     pthread_mutex_lock(&ring->lock);
-    if (!ring->closed) {
-        struct row *place = (struct row *)reserve(&ring->rows, sizeof *row);
+    struct buffer *rows = &ring->filling[ROWS], *entries = &ring->filling[ENTRIES], *data = &ring->filling[DATA];
+    struct row *place = ring->closed ? NULL : (struct row *)reserve(rows, sizeof *row);
+    if (place != NULL && payload != NULL) {
         size_t padded = (size + 7) & ~(size_t)7; /* elements stay aligned */
-        if (place != NULL && payload != NULL) {
-            struct entry *next = (struct entry *)reserve(&ring->entries, sizeof entry);
-            char *data = next == NULL ? NULL : reserve(&ring->data, padded);
-            if (data == NULL) {
-                place = NULL;
-            } else {
-                memcpy(data, payload, size);
-                entry.offset = ring->data.used;
-                *next = entry;
-                ring->data.used += padded;
-                ring->entries.used += sizeof entry;
-                row->payload = (uint32_t)(ring->entries.used / sizeof entry);
-            }
-        }
-        if (place == NULL) {
-            ring->dropped++;
+        struct entry *next = (struct entry *)reserve(entries, sizeof entry);
+        char *copy = next == NULL ? NULL : reserve(data, padded);
+        if (copy == NULL) {
+            place = NULL;
         } else {
-            *place = *row;
-            ring->rows.used += sizeof *row;
+            memcpy(copy, payload, size);
+            entry.offset = data->used;
+            *next = entry;
+            data->used += padded;
+            entries->used += sizeof entry;
+            row->payload = (uint32_t)(entries->used / sizeof entry);
         }
-        if (ring->rows.used == sizeof *row && place != NULL)
+    }
+    if (place == NULL) {
+        ring->dropped++;
+    } else {
+        *place = *row;
+        rows->used += sizeof *row;
+        if (rows->used == sizeof *row)
             eventfd_write(ring->wake_fd, 1);
     }
     pthread_mutex_unlock(&ring->lock);
@@ -211,16 +212,25 @@ static void on_connection(struct connection_handler_args args) {
 
 /* ---- memory handed to Python ------------------------------------------------------------------------------------- */
 
-struct block { PyObject_HEAD char *start; Py_ssize_t size; };
+struct block { PyObject_HEAD struct ring *ring; struct buffer buffer; int kind; };
 
 static int block_getbuffer(PyObject *self, Py_buffer *view, int flags) {
-    struct block *block = (struct block *)self;
-    return PyBuffer_FillInfo(view, self, block->start, block->size, 0, flags);
+    struct buffer *buffer = &((struct block *)self)->buffer;
+    return PyBuffer_FillInfo(view, self, buffer->start, (Py_ssize_t)buffer->used, 0, flags);
 }
 
 static void block_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
-    free(((struct block *)self)->start);
+    struct block *block = (struct block *)self;
+    struct ring *ring = block->ring;
+    pthread_mutex_lock(&ring->lock);
+    struct buffer *spare = &ring->spare[block->kind];
+    if (spare->start == NULL)
+        *spare = block->buffer;
+    else
+        free(block->buffer.start);
+    pthread_mutex_unlock(&ring->lock);
+    Py_DECREF((PyObject *)ring);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -235,25 +245,26 @@ static PyType_Spec block_spec = {"sipmdcs._capture.Block", sizeof(struct block),
                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, block_slots};
 static PyTypeObject *block_type;
 
-static PyObject *as_block(struct buffer *buffer) {
+static PyObject *new_block(struct ring *ring, int kind) {
     struct block *block = PyObject_New(struct block, block_type);
-    if (block == NULL) {
-        free(buffer->start);
-        return NULL;
+    if (block != NULL) {
+        Py_INCREF((PyObject *)ring);
+        block->ring = ring;
+        block->kind = kind;
+        memset(&block->buffer, 0, sizeof block->buffer);
     }
-    block->start = buffer->start;
-    block->size = (Py_ssize_t)buffer->used;
     return (PyObject *)block;
 }
 
 /* ---- Python's side ----------------------------------------------------------------------------------------------- */
 
-static int fill(struct buffer *buffer, size_t room) {
-    if (room > buffer->limit)
-        room = buffer->limit;
+static const size_t first_room[BUFFERS] = {1024 * sizeof(struct row), 1024 * sizeof(struct entry), 4096};
+
+static int allocate(struct buffer *buffer, size_t room, size_t limit) {
     buffer->used = 0;
-    buffer->room = room;
-    buffer->start = malloc(room);
+    buffer->room = room < limit ? room : limit;
+    buffer->limit = limit;
+    buffer->start = malloc(buffer->room);
     return buffer->start == NULL ? -1 : 0;
 }
 
@@ -272,8 +283,8 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *keywords
         PyErr_SetString(PyExc_ValueError, "capacity and payload_bytes must be positive, capacity below 2**32");
         return NULL;
     }
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    struct ring *ring = (struct ring *)allocate(type, 0); /* zeroed */
+    allocfunc new_object = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    struct ring *ring = (struct ring *)new_object(type, 0); /* zeroed */
     if (ring == NULL)
         return NULL;
     ring->closed = 1; /* until it can be used */
@@ -284,12 +295,13 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *keywords
         return NULL;
     }
     pthread_mutex_init(&ring->lock, NULL);
-    ring->rows.limit = (size_t)capacity * sizeof(struct row);
-    ring->entries.limit = (size_t)capacity * sizeof(struct entry);
-    ring->data.limit = (size_t)payload_bytes;
+    size_t limit[BUFFERS] = {(size_t)capacity * sizeof(struct row), (size_t)capacity * sizeof(struct entry),
+                             (size_t)payload_bytes};
     ring->slots = calloc(pv_count ? pv_count : 1, sizeof(struct slot));
-    if (ring->slots == NULL || fill(&ring->rows, FIRST_ROWS * sizeof(struct row)) ||
-        fill(&ring->entries, FIRST_ROWS * sizeof(struct entry)) || fill(&ring->data, FIRST_DATA)) {
+    int failed = ring->slots == NULL;
+    for (int kind = 0; kind < BUFFERS; kind++)
+        failed |= allocate(&ring->filling[kind], first_room[kind], limit[kind]);
+    if (failed) {
         Py_DECREF(ring);
         return PyErr_NoMemory();
     }
@@ -312,9 +324,10 @@ static void ring_dealloc(PyObject *self) {
         close(ring->wake_fd);
         pthread_mutex_destroy(&ring->lock);
     }
-    free(ring->rows.start);
-    free(ring->entries.start);
-    free(ring->data.start);
+    for (int kind = 0; kind < BUFFERS; kind++) {
+        free(ring->filling[kind].start);
+        free(ring->spare[kind].start);
+    }
     free(ring->slots);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
@@ -323,26 +336,47 @@ static void ring_dealloc(PyObject *self) {
 
 static PyObject *ring_drain(PyObject *self, PyObject *Py_UNUSED(none)) {
     struct ring *ring = (struct ring *)self;
-    struct buffer fresh[3] = {{.limit = ring->rows.limit}, {.limit = ring->entries.limit}, {.limit = ring->data.limit}};
-    /* As much room as last time: what came in then comes again. Only callbacks change it, and only upwards. */
-    if (fill(&fresh[0], ring->rows.room) || fill(&fresh[1], ring->entries.room) || fill(&fresh[2], ring->data.room)) {
-        free(fresh[0].start);
-        free(fresh[1].start);
-        return PyErr_NoMemory();
-    }
+    PyObject *blocks[BUFFERS] = {NULL};
     eventfd_t ignored;
+    uint64_t dropped;
+    for (int kind = 0; kind < BUFFERS; kind++)
+        if ((blocks[kind] = new_block(ring, kind)) == NULL)
+            goto failed;
     pthread_mutex_lock(&ring->lock);
-    struct buffer full[3] = {ring->rows, ring->entries, ring->data};
-    ring->rows = fresh[0];
-    ring->entries = fresh[1];
-    ring->data = fresh[2];
-    uint64_t dropped = ring->dropped;
-    ring->dropped = 0;
-    if (!ring->closed)
-        eventfd_read(ring->wake_fd, &ignored);
+    for (int kind = 0; kind < BUFFERS; kind++) {
+        struct buffer *full = &ring->filling[kind], *spare = &ring->spare[kind];
+        /* What came in now may come in again; what a burst needed long ago is given back. */
+        size_t enough = full->used * 8 > first_room[kind] ? full->used * 8 : first_room[kind];
+        if (spare->start != NULL && spare->room > enough) {
+            free(spare->start);
+            spare->start = NULL;
+        }
+        if (spare->start == NULL && allocate(spare, full->room < enough ? full->room : enough, full->limit))
+            break;
+    }
+    int complete = 1;
+    for (int kind = 0; kind < BUFFERS; kind++)
+        complete &= ring->spare[kind].start != NULL;
+    if (complete) {
+        for (int kind = 0; kind < BUFFERS; kind++) {
+            ((struct block *)blocks[kind])->buffer = ring->filling[kind];
+            ring->filling[kind] = ring->spare[kind];
+            ring->filling[kind].used = 0;
+            ring->spare[kind].start = NULL;
+        }
+        dropped = ring->dropped;
+        ring->dropped = 0;
+        if (!ring->closed)
+            eventfd_read(ring->wake_fd, &ignored);
+    }
     pthread_mutex_unlock(&ring->lock);
-    PyObject *rows = as_block(&full[0]), *entries = as_block(&full[1]), *data = as_block(&full[2]);
-    return Py_BuildValue("NNNK", rows, entries, data, (unsigned long long)dropped);
+    if (complete)
+        return Py_BuildValue("NNNK", blocks[ROWS], blocks[ENTRIES], blocks[DATA], (unsigned long long)dropped);
+    PyErr_NoMemory();
+failed:
+    for (int kind = 0; kind < BUFFERS; kind++)
+        Py_XDECREF(blocks[kind]);
+    return NULL;
 }
 
 static PyObject *ring_wait(PyObject *self, PyObject *argument) {

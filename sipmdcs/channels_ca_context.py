@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ class CaContext:
         self._idle = threading.Condition()
         self._users = 0
         self._closed = False
-        with self._detached():
+        with self._detached(), _lazy_timers():
             status = self._ca.ca_context_create(libca.CA_PREEMPTIVE)
             if status != Eca.NORMAL:
                 raise ServiceError(f"no Channel Access client context: {libca.message(status)}")
@@ -79,6 +80,30 @@ class CaContext:
         finally:
             if other:
                 self._ca.ca_attach_context(other)
+
+
+@contextmanager
+def _lazy_timers() -> Iterator[None]:
+    """Let threads that are started meanwhile wake up to 50 ms late, so that Linux may wake them once for many timers.
+
+    The search timers of libca fire 62 times a second even when there is nothing to search for. That costs as much as
+    receiving 15,000 events a second.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    prctl = ctypes.CDLL(None).prctl
+    before = prctl(_PR_GET_TIMERSLACK)
+    prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(_TIMER_SLACK_NS))
+    try:
+        yield
+    finally:
+        prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(before))
+
+
+_PR_SET_TIMERSLACK = 29
+_PR_GET_TIMERSLACK = 30
+_TIMER_SLACK_NS = 50_000_000
 
 
 def create_channel(ca: ctypes.CDLL, name: str, handler: int, user: int) -> int:

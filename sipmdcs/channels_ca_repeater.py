@@ -49,9 +49,7 @@ def _start() -> None:
 
 def repeater_port() -> int:
     """``EPICS_CA_REPEATER_PORT`` as libca understands it."""
-    from epicscorelibs import path
-
-    com = ctypes.CDLL(path.get_lib("Com"))
+    com = libca.com()
     com.envGetInetPortConfigParam.restype = ctypes.c_ushort
     parameter = ctypes.c_char.in_dll(com, "EPICS_CA_REPEATER_PORT")
     return com.envGetInetPortConfigParam(ctypes.byref(parameter), ctypes.c_ushort(5065))

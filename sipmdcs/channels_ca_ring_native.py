@@ -36,7 +36,8 @@ class NativeRing:
 
     def drain(self) -> Batch:
         events, entries, data, dropped = self._ring.drain()
-        return Batch(_rows(events, EVENT), Payloads(entries, data), dropped)
+        table = _rows(entries, ENTRY)
+        return Batch(_rows(events, EVENT), Payloads(table, data) if len(table) else (), dropped)
 
     def wait(self, timeout: float) -> bool:
         return self._ring.wait(timeout)
@@ -51,8 +52,8 @@ class NativeRing:
 class Payloads(Sequence[PvData]):
     """Strings and arrays in the memory the callbacks filled, turned into Python objects when asked for."""
 
-    def __init__(self, entries: _capture.Block, data: _capture.Block) -> None:
-        self._entries = _rows(entries, ENTRY)
+    def __init__(self, entries: NDArray[np.void], data: _capture.Block) -> None:
+        self._entries = entries
         self._data = memoryview(data)
 
     def __len__(self) -> int:
