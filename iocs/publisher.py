@@ -1,0 +1,158 @@
+"""Records served over Channel Access: what services and IOCs publish with (``sipmdcs.publisher``)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import cast
+
+from iocs.access import AccessSecurity, load_access_security
+from iocs.autosave import Autosave
+from iocs.records.fields import Field
+from iocs.records.load import load_records
+from iocs.records.record import INVALID, LiveRecord
+from iocs.records.scan import Scanner
+from iocs.server import Server
+from iocs.server_write import Writer
+from sipmdcs.clock import Clock, SystemClock
+from sipmdcs.epicsdb import Record
+from sipmdcs.errors import ChannelError, NotConnected
+from sipmdcs.publisher import Value, WriteHandler
+from sipmdcs.severity import Severity, Status
+
+
+class RecordServer:
+    """A Channel Access server with the records of one service; implements ``sipmdcs.publisher.Publisher``.
+
+    Args:
+        records: definitions, macros expanded.
+        security: who may do what.
+        autosave: file that keeps what survives a restart, ``None`` for none.
+        clock: what time it is.
+
+    Raises:
+        BadInput: a record uses a type or field that is not implemented.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Record],
+        security: AccessSecurity | None = None,
+        *,
+        autosave: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._records = load_records(records)
+        self._autosave = Autosave(autosave, self._distinct()) if autosave is not None else None
+        self._writer = Writer(self._clock, self._on_put)
+        self._server = Server(self._records, security or AccessSecurity(), self._writer)
+        self._scanner = Scanner(self._distinct(), self._clock)
+        self._start()
+
+    def _distinct(self) -> list[LiveRecord]:
+        """Each record once, aliases left out, in the order of the files."""
+        return list({id(record): record for record in self._records.values()}.values())
+
+    def _start(self) -> None:
+        """Restore what was saved, then process what asks for it. Nothing is written to any device."""
+        restored = self._autosave.restore() if self._autosave is not None else []
+        now = self._clock.time_ns()
+        for record in restored:
+            if not record.pini:
+                record.process(now)
+        self._scanner.process_initial()
+
+    def _on_put(self, record: LiveRecord, field: Field) -> None:
+        if field.name in ("SCAN", "PHAS"):
+            self._scanner.rescan(record)
+        self._server.put_done(record, field)
+        if record.autosave and self._autosave is not None:
+            self._autosave.touch()
+
+    def _record(self, name: str) -> LiveRecord:
+        record = self._records.get(name)
+        if record is None:
+            raise NotConnected(name, "is not a record of this server")
+        return record
+
+    # Publisher --------------------------------------------------------------------------------------------------------
+
+    def post(
+        self,
+        values: Mapping[str, Value],
+        *,
+        time_ns: int | None = None,
+        severity: Severity | None = None,
+        status: Status = Status.NO_ALARM,
+    ) -> None:
+        """Give records new values and process each once; all go out together. See ``Publisher.post``.
+
+        A value that its record cannot hold makes that record INVALID with status READ; the others are posted all the same.
+
+        Raises:
+            ChannelError: a name or value does not fit; the first one, after everything else has been posted.
+        """
+        now = self._clock.time_ns() if time_ns is None else time_ns
+        problem: ChannelError | None = None
+        for name, value in values.items():
+            record = self._records.get(name)
+            if record is None:
+                problem = problem or NotConnected(name, "is not a record of this server")
+                continue
+            try:
+                record.receive(value)
+            except (ValueError, TypeError, OverflowError) as err:
+                problem = problem or ChannelError(name, f"cannot hold {value!r}: {err}")
+                record.set_alarm(int(Status.READ), INVALID, str(err))
+            if severity is not None:
+                record.set_alarm(int(status), int(severity))
+            record.process(now)
+            if record.autosave and self._autosave is not None:
+                self._autosave.touch()
+        if problem is not None:
+            raise problem
+
+    def invalidate(self, names: Iterable[str], status: Status) -> None:
+        now = self._clock.time_ns()
+        for name in names:
+            record = self._record(name)
+            record.set_alarm(int(status), INVALID)
+            record.process(now)
+
+    def value(self, name: str) -> Value:
+        value = self._record(name).val
+        return cast("Value", value.tolist() if hasattr(value, "tolist") else value)
+
+    def on_write(self, name: str, handler: WriteHandler) -> None:
+        self._writer.handlers[self._record(name)] = handler
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            ServiceError: an interface or port cannot be used.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._server.run())
+            tasks.create_task(self._scanner.run())
+            if self._autosave is not None:
+                tasks.create_task(self._autosave.run())
+
+
+def open_record_server(
+    records: Iterable[Record], access_file: Path | None = None, *, autosave: Path | None = None
+) -> RecordServer:
+    """The installed publisher: entry point of group ``sipmdcs.publisher``.
+
+    Args:
+        records: definitions, macros expanded.
+        access_file: access security file (``.acf``); without one everybody may do everything.
+        autosave: file that keeps what survives a restart.
+
+    Raises:
+        BadInput: a record uses a type or field that is not implemented, or the access file is malformed.
+    """
+    security = load_access_security(access_file) if access_file is not None else None
+    return RecordServer(records, security, autosave=autosave)

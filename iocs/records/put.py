@@ -1,0 +1,139 @@
+"""A put by a client: conversion, checks and side effects of ``dbPutField`` (``dbAccess.c``), stricter where that guesses.
+
+EPICS Base stores a number outside the choices of a menu or the states of an enumeration, and wraps integers that do not
+fit. Here both are refused (ADR 0102).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iocs.records.events import LOG, PROPERTY, VALUE
+from iocs.records.fields import Field, Kind
+from iocs.records.menus import FTYPE
+from iocs.records.numbers import fit_int, format_float, parse_float, parse_int
+from iocs.records.record import LiveRecord
+from iocs.records.waveform import WaveformRecord
+from sipmdcs.errors import PutRefused
+
+Data = Sequence[str] | NDArray[np.generic]
+"""What a client sends: texts, or numbers of any type."""
+
+
+def put(record: LiveRecord, field: Field, data: Data) -> bool:
+    """Give ``field`` a new value.
+
+    Returns:
+        Whether the record is to be processed now.
+
+    Raises:
+        PutRefused: the field is read-only, the record takes no puts (``DISP``), or ``data`` does not fit.
+    """
+    if field.read_only or field.fixed:
+        raise PutRefused(f"{record.name}.{field.name}", "cannot be written")
+    if record.disp and field.name != "DISP":
+        raise PutRefused(record.name, "takes no puts, DISP is set")
+    try:
+        value = convert(record, field, data)
+    except (ValueError, OverflowError) as err:
+        raise PutRefused(f"{record.name}.{field.name}", str(err)) from err
+    if isinstance(record, WaveformRecord) and field.kind is Kind.ARRAY:
+        record.set_elements(value)
+    else:
+        setattr(record, field.attribute, value)
+    return _propagate(record, field)
+
+
+def _propagate(record: LiveRecord, field: Field) -> bool:
+    record.changed(field.name)
+    is_value = field.name == "VAL"
+    if is_value:
+        record.udf = 0
+    if not (is_value and field.processes):
+        record.post(field.name, VALUE | LOG)
+    if field.is_property:
+        record.post_all(PROPERTY)
+    return field.name == "PROC" or (field.processes and record.is_passive)
+
+
+def convert(record: LiveRecord, field: Field, data: Data) -> Any:
+    """``data`` as what ``field`` holds.
+
+    Raises:
+        ValueError: it cannot be.
+    """
+    if isinstance(record, WaveformRecord) and field.kind is Kind.ARRAY:
+        return _array(record, data)
+    if len(data) == 0:
+        raise ValueError("no value given")
+    kind = record.value_kind() if field.name == "VAL" else field.kind
+    return _CONVERT[kind](record, field, kind, data)
+
+
+def _array(record: WaveformRecord, data: Data) -> Any:
+    data = data[: record.nelm]
+    if isinstance(data, np.ndarray) or FTYPE[record.ftvl] == "STRING":
+        return record.coerce(data)
+    parse = parse_float if FTYPE[record.ftvl] in ("DOUBLE", "FLOAT") else _whole
+    return record.coerce([parse(text) for text in data])
+
+
+def _whole(text: str) -> int:
+    return parse_int(text, Kind.UINT64) if not text.lstrip().startswith("-") else parse_int(text, Kind.LONG)
+
+
+def _text(record: LiveRecord, field: Field, _kind: Kind, data: Data) -> str:
+    first = data[0]
+    if isinstance(first, np.floating):
+        first = format_float(float(first), record.precision(field) or 0)
+    return str(first).encode()[: field.size - 1].decode(errors="ignore")
+
+
+def _link(record: LiveRecord, field: Field, kind: Kind, data: Data) -> str:
+    if isinstance(data[0], str):
+        return _text(record, field, kind, data)
+    raise ValueError("expected text")
+
+
+def _double(_record: LiveRecord, _field: Field, _kind: Kind, data: Data) -> float:
+    first = data[0]
+    return parse_float(first, units=True) if isinstance(first, str) else float(first)
+
+
+def _integer(_record: LiveRecord, _field: Field, kind: Kind, data: Data) -> int:
+    first = data[0]
+    return parse_int(first, kind, units=True) if isinstance(first, str) else fit_int(float(first), kind)
+
+
+def _choice(record: LiveRecord, field: Field, _kind: Kind, data: Data) -> int:
+    first = data[0]
+    labels = record.labels(field)
+    if isinstance(first, str):
+        if first in labels:
+            return labels.index(first)
+        if not first.isdecimal():
+            raise ValueError(f"{first!r} is none of {', '.join(filter(None, labels))}")
+    index = float(first)
+    if not isfinite(index) or not 0 <= int(index) < len(labels):
+        raise ValueError(f"{first} is not the number of one of the {len(labels)} choices")
+    return int(index)
+
+
+_CONVERT: dict[Kind, Callable[[LiveRecord, Field, Kind, Data], Any]] = {
+    Kind.STRING: _text,
+    Kind.LINK: _link,
+    Kind.DOUBLE: _double,
+    Kind.UCHAR: _integer,
+    Kind.SHORT: _integer,
+    Kind.USHORT: _integer,
+    Kind.LONG: _integer,
+    Kind.ULONG: _integer,
+    Kind.UINT64: _integer,
+    Kind.MENU: _choice,
+    Kind.ENUM: _choice,
+}

@@ -1,0 +1,271 @@
+"""What all records have in common: alarm state, processing, posting.
+
+A record is a slotted object with one attribute per field, named like the field in lower case. It knows neither clock nor
+network: whoever processes it says what time it is, and a ``Listener`` hears what changed. Order of steps, alarm rules and
+event masks are those of EPICS Base 7 (``recGbl.c``, ``dbAccess.c`` and the record support files).
+"""
+
+from __future__ import annotations
+
+from math import nan
+from typing import Any, ClassVar
+
+from iocs.records.events import ALARM, VALUE, Listener
+from iocs.records.fields import COMMON, INTEGER_RANGE, Field, Kind, Table
+from iocs.records.menus import SCAN_PASSIVE
+from sipmdcs.severity import Severity, Status
+
+NO_LIMIT = (nan, nan, nan, nan)
+
+UDF = int(Status.UDF)
+DISABLE = int(Status.DISABLE)
+INVALID = int(Severity.INVALID)
+
+
+def slots(table: Table) -> tuple[str, ...]:
+    """Slot names of the fields that a record type adds to those of every record."""
+    return tuple(field.attribute for field in table.values() if field.name not in COMMON)
+
+
+class LiveRecord:
+    """A record that runs. Subclasses are the record types; their ``FIELDS`` table says what they have."""
+
+    __slots__ = ("aliases", "autosave", "device", "listener", "time_ns", *(field.attribute for field in COMMON.values()))
+
+    RTYP: ClassVar[str] = ""
+    FIELDS: ClassVar[Table] = {}
+    DEFAULTS: ClassVar[tuple[tuple[str, Any], ...]] = ()
+    IS_OUTPUT: ClassVar[bool] = False
+
+    # Fields of dbCommon that the code below uses; their slots come from its table.
+    name: str
+    desc: str
+    asg: str
+    scan: int
+    pini: int
+    phas: int
+    disv: int
+    disa: int
+    disp: int
+    stat: int
+    sevr: int
+    amsg: str
+    nsta: int
+    nsev: int
+    namsg: str
+    acks: int
+    ackt: int
+    diss: int
+    pact: int
+    putf: int
+    rpro: int
+    udf: int
+    udfs: int
+    val: Any
+
+    def __init_subclass__(cls) -> None:
+        cls.DEFAULTS = tuple((field.attribute, field.initial) for field in cls.FIELDS.values())
+
+    def __init__(self, name: str) -> None:
+        for attribute, initial in self.DEFAULTS:
+            setattr(self, attribute, initial)
+        self.name = name
+        self.aliases: tuple[str, ...] = ()
+        self.autosave: tuple[str, ...] = ()
+        self.device = ""
+        """What ``DTYP`` says."""
+        self.listener: Listener | None = None
+        self.time_ns = 0
+
+    # Alarm state ------------------------------------------------------------------------------------------------------
+
+    def set_alarm(self, status: int, severity: int, message: str = "") -> bool:
+        """Raise the alarm of the processing under way to ``severity``; of equals the first one stays."""
+        if self.nsev >= severity:
+            return False
+        self.nsta = status
+        self.nsev = severity
+        self.namsg = message[:39]
+        return True
+
+    def _reset_alarms(self) -> int:
+        """Make the alarm that was gathered the alarm of the record; returns the mask ``VAL`` goes out with for it."""
+        severity_changed = self.sevr != self.nsev
+        status_changed = self.stat != self.nsta
+        message_changed = self.amsg != self.namsg
+        self.stat, self.sevr, self.amsg = self.nsta, self.nsev, self.namsg
+        self.nsta = self.nsev = 0
+        self.namsg = ""
+        if severity_changed:
+            self.post("SEVR", VALUE)
+        mask = (ALARM if severity_changed or message_changed else 0) | (VALUE if status_changed else 0)
+        if not mask:
+            return 0
+        self.post("STAT", mask)
+        self.post("AMSG", mask)
+        if not self.ackt or self.sevr >= self.acks:
+            self.acks = self.sevr
+            self.post("ACKS", VALUE)
+        return ALARM
+
+    def acknowledge_transient(self, required: int) -> None:
+        """A client says whether alarms that are gone need acknowledging (``DBR_PUT_ACKT``)."""
+        if required == self.ackt:
+            return
+        self.ackt = required
+        self.post("ACKT", VALUE | ALARM)
+        if not required and self.acks > self.sevr:
+            self.acks = self.sevr
+            self.post("ACKS", VALUE | ALARM)
+        self.post_all(ALARM)
+
+    def acknowledge(self, severity: int) -> None:
+        """A client acknowledges alarms up to ``severity`` (``DBR_PUT_ACKS``)."""
+        if severity >= self.acks:
+            self.acks = 0
+            self.post("ACKS", VALUE | ALARM)
+            self.post_all(ALARM)
+
+    # Posting ----------------------------------------------------------------------------------------------------------
+
+    def post(self, field: str, mask: int) -> None:
+        if self.listener is not None:
+            self.listener.posted(field, mask)
+
+    def post_all(self, mask: int) -> None:
+        if self.listener is not None:
+            self.listener.posted_all(mask)
+
+    # Processing -------------------------------------------------------------------------------------------------------
+
+    def process(self, time_ns: int) -> None:
+        """Process once, without driving any output."""
+        if self.pact or self.is_disabled():
+            return
+        self.begin(time_ns)
+        self.finish(time_ns)
+
+    def is_disabled(self) -> bool:
+        """Whether ``DISA`` equals ``DISV``; if so the DISABLE alarm is raised and the record must not be processed."""
+        if self.disa != self.disv:
+            return False
+        self.rpro = self.putf = 0
+        if self.stat != DISABLE:
+            self.sevr, self.stat, self.nsev, self.nsta = self.diss, DISABLE, 0, 0
+            self.post("STAT", VALUE)
+            self.post("SEVR", VALUE)
+            self.post("VAL", VALUE | ALARM)
+        return True
+
+    def begin(self, time_ns: int) -> bool:
+        """First half: new value and alarm state. Returns whether an output is to be driven before ``finish``."""
+        self.time_ns = time_ns
+        self._settle()
+        self._check_alarms()
+        return False
+
+    def finish(self, time_ns: int) -> None:
+        """Second half: everything that changed goes out."""
+        mask = self._reset_alarms() | self._changes()
+        if mask:
+            self.post("VAL", mask)
+        self._post_more(mask)
+        self.pact = self.putf = 0
+
+    def receive(self, value: Any) -> None:
+        """Take ``value`` from the device or program behind the record, before it is processed.
+
+        Raises:
+            ValueError: the record cannot hold it.
+        """
+        self.val = self.coerce(value)
+        self.udf = 0
+
+    def coerce(self, value: Any) -> Any:
+        """``value`` as what ``VAL`` holds.
+
+        Raises:
+            ValueError: it cannot be.
+        """
+        raise NotImplementedError
+
+    def initialize(self) -> None:
+        """Bring internal fields in line with those that were read from a file or restored."""
+        if self.udf and self.stat == UDF:
+            self.sevr = self.udfs
+
+    def changed(self, field: str) -> None:
+        """A client has put ``field``."""
+
+    def _settle(self) -> None:
+        """Derive the value from what was put or received."""
+
+    def _check_alarms(self) -> None:
+        if self.udf:
+            self.set_alarm(UDF, self.udfs)
+
+    def _changes(self) -> int:
+        """Whether ``VAL`` changed enough for VALUE and for LOG."""
+        raise NotImplementedError
+
+    def _post_more(self, mask: int) -> None:
+        """Post fields that change along with ``VAL``."""
+
+    # Properties of a field --------------------------------------------------------------------------------------------
+
+    @property
+    def is_passive(self) -> bool:
+        return self.scan == SCAN_PASSIVE
+
+    def labels(self, field: Field) -> tuple[str, ...]:
+        """Choices of a menu or enumeration."""
+        return (self.device,) if field.kind is Kind.DEVICE else field.menu
+
+    def label(self, field: Field, index: int) -> str:
+        """Text of one choice; an index without one has the text EPICS Base gives it."""
+        labels = self.labels(field)
+        return labels[index] if 0 <= index < len(labels) else str(index)
+
+    def value_kind(self) -> Kind:
+        """Type a client sees ``VAL`` as."""
+        return self.FIELDS["VAL"].kind
+
+    def units(self, field: Field) -> str:
+        """Unit of ``field``, empty if it has none."""
+        return ""
+
+    def precision(self, field: Field) -> int | None:
+        """Digits after the point, ``None`` for records that have no such thing."""
+        return None
+
+    def display_limits(self, field: Field) -> tuple[float, float]:
+        """Lowest and highest value a display should show."""
+        return (0.0, 0.0)
+
+    def control_limits(self, field: Field) -> tuple[float, float]:
+        """Lowest and highest value a client should put."""
+        return (0.0, 0.0)
+
+    def alarm_limits(self, field: Field) -> tuple[float, float, float, float]:
+        """LOLO, LOW, HIGH, HIHI; NaN where no severity goes with the limit."""
+        return NO_LIMIT
+
+
+def type_range(kind: Kind) -> tuple[float, float]:
+    """Limits of a field that has none of its own (``recGblGetGraphicDouble``)."""
+    if kind is Kind.DOUBLE:
+        return (-1e300, 1e300)
+    low, high = INTEGER_RANGE.get(kind, (0, 0))
+    return (float(low), float(high))
+
+
+def exceeds(old: float, new: float, deadband: float) -> bool:
+    """Whether the step from ``old`` to ``new`` is wider than ``deadband`` (``recGblCheckDeadband``).
+
+    Any step to or from NaN or an infinity is; a negative deadband lets everything pass.
+    """
+    delta = abs(old - new)
+    if delta != delta:  # NaN is involved, or twice the same infinity
+        same = old == new or (old != old and new != new)
+        return not same or deadband < 0
+    return delta > deadband

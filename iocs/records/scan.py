@@ -1,0 +1,64 @@
+"""Periodic scanning, and processing at start-up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from iocs.records.menus import SCAN_PERIODS_S
+from iocs.records.record import LiveRecord
+from sipmdcs.clock import Clock
+
+
+class Scanner:
+    """Processes records as ``SCAN`` and ``PINI`` ask, those of a lower ``PHAS`` first. Outputs are not driven.
+
+    Args:
+        records: each once.
+        clock: what time it is.
+    """
+
+    def __init__(self, records: Iterable[LiveRecord], clock: Clock) -> None:
+        self._records = list(records)
+        self._clock = clock
+        self._lists: dict[float, list[LiveRecord]] = {period: [] for period in SCAN_PERIODS_S.values()}
+        for record in sorted(self._records, key=lambda record: record.phas):
+            if record.scan in SCAN_PERIODS_S:
+                self._lists[SCAN_PERIODS_S[record.scan]].append(record)
+
+    def process_initial(self) -> None:
+        """Process records with ``PINI`` set."""
+        now = self._clock.time_ns()
+        for record in sorted(self._records, key=lambda record: record.phas):
+            if record.pini:
+                record.process(now)
+
+    def rescan(self, record: LiveRecord) -> None:
+        """``SCAN`` or ``PHAS`` of ``record`` has changed."""
+        for scanned in self._lists.values():
+            if record in scanned:
+                scanned.remove(record)
+        if record.scan in SCAN_PERIODS_S:
+            scanned = self._lists[SCAN_PERIODS_S[record.scan]]
+            scanned.append(record)
+            scanned.sort(key=lambda record: record.phas)
+
+    def process(self, period_s: float) -> None:
+        """Process the records that are scanned every ``period_s`` seconds."""
+        now = self._clock.time_ns()
+        for record in self._lists[period_s]:
+            record.process(now)
+
+    async def run(self) -> None:
+        """Scan until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for period in self._lists:
+                tasks.create_task(self._scan_every(period))
+
+    async def _scan_every(self, period_s: float) -> None:
+        due = self._clock.monotonic() + period_s
+        while True:
+            await asyncio.sleep(max(due - self._clock.monotonic(), 0))
+            self.process(period_s)
+            # After a stall go on from now rather than catch up.
+            due = max(due + period_s, self._clock.monotonic())

@@ -1,0 +1,121 @@
+"""Puts, one at a time per record: put, process, drive the output, tell the client.
+
+A record whose write handler is still busy is active, as one with asynchronous device support is in EPICS Base. A put
+without completion then changes the field at once and has the record processed again afterwards; a put that waits for
+completion waits for its turn (``dbNotify.c``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from iocs.records.fields import Field
+from iocs.records.put import Data, put
+from iocs.records.record import INVALID, LiveRecord
+from iocs.server_context import Done
+from sipmdcs.clock import Clock
+from sipmdcs.errors import DcsError, DeviceError
+from sipmdcs.publisher import WriteHandler
+from sipmdcs.severity import Status
+
+logger = logging.getLogger(__name__)
+
+DRIVING = ("VAL", "PROC")
+"""Fields whose put drives an output. EPICS Base drives it after a put to any field that processes; here a new alarm limit
+must not repeat a command to the hardware (ADR 0104)."""
+
+
+class _Waiting(NamedTuple):
+    field: Field
+    data: Data
+    done: Done
+
+
+class Writer:
+    """Carries out puts on the records of one server."""
+
+    def __init__(self, clock: Clock, changed: Callable[[LiveRecord, Field], None]) -> None:
+        self.handlers: dict[LiveRecord, WriteHandler] = {}
+        """What drives the output behind a record."""
+        self._clock = clock
+        self._changed = changed
+        self._waiting: dict[LiveRecord, deque[_Waiting]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def write(self, record: LiveRecord, field: Field, data: Data, *, notify: bool, done: Done) -> None:
+        """Put ``data``; see ``ServerContext.write``."""
+        if record.pact and notify and field.processes:
+            self._waiting.setdefault(record, deque()).append(_Waiting(field, data, done))
+            return
+        try:
+            must_process = put(record, field, data)
+        except DcsError as err:
+            done(err)
+            return
+        self._changed(record, field)
+        if not must_process:
+            done(None)
+        elif record.pact:
+            record.rpro = 1
+            done(None)
+        else:
+            self._process(record, field.name in DRIVING, done)
+
+    def _process(self, record: LiveRecord, drive: bool, done: Done) -> None:
+        if record.is_disabled():
+            done(None)
+            return
+        record.putf = 1
+        drives = record.begin(self._clock.time_ns()) or not record.IS_OUTPUT
+        handler = self.handlers.get(record)
+        if handler is None or not (drive and drives):
+            record.finish(self._clock.time_ns())
+            done(None)
+            return
+        record.pact = 1
+        task = asyncio.get_running_loop().create_task(self._drive(record, handler, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drive(self, record: LiveRecord, handler: WriteHandler, done: Done) -> None:
+        error: DcsError | None = DeviceError(f"{record.name}: interrupted")
+        try:
+            await handler(record.val)
+            error = None
+        except DcsError as err:
+            error = err
+        except Exception as err:  # a fault in a driver must not take the server down with it
+            logger.exception("writing %s failed", record.name)
+            error = DeviceError(f"{record.name}: {type(err).__name__}: {err}")
+        finally:
+            if error is not None:
+                record.set_alarm(int(Status.WRITE), INVALID, str(error))
+            again = record.rpro
+            record.rpro = 0
+            record.finish(self._clock.time_ns())
+            done(error)
+        if again:
+            self._process(record, True, _ignore)
+        if waiting := self._waiting.get(record):
+            self._next(record, waiting)
+
+    def _next(self, record: LiveRecord, waiting: deque[_Waiting]) -> None:
+        while waiting and not record.pact:
+            turn = waiting.popleft()
+            self.write(record, turn.field, turn.data, notify=True, done=turn.done)
+        if not waiting:
+            self._waiting.pop(record, None)
+
+    async def close(self) -> None:
+        """Interrupt what is under way."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _ignore(_error: DcsError | None) -> None:
+    """Nobody waits for a put without completion."""
