@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from archiver import manifest
 from archiver.catalogue import Catalogue, Run
 from archiver.columns import links_of_rows, links_of_table, samples_of_rows, samples_of_table
+from archiver.errors import BadQuery
 from archiver.lake import Lake
 from archiver.lake_file import Content
 from archiver.links import Links, join_links
@@ -25,12 +26,11 @@ from archiver.rows import is_sample
 from archiver.samples import Samples, in_order, join
 from archiver.segment import View
 from sipmdcs.channels import Kind, PvData
-from sipmdcs.errors import DcsError
 
 _RETRIES = 5
 
 
-class TooManySamples(DcsError):
+class TooManySamples(BadQuery):
     """A query would return or read more samples than is allowed."""
 
     def __init__(self, count: int, limit: int) -> None:
