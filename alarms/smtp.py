@@ -10,7 +10,9 @@ import os
 import smtplib
 import ssl
 import stat
+from contextlib import suppress
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -44,7 +46,8 @@ def send(channel: SmtpChannel, page: Page) -> str:
     step = "connecting"
     where = f"{channel.host}:{channel.port}"
     try:
-        with _connect(channel) as smtp:
+        smtp = _connect(channel)
+        try:
             step = "greeting"
             _expect(smtp.ehlo())
             if channel.tls is Tls.STARTTLS:
@@ -60,6 +63,8 @@ def send(channel: SmtpChannel, page: Page) -> str:
             _expect(smtp.rcpt(page.address))
             step = "message"
             return _expect(smtp.data(_message(channel, page).as_bytes()))
+        finally:
+            _leave(smtp)
     except (smtplib.SMTPException, OSError) as err:
         raise NotAccepted(f"mail server {where} at {step}: {_reason(err)}") from err
 
@@ -69,6 +74,13 @@ def _connect(channel: SmtpChannel) -> smtplib.SMTP:
         context = ssl.create_default_context()
         return smtplib.SMTP_SSL(channel.host, channel.port, timeout=channel.timeout_s, context=context)
     return smtplib.SMTP(channel.host, channel.port, timeout=channel.timeout_s)
+
+
+def _leave(smtp: smtplib.SMTP) -> None:
+    # By now it is decided whether the mail is accepted; what goes wrong with QUIT changes nothing about that.
+    with suppress(smtplib.SMTPException, OSError):
+        smtp.quit()
+    smtp.close()
 
 
 def _expect(answer: tuple[int, bytes]) -> str:
@@ -114,7 +126,7 @@ def read_login(path: Path) -> Login:
 
 
 def _message(channel: SmtpChannel, page: Page) -> EmailMessage:
-    message = EmailMessage()
+    message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))  # lines end as RFC 5321 wants, whatever the server can
     message["Subject"] = page.subject
     message["From"] = channel.sender
     message["To"] = page.address

@@ -1,0 +1,225 @@
+"""HTTP interface of the alarm service.
+
+``GET /tree?path=``, ``/active?path=``, ``/acknowledged?path=``, ``/history?pv=&path=&since=&limit=``, ``/pv/NAME``,
+``/pages?limit=``, ``/notice/ID``; ``POST /acknowledge`` and ``/unacknowledge`` with
+``{"select": ["PATH or PV or pattern", …], "user": "…", "comment": "…"}``; ``POST /test-page`` with
+``{"receiver": "…", "user": "…"}``.
+Answers are JSON; an error is ``{"error": "one line"}`` with status 400, 404 or 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import wraps
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from alarms.engine import Change
+from alarms.handler import Handler
+from alarms.notifyfile import NotifyFile
+from alarms.outbox import Outbox
+from alarms.report import iso, leaf_json, nodes_json, rules_json, sorted_alarms
+from alarms.store import Store
+from alarms.tree import NodePath
+from sipmdcs.clock import from_datetime
+from sipmdcs.errors import BadInput, DcsError, ServiceError
+from sipmdcs.yamlfile import Strict
+
+_MOST_ROWS = 10_000
+
+
+class NotThere(DcsError):
+    """What was asked for does not exist."""
+
+
+class Choice(Strict):
+    """Body of a request that acts on alarms."""
+
+    select: Annotated[list[str], Field(min_length=1)]
+    user: str
+    comment: str = ""
+
+
+class TestPage(Strict):
+    """Body of a request for a test page."""
+
+    receiver: str
+    user: str
+
+
+Endpoint = Callable[["Api", Request], Awaitable[Any]]
+
+
+def _answer(endpoint: Endpoint) -> Callable[[Api, Request], Awaitable[Response]]:
+    """What ``endpoint`` returns as JSON, its errors as status and one line."""
+
+    @wraps(endpoint)
+    async def answering(self: Api, request: Request) -> Response:
+        try:
+            return JSONResponse(await endpoint(self, request))
+        except NotThere as err:
+            return JSONResponse({"error": str(err)}, 404)
+        except ServiceError as err:
+            return JSONResponse({"error": str(err)}, 503)
+        except DcsError as err:
+            return JSONResponse({"error": str(err)}, 400)
+
+    return answering
+
+
+class Api:
+    """The endpoints."""
+
+    def __init__(self, handler: Handler, store: Store, outbox: Outbox, notify: NotifyFile) -> None:
+        self._handler = handler
+        self._store = store
+        self._outbox = outbox
+        self._notify = notify
+
+    def application(self) -> Starlette:
+        """All of it as an ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/tree", self.tree),
+                Route("/active", self.active),
+                Route("/acknowledged", self.acknowledged),
+                Route("/history", self.history),
+                Route("/pv/{name:path}", self.pv),
+                Route("/pages", self.pages),
+                Route("/notice/{number:int}", self.notice),
+                Route("/acknowledge", self.acknowledge, methods=["POST"]),
+                Route("/unacknowledge", self.unacknowledge, methods=["POST"]),
+                Route("/test-page", self.test_page, methods=["POST"]),
+            ]
+        )
+
+    @_answer
+    async def tree(self, request: Request) -> Any:
+        path = self._path(request)
+        published, alarms = self._handler.published, self._handler.alarms
+        return {
+            "nodes": nodes_json(alarms.tree, path, published.names, published.rollup),
+            "leaves": [self._leaf(leaf.pv) for leaf in alarms.tree.below(path)],
+        }
+
+    @_answer
+    async def active(self, request: Request) -> Any:
+        return self._listed(request, lambda level: level.active)
+
+    @_answer
+    async def acknowledged(self, request: Request) -> Any:
+        return self._listed(request, lambda level: level.is_acknowledged)
+
+    @_answer
+    async def history(self, request: Request) -> Any:
+        query = request.query_params
+        pvs = query.getlist("pv")
+        for pv in pvs:
+            self._known(pv)
+        rows = await asyncio.to_thread(
+            self._store.history, pvs=pvs, path=self._path(request), since_ns=_since(request), limit=_limit(request)
+        )
+        return [row | {"time": iso(row.pop("time_ns")), "pv_time": iso(row.pop("pv_time_ns"))} for row in rows]
+
+    @_answer
+    async def pv(self, request: Request) -> Any:
+        pv = self._known(request.path_params["name"])
+        tree = self._handler.alarms.tree
+        leaf = tree.leaves[pv]
+        return self._leaf(pv) | {"configuration": rules_json(leaf), "guidance": tree.guidance(leaf)}
+
+    @_answer
+    async def pages(self, request: Request) -> Any:
+        return [_page(row) for row in await asyncio.to_thread(self._outbox.pages, _limit(request))]
+
+    @_answer
+    async def notice(self, request: Request) -> Any:
+        row = await asyncio.to_thread(self._outbox.page_of, request.path_params["number"])
+        return {"page": None if row is None else _page(row)}
+
+    @_answer
+    async def acknowledge(self, request: Request) -> Any:
+        choice = await _body(request, Choice)
+        return self._acted(await self._handler.acknowledge(choice.select, choice.user, choice.comment))
+
+    @_answer
+    async def unacknowledge(self, request: Request) -> Any:
+        choice = await _body(request, Choice)
+        return self._acted(await self._handler.unacknowledge(choice.select, choice.user, choice.comment))
+
+    @_answer
+    async def test_page(self, request: Request) -> Any:
+        asked = await _body(request, TestPage)
+        if asked.receiver not in self._notify.receivers:
+            known = ", ".join(sorted(self._notify.receivers)) or "none"
+            raise NotThere(f"receiver {asked.receiver} is not in notify.yaml, which has {known}")
+        notice = self._handler.test_notice(asked.receiver, asked.user)
+        number = await asyncio.to_thread(self._outbox.queue, notice)
+        self._handler.on_notices()
+        return {"notice": number}
+
+    def _leaf(self, pv: str) -> dict[str, Any]:
+        alarms = self._handler.alarms
+        return leaf_json(alarms.tree.leaves[pv], alarms.states[pv], self._handler.published.names.leaves[pv])
+
+    def _listed(self, request: Request, wanted: Callable[[Any], bool]) -> list[dict[str, Any]]:
+        alarms = self._handler.alarms
+        below = alarms.tree.below(self._path(request))
+        pvs = [leaf.pv for leaf in below if wanted(alarms.states[leaf.pv].alarm.level)]
+        return [self._leaf(pv) for pv in sorted_alarms(alarms.states, pvs)]
+
+    def _acted(self, changes: list[Change]) -> dict[str, Any]:
+        return {"changed": [self._leaf(pv) for pv in dict.fromkeys(change.leaf.pv for change in changes)]}
+
+    def _known(self, pv: str) -> str:
+        if pv not in self._handler.alarms.tree.leaves:
+            raise NotThere(f"{pv} is not in the alarm tree")
+        return pv
+
+    def _path(self, request: Request) -> NodePath:
+        path = tuple(part for part in request.query_params.get("path", "").split("/") if part)
+        if path not in self._handler.alarms.tree.nodes:
+            raise NotThere(f"{'/'.join(path)} is no path in the alarm tree")
+        return path
+
+
+async def _body(request: Request, schema: type[Any]) -> Any:
+    # Browsers send this type to another origin only if that allows it, so no web page can acknowledge behind a user's back.
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise BadInput("content type is not application/json")
+    try:
+        return schema.model_validate(await request.json())
+    except json.JSONDecodeError as err:
+        raise BadInput(f"body is not JSON: {err}") from err
+    except ValidationError as err:
+        problem = err.errors()[0]
+        raise BadInput(problem["msg"].lower(), key=".".join(map(str, problem["loc"]))) from err
+
+
+def _since(request: Request) -> int:
+    text = request.query_params.get("since")
+    if not text:
+        return 0
+    try:
+        return from_datetime(datetime.fromisoformat(text))
+    except ValueError as err:
+        raise BadInput(f"{text!r} is no time such as 2026-11-21T10:00:00Z", key="since") from err
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", "100")
+    if not text.isdecimal() or not 0 < int(text) <= _MOST_ROWS:
+        raise BadInput(f"{text!r} is not between 1 and {_MOST_ROWS}", key="limit")
+    return int(text)
+
+
+def _page(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {name.removesuffix("_ns"): iso(row.pop(name)) for name in ("composed_ns", "sent_ns", "cancelled_ns")}

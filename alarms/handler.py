@@ -1,0 +1,108 @@
+"""The alarm handler at work: each batch of events goes through logic, database, PVs and paging, in this order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from alarms.engine import Alarms, Change, Draft
+from alarms.incident import Kind
+from alarms.level import Level
+from alarms.paging import Notice, Paging, PagingDraft
+from alarms.published import Published
+from alarms.selection import select
+from alarms.state import Acknowledgement
+from alarms.store import Store
+from sipmdcs.clock import Clock
+from sipmdcs.errors import BadInput
+from sipmdcs.publisher import Publisher
+
+_LONGEST_TEXT = 500
+
+
+class Handler:
+    """States, database and publication, kept in step."""
+
+    def __init__(
+        self, alarms: Alarms, paging: Paging, store: Store, published: Published, publisher: Publisher, clock: Clock
+    ) -> None:
+        self.alarms = alarms
+        self.paging = paging
+        self.published = published
+        self._store = store
+        self._publisher = publisher
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self.on_notices: Callable[[], None] = lambda: None
+        """Called when something was queued for paging."""
+        self.changes = 0
+        """Changes since the start."""
+
+    async def start(self) -> None:
+        """Bring what the database knows in line with the configuration, and show it."""
+        await self.apply(Draft.follow_rules)
+        await self.apply(Draft.follow_configuration)
+        orphans = self.paging.orphans()
+        if orphans.ended:
+            await self._commit(self.alarms.draft(), orphans)
+        self.published.show_all(self.alarms.states, self._publisher)
+
+    async def apply(self, work: Callable[[Draft], None]) -> list[Change]:
+        """Let ``work`` change states; nothing is shown or paged before it is in the database.
+
+        Returns:
+            The changes.
+
+        Raises:
+            ServiceError: the database refuses; then nothing has changed.
+        """
+        async with self._lock:
+            draft = self.alarms.draft()
+            work(draft)
+            paging = self.paging.draft(draft.changes, self._clock.time_ns())
+            await self._commit(draft, paging)
+            self.alarms.adopt(draft)
+            self.published.show(draft.changes, self.alarms.states, self._publisher)
+            self.changes += sum(change.matters for change in draft.changes)
+        return draft.changes
+
+    async def remind(self) -> None:
+        """Queue the reminders that are due."""
+        async with self._lock:
+            paging = self.paging.draft_reminders(self.alarms.states, self._clock.time_ns())
+            await self._commit(self.alarms.draft(), paging)
+
+    async def acknowledge(self, words: Sequence[str], user: str, comment: str = "") -> list[Change]:
+        """Acknowledge what ``words`` mean: paths, PVs or patterns of either.
+
+        Raises:
+            BadInput: a word means nothing, or nobody is named.
+            ServiceError: the database refuses.
+        """
+        leaves = select(self.alarms.tree, list(words))
+        by = self._by(user, comment)
+        return await self.apply(lambda draft: draft.acknowledge(leaves, by))
+
+    async def unacknowledge(self, words: Sequence[str], user: str, comment: str = "") -> list[Change]:
+        """Take acknowledgements back; as ``acknowledge``."""
+        leaves = select(self.alarms.tree, list(words))
+        by = self._by(user, comment)
+        return await self.apply(lambda draft: draft.unacknowledge(leaves, by))
+
+    def test_notice(self, receiver: str, user: str) -> Notice:
+        """A notice that only shows whether paging works."""
+        now_ns = self._clock.time_ns()
+        return Notice(0, receiver, "test", Kind.TEST, Level.OK, "", "", now_ns, user, "", now_ns, now_ns)
+
+    def _by(self, user: str, comment: str) -> Acknowledgement:
+        user, comment = " ".join(user.split()), " ".join(comment.split())
+        if not user:
+            raise BadInput("user is empty, expected who does this")
+        return Acknowledgement(user[:_LONGEST_TEXT], self._clock.time_ns(), comment[:_LONGEST_TEXT])
+
+    async def _commit(self, draft: Draft, paging: PagingDraft) -> None:
+        if draft.changes or paging.incidents or paging.notices:
+            await asyncio.to_thread(self._store.commit, draft, paging)
+        self.paging.adopt(paging)
+        if paging.notices:
+            self.on_notices()

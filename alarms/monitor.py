@@ -1,0 +1,84 @@
+"""From captured events to what each PV reports: value with severity, or that it is gone.
+
+A PV that vanishes is UNDEFINED only after a grace time, so that a restarted IOC or a gateway's hiccup alarms nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from alarms.level import Level, from_severity
+from alarms.state import DISCONNECTED, AlarmState
+from alarms.values import MetadataCache, value_text
+from sipmdcs.channels import Batch, Kind
+from sipmdcs.clock import Clock
+from sipmdcs.severity import Severity, Status
+
+_STATUS_NAMES = {int(status): status.name for status in Status}
+
+Report = tuple[str, AlarmState]
+"""PV name and what it reports."""
+
+
+class Monitor:
+    """Connections and values of all PVs of the tree."""
+
+    def __init__(
+        self, names: Sequence[str], metadata: MetadataCache, clock: Clock, *, grace_s: float, connect_timeout_s: float
+    ) -> None:
+        """Watch ``names``, in the order in which the capture has them.
+
+        Args:
+            names: PVs.
+            metadata: gives unit and precision of values.
+            clock: what time it is.
+            grace_s: a PV that was there is UNDEFINED when gone for so long.
+            connect_timeout_s: one that never was, so long after the start.
+        """
+        self._names: tuple[str, ...] = tuple(names)
+        self._metadata = metadata
+        self._clock = clock
+        self._grace_s = grace_s
+        self._deadline = dict.fromkeys(names, clock.monotonic() + connect_timeout_s)
+        self.disconnected = set(names)
+        """PVs that are not there now, reported or not."""
+        self.connected_anew: set[str] = set()
+        """PVs that came since this was last cleared; what they say about themselves may have changed."""
+
+    def read(self, batch: Batch) -> Iterator[Report]:
+        """What the PVs report in a batch, in order."""
+        events = batch.events
+        columns = zip(
+            events["pv"].tolist(),
+            events["kind"].tolist(),
+            events["severity"].tolist(),
+            events["status"].tolist(),
+            events["time_ns"].tolist(),
+            strict=True,
+        )
+        for index, (place, kind, severity, status, time_ns) in enumerate(columns):
+            pv = self._names[int(place)]
+            if kind == Kind.DISCONNECTED:
+                self.disconnected.add(pv)
+                self._deadline[pv] = self._clock.monotonic() + self._grace_s
+            elif kind == Kind.CONNECTED:
+                self.disconnected.discard(pv)
+                self.connected_anew.add(pv)
+            else:
+                self._deadline.pop(pv, None)
+                text = value_text(batch.data(index), Kind(kind), self._metadata.get(pv))
+                level = from_severity(Severity(min(severity, Severity.INVALID)))
+                yield pv, AlarmState(level, _message(severity, status), text, time_ns)
+
+    def overdue(self) -> Iterator[Report]:
+        """The PVs that have been gone for too long, each once."""
+        now, now_ns = self._clock.monotonic(), self._clock.time_ns()
+        for pv in [pv for pv, deadline in self._deadline.items() if deadline <= now]:
+            del self._deadline[pv]
+            yield pv, AlarmState(Level.UNDEFINED, DISCONNECTED, "", now_ns)
+
+
+def _message(severity: int, status: int) -> str:
+    if severity == Severity.NO_ALARM:
+        return Level.OK.name
+    return _STATUS_NAMES.get(status, f"STATUS {status}")

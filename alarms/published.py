@@ -1,0 +1,111 @@
+"""The tree as PVs: one for each node and leaf, counts for each area, and the banner. Only changes are posted."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from alarms.engine import Change
+from alarms.names import Names, state_names
+from alarms.rollup import Rollup
+from alarms.state import PvState
+from alarms.tree import NodePath, Tree
+from sipmdcs.clock import to_datetime
+from sipmdcs.epicsdb import Record, load_template
+from sipmdcs.publisher import Publisher, Value
+
+_DESC_LENGTH = 40
+_AREA_LENGTH = 20
+_BANNER_BYTES = 8192
+
+
+class Published:
+    """What clients see of the tree."""
+
+    def __init__(self, prefix: str, tree: Tree, *, banner_rows: int) -> None:
+        """Name everything.
+
+        Args:
+            prefix: first part of every PV name of the site.
+            tree: what to show.
+            banner_rows: alarms in the banner.
+        """
+        self._tree = tree
+        self._base = f"{prefix}:ALARM"
+        self._rows = banner_rows
+        own = ("ACK", "STATE", "LATEST", "LATEST_LEVELS", "N_ALARMS", "N_UNACKED")
+        self.names: Names = state_names(prefix, tree, {f"{self._base}:{suffix}" for suffix in own})
+        self.rollup = Rollup(tree)
+        self._posted: dict[str, Value] = {}
+
+    @property
+    def acknowledge_pv(self) -> str:
+        """Name of the PV that takes what to acknowledge."""
+        return f"{self._base}:ACK"
+
+    def records(self, node_template: Path, area_template: Path) -> list[Record]:
+        """The records of all nodes but the root, of all leaves and areas."""
+        out: list[Record] = []
+        for path, name in self.names.nodes.items():
+            if path:
+                description = self._tree.nodes[path].description or path[-1]
+                out += load_template(node_template, {"P": name, "DESC": _literal(description, _DESC_LENGTH)})
+            if len(path) == 1:
+                out += load_template(area_template, {"P": name, "DESC": _literal(path[0], _AREA_LENGTH)})
+        for pv, name in self.names.leaves.items():
+            description = self._tree.leaves[pv].description or pv
+            out += load_template(node_template, {"P": name, "DESC": _literal(description, _DESC_LENGTH)})
+        return out
+
+    def show_all(self, states: Mapping[str, PvState], publisher: Publisher) -> None:
+        """Post everything, at the start."""
+        for pv, state in states.items():
+            self.rollup.show(pv, state.alarm.level if state.enabled else None)
+        self._post(self._leaf_values(states, self.names.leaves) | self._node_values(self.names.nodes), publisher)
+        self._post(self._banner(states), publisher)
+
+    def show(self, changes: Iterable[Change], states: Mapping[str, PvState], publisher: Publisher) -> None:
+        """Post what changed; ``states`` are those after the changes."""
+        pvs = dict.fromkeys(change.leaf.pv for change in changes)
+        nodes: set[NodePath] = set()
+        for pv in pvs:
+            nodes |= self.rollup.show(pv, states[pv].alarm.level if states[pv].enabled else None)
+        self._post(self._leaf_values(states, pvs) | self._node_values(nodes), publisher)
+        if pvs:
+            self._post(self._banner(states), publisher)
+
+    def _leaf_values(self, states: Mapping[str, PvState], pvs: Iterable[str]) -> dict[str, Value]:
+        return {self.names.leaves[pv]: int(states[pv].alarm.level) for pv in pvs}
+
+    def _node_values(self, nodes: Iterable[NodePath]) -> dict[str, Value]:
+        values: dict[str, Value] = {}
+        for path in nodes:
+            values[self.names.nodes[path]] = int(self.rollup.level(path))
+            if len(path) <= 1:
+                prefix = self.names.nodes[path] if path else self._base
+                values[f"{prefix}:N_ALARMS"] = self.rollup.alarms(path)
+                values[f"{prefix}:N_UNACKED"] = self.rollup.unacknowledged(path)
+        return values
+
+    def _banner(self, states: Mapping[str, PvState]) -> dict[str, Value]:
+        active = ((pv, state.alarm) for pv, state in states.items() if state.alarm.level.active)
+        newest = heapq.nlargest(self._rows, active, key=lambda item: (item[1].time_ns, item[0]))
+        lines = [
+            f"{to_datetime(alarm.time_ns):%H:%M:%S} {alarm.level.name} {pv} {alarm.value} {alarm.message}"
+            for pv, alarm in newest
+        ]
+        text = "\n".join(lines).encode("ascii", "replace")[: _BANNER_BYTES - 1] + b"\0"
+        levels = [int(alarm.level) for _, alarm in newest] or [0]
+        return {f"{self._base}:LATEST": list(text), f"{self._base}:LATEST_LEVELS": levels}
+
+    def _post(self, values: dict[str, Value], publisher: Publisher) -> None:
+        fresh = {name: value for name, value in values.items() if self._posted.get(name) != value}
+        if fresh:
+            publisher.post(fresh)
+            self._posted.update(fresh)
+
+
+def _literal(text: str, length: int) -> str:
+    """Text that means itself in a template and fits into a field."""
+    return text.replace("$", "S").encode()[:length].decode(errors="ignore")

@@ -1,0 +1,198 @@
+"""The alarm service: puts the parts together and keeps them going."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from alarms.api import Api
+from alarms.configuration import Configuration, load_configuration
+from alarms.engine import Alarms, Draft
+from alarms.handler import Handler
+from alarms.http_server import serve
+from alarms.letter import Desk, Letter, write_letter
+from alarms.monitor import Monitor, Report
+from alarms.notifyfile import NotifyFile, load_notify
+from alarms.outbox import Outbox, age_s
+from alarms.pager import Pager
+from alarms.paging import Notice, Paging
+from alarms.published import Published
+from alarms.store import DATABASE_FILE, Store
+from alarms.values import MetadataCache, limit_text
+from sipmdcs.channels import Batch, Channels, Kind, Mask
+from sipmdcs.epicsdb import Record
+from sipmdcs.errors import BadInput, ServiceError
+from sipmdcs.publisher import Value
+from sipmdcs.service import Service, run_service
+from sipmdcs.site import Site
+
+SERVICE = "alarms"
+
+_WAIT_S = 0.5
+"""Longest wait for events, so that grace times and delays end on time."""
+
+_GATHER_S = 0.05
+"""Pause between batches: a storm costs a few transactions, not thousands."""
+
+_METADATA_S = 2.0
+"""Wait for units and limits of PVs that just connected."""
+
+_PERIOD_S = 1.0
+"""Period of reminders and key figures."""
+
+_log = logging.getLogger(__name__)
+
+
+class AlarmService:
+    """Everything one alarm service consists of."""
+
+    def __init__(self, service: Service, configuration: Configuration, notify: NotifyFile, published: Published) -> None:
+        site, clock, tree = service.site, service.clock, configuration.tree
+        self._service = service
+        self._clock = clock
+        self._file = configuration.file
+        self._store = Store(site.var / DATABASE_FILE, clock)
+        alarms = Alarms(tree, clock, self._store.states(tree))
+        paging = Paging(notify, tree, *self._store.incidents())
+        self.handler = Handler(alarms, paging, self._store, published, service.publisher, clock)
+        self._outbox = Outbox(self._store.engine, clock, domain=f"{site.file.prefix.lower()}.sipmdcs")
+        self._pager = Pager(notify, self._outbox, self._write, clock)
+        self.handler.on_notices = self._pager.wake
+        self._application = Api(self.handler, self._store, self._outbox, notify).application()
+        self._desk = Desk(site.file.name, ("sipmdcs", "--site", str(site.folder)), tree, summary_above=notify.summary_above)
+        self._metadata: MetadataCache | None = None
+        self._monitor: Monitor | None = None
+
+    async def run(self, channels: Channels) -> None:
+        """Watch, show, page and answer until cancelled."""
+        tree = self.handler.alarms.tree
+        metadata = self._metadata = MetadataCache(channels)
+        try:
+            await self.handler.start()
+            self._service.publisher.on_write(self.handler.published.acknowledge_pv, self._acknowledge_by_pv)
+            names = list(tree.leaves)
+            times = {"grace_s": self._file.disconnect_grace_s, "connect_timeout_s": self._file.connect_timeout_s}
+            monitor = self._monitor = Monitor(names, metadata, self._clock, **times)
+            http = self._service.site.file.alarms
+            started = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch(channels, names, monitor, metadata), name="watch")
+                group.create_task(self._pager.run(), name="pager")
+                group.create_task(self._keep_time(monitor), name="time")
+                group.create_task(serve(self._application, http.interface, http.port, started), name="http")
+                await started.wait()
+                self._service.ready()
+        finally:
+            channels.close()
+            self._store.close()
+
+    async def _watch(self, channels: Channels, names: Sequence[str], monitor: Monitor, metadata: MetadataCache) -> None:
+        # Alarm changes alone: their events carry the value of that moment; a value that moves within its limits costs nothing.
+        with await asyncio.to_thread(channels.capture, names, mask=Mask.ALARM) as capture:
+            while True:
+                await asyncio.to_thread(capture.wait, self._patience())
+                batch = capture.drain()
+                if batch.dropped:
+                    raise ServiceError(f"{batch.dropped} alarm events are lost; starting again reads every PV anew")
+                if anew := _connected(batch, names):
+                    await asyncio.to_thread(metadata.refresh, anew, _METADATA_S)
+                await self._take([*monitor.read(batch), *monitor.overdue()])
+                await asyncio.sleep(_GATHER_S)
+
+    def _patience(self) -> float:
+        due = self.handler.alarms.next_due()
+        return _WAIT_S if due is None else min(max(due - self._clock.monotonic(), 0), _WAIT_S)
+
+    async def _take(self, reports: Sequence[Report]) -> None:
+        """Let reports take effect; a database that refuses is tried again, because an alarm must not be lost."""
+
+        def work(draft: Draft) -> None:
+            draft.expire()
+            for pv, received in reports:
+                draft.update(pv, received)
+
+        while True:
+            try:
+                await self.handler.apply(work)
+            except ServiceError as err:
+                _log.error("alarms are not up to date: %s", err)
+                await asyncio.sleep(_PERIOD_S)
+            else:
+                return
+
+    async def _keep_time(self, monitor: Monitor) -> None:
+        """Reminders, alarms that are disabled until a time, key figures."""
+        while True:
+            try:
+                await self.handler.apply(Draft.follow_configuration)
+                await self.handler.remind()
+                await self._post_figures(monitor)
+            except ServiceError as err:
+                _log.error("%s", err)
+            await asyncio.sleep(_PERIOD_S)
+
+    async def _post_figures(self, monitor: Monitor) -> None:
+        backlog = await asyncio.to_thread(self._outbox.backlog)
+        states, rollup = self.handler.alarms.states, self.handler.published.rollup
+        figures: dict[str, Value] = {
+            "PVS": len(states),
+            "ACTIVE": rollup.unacknowledged(()),
+            "ACKNOWLEDGED": rollup.alarms(()) - rollup.unacknowledged(()),
+            "DISABLED": sum(not state.enabled for state in states.values()),
+            "DISCONNECTED": len(monitor.disconnected),
+            "CHANGES": self.handler.changes,
+            "PAGES_SENT": backlog.sent,
+            "PAGES_FAILED": self._pager.failures,
+            "PAGES_PENDING": backlog.pending,
+            "PAGE_AGE": round(age_s(backlog, self._clock.time_ns())),
+        }
+        self._service.publisher.post({self._service.pv(suffix): value for suffix, value in figures.items()})
+
+    async def _acknowledge_by_pv(self, value: Value) -> None:
+        text = str(value).strip()
+        if not text:
+            raise BadInput("empty, expected a path, a PV or a pattern of either")
+        await self.handler.acknowledge([text], "Channel Access")
+
+    async def _write(self, notices: Sequence[Notice]) -> Letter:
+        """A mail; the limits that few alarms crossed are asked for, a storm is not kept waiting for that."""
+        calls = [notice for notice in notices if notice.kind.calls and notice.pv in self.handler.alarms.tree.leaves]
+        limits: dict[str, str] = {}
+        if self._metadata is not None and len(calls) <= self._desk.summary_above:
+            known = await asyncio.to_thread(self._metadata.refresh, [notice.pv for notice in calls], 1.0)
+            limits = {notice.pv: limit_text(notice.message, known[notice.pv]) for notice in calls if notice.pv in known}
+        desk = Desk(self._desk.site, self._desk.command, self._desk.tree, self._desk.summary_above, limits)
+        return write_letter(notices, desk)
+
+
+def _connected(batch: Batch, names: Sequence[str]) -> list[str]:
+    """PVs that connected in a batch."""
+    events = batch.events
+    return list({names[int(place)]: None for place in events["pv"][events["kind"] == Kind.CONNECTED].tolist()})
+
+
+def state_records(site: Site, published: Published) -> list[Record]:
+    """Records of the tree, as PVs of the service."""
+    return published.records(site.find_template("alarm_node.template"), site.find_template("alarm_area.template"))
+
+
+async def run_alarms(site: Site, channels: Channels) -> None:
+    """Run the alarm service of a site until it is told to end.
+
+    Raises:
+        BadInput: ``alarms.yaml``, ``notify.yaml`` or a record cannot be used.
+        ServiceError: the database or the HTTP port cannot be used.
+    """
+    configuration = load_configuration(site)
+    notify = load_notify(site.folder)
+    if not notify.routes:
+        _log.warning("notify.yaml has no routes: nobody is paged")
+    published = Published(site.file.prefix, configuration.tree, banner_rows=configuration.file.banner_rows)
+    records = [*site.service_records(SERVICE), *state_records(site, published)]
+    _log.info("%d PVs in the alarm tree of %s", len(configuration.tree.leaves), site.file.name)
+
+    async def body(service: Service) -> None:
+        await AlarmService(service, configuration, notify, published).run(channels)
+
+    await run_service(site, SERVICE, records, body)
