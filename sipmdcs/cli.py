@@ -50,6 +50,10 @@ class Invocation:
         return Site(self.folder)
 
 
+pass_invocation = click.make_pass_decorator(Invocation)
+"""Give a command the ``Invocation`` as first argument: for commands that do without a readable site."""
+
+
 def pass_site(command: Callable[Concatenate[Site, P], R]) -> Callable[P, R]:
     """Give a command the ``Site`` as first argument, its EPICS environment variables set for this process and its children."""
 

@@ -1,18 +1,18 @@
-"""``up``, ``down``, ``status``."""
+"""``up``, ``down``, ``status``, ``demo``."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
-from sipmdcs.cli import pass_site
-from sipmdcs.errors import ServiceError
+from sipmdcs.cli import Invocation, pass_site
 from sipmdcs.site import Site
+from sipmdcs.supervise.bring_up import bring_up
 from sipmdcs.supervise.lock import site_lock
 from sipmdcs.supervise.run_folder import RunFolder
-from sipmdcs.supervise.start import describe_trouble, start_site
 from sipmdcs.supervise.status import SiteStatus, State, site_status
 from sipmdcs.supervise.stop import stop_site
 
@@ -27,24 +27,6 @@ def up(site: Site, timeout_s: float) -> None:
     """
     with site_lock(RunFolder.of(site)):
         bring_up(site, timeout_s)
-
-
-def bring_up(site: Site, timeout_s: float) -> None:
-    """Start the site with progress on the terminal; when interrupted, stop it again. The caller holds the site's lock.
-
-    Raises:
-        ServiceError: something is not ready in time.
-    """
-    try:
-        status = start_site(site, click.echo, timeout_s)
-    except KeyboardInterrupt:
-        stop_site(site, click.echo)
-        raise
-    idle = [service for service in status.services if service.state is not State.RUNNING]
-    if idle:
-        trouble = "\n".join(f"  {service.name} {describe_trouble(service)}" for service in idle)
-        raise ServiceError(f"not ready after {timeout_s:g} s (sipmdcs down stops what runs):\n{trouble}")
-    click.echo(f"{site.file.name}: all {len(status.services)} processes are ready")
 
 
 @click.command()
@@ -69,6 +51,29 @@ def status(site: Site, ctx: click.Context, as_json: bool) -> None:
         _show(found)
     if not found.all_running:
         ctx.exit(1)
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--headless", is_flag=True, help="Without screens.")
+@click.option("--seconds", type=click.FloatRange(min=0), help="End by itself so long after everything is ready.")
+@click.pass_context
+def demo(ctx: click.Context, folder: Path | None, headless: bool, seconds: float | None) -> None:
+    """Run a simulated detector with screens until Ctrl-C.
+
+    FOLDER is a site with simulated controllers; left out, it is the one named by --site or SIPMDCS_SITE, else the example of a
+    veto detector that comes with the program. Its tables are imported if its database is empty, its settings pushed, and all
+    channels switched on.
+    """
+    from sipmdcs.supervise.demo import run_demo
+    from sipmdcs.supervise.demo_site import shipped_example
+
+    if folder is None:
+        main = ctx.find_root()
+        given = main.get_parameter_source("folder") is not click.core.ParameterSource.DEFAULT
+        invocation = ctx.find_object(Invocation)
+        folder = invocation.folder if given and invocation is not None else shipped_example()
+    run_demo(folder, headless=headless, seconds=seconds)
 
 
 def _show(found: SiteStatus) -> None:

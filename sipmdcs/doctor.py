@@ -1,0 +1,60 @@
+"""``sipmdcs doctor``: is this machine fit for the site, and is the site fit to start?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+import click
+
+from sipmdcs.cli import Invocation, pass_invocation
+from sipmdcs.doctor_machine import check_machine
+from sipmdcs.doctor_site import SITE_CHECKS
+from sipmdcs.errors import BadInput, DcsError
+from sipmdcs.finding import Finding, Level
+from sipmdcs.site import Site
+
+_COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@click.pass_context
+@pass_invocation
+def doctor(invocation: Invocation, ctx: click.Context, as_json: bool) -> None:
+    """Check this machine and the site before anything starts.
+
+    One line for each check: ok, warn or FAIL, what was found and what to do next. Exit status 1 if anything fails.
+    """
+    findings: list[Finding] = []
+    for finding in examine(lambda: invocation.site):
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    if any(finding.level is Level.FAIL for finding in findings):
+        ctx.exit(1)
+
+
+def examine(open_site: Callable[[], Site]) -> Iterator[Finding]:
+    """All findings: the machine's, then the site's if its file can be read."""
+    yield from check_machine()
+    try:
+        site = open_site()
+    except BadInput as err:
+        yield Finding("site", Level.FAIL, str(err), "correct the file, or name a site folder with --site")
+        return
+    yield Finding("site", Level.OK, f"{site.file.name}, {len(site.file.controllers)} controllers, {len(site.file.iocs)} IOCs")
+    for name, check in SITE_CHECKS.items():
+        try:
+            yield from check(site)
+        except DcsError as err:
+            yield Finding(name, Level.FAIL, str(err), "correct what the message names")
+
+
+def _show(finding: Finding) -> None:
+    level = click.style(f"{finding.level:4}", fg=_COLOURS[finding.level])
+    step = f"; {finding.next_step}" if finding.next_step else ""
+    click.echo(f"{level}  {finding.check:10}  {finding.text}{step}")

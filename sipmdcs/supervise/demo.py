@@ -1,0 +1,153 @@
+"""A whole simulated detector for as long as somebody looks: ``sipmdcs demo``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from sipmdcs.channels import open_channels
+from sipmdcs.controllers import controller_type
+from sipmdcs.errors import ServiceError
+from sipmdcs.site import HttpService, Site
+from sipmdcs.supervise.bring_up import NotReady, bring_up
+from sipmdcs.supervise.demo_site import import_tables, run_command, writable_site
+from sipmdcs.supervise.lock import site_lock
+from sipmdcs.supervise.processes import end_processes, supervisor_process
+from sipmdcs.supervise.run_folder import RunFolder
+from sipmdcs.supervise.start import sipmdcs_command
+from sipmdcs.supervise.stop import stop_site
+
+START_TIMEOUT_S = 60.0
+_POLL_S = 0.2
+
+
+def run_demo(folder: Path, *, headless: bool, seconds: float | None) -> None:
+    """Start the site in ``folder`` with its settings, show it, and stop it when told or after ``seconds``.
+
+    Raises:
+        BadInput: the site cannot be used.
+        ServiceError: something did not start, or the screens failed.
+    """
+    begin = time.monotonic()
+    site = writable_site(folder, click.echo)
+    os.environ.update(site.ca_environment())
+    run = RunFolder.of(site)
+    with _end_on_signals():
+        with site_lock(run):
+            has_settings = import_tables(site, click.echo)
+            try:
+                bring_up(site, START_TIMEOUT_S)
+            except NotReady:
+                stop_site(site, click.echo)
+                raise
+        try:
+            if has_settings:
+                _push(site)
+            _switch_on(site)
+            click.echo(f"ready after {time.monotonic() - begin:.1f} s")
+            _say_where(site)
+            _watch(site, headless=headless or not _has_display(), seconds=seconds)
+        except KeyboardInterrupt:
+            click.echo("")
+        finally:
+            with _deaf_to_interrupts(), site_lock(run):
+                stop_site(site, click.echo)
+    click.echo("the demonstration is over, nothing is running")
+
+
+def _push(site: Site) -> None:
+    click.echo("pushing settings")
+    click.echo(run_command(site, "config", "push", "--message", "demonstration").strip().splitlines()[-1])
+
+
+def _switch_on(site: Site) -> None:
+    click.echo("switching all channels on")
+    names = [f"{site.controller_prefix(controller)}:ALL_ON" for controller in site.file.controllers]
+    channels = open_channels()
+    try:
+        failed = [error for error in channels.put(dict.fromkeys(names, 1)).values() if error is not None]
+    finally:
+        channels.close()
+    if failed:
+        raise failed[0]
+
+
+def _say_where(site: Site) -> None:
+    count = sum(controller_type(controller.driver).channels for controller in site.file.controllers.values())
+    environment = site.ca_environment()
+    names = ("EPICS_CA_ADDR_LIST", "EPICS_CA_AUTO_ADDR_LIST", "EPICS_CA_SERVER_PORT", "EPICS_CA_REPEATER_PORT")
+    click.echo(f"{site.file.name}: {len(site.file.controllers)} controllers, {count} channels")
+    click.echo(f"  any Channel Access client:  export {' '.join(f'{name}={environment[name]}' for name in names)}")
+    for service in site.file.services:
+        http = getattr(site.file, service, None)
+        if isinstance(http, HttpService):
+            click.echo(f"  {service + ':':26}  http://{http.interface}:{http.port}/")
+    program = Path(sys.executable).with_name("sipmdcs")
+    click.echo(f"  in another terminal:        {program} --site {site.folder} status")
+    click.echo(f"  logs:                       {RunFolder.of(site).logs}")
+
+
+def _has_display() -> bool:
+    if any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")):
+        return True
+    click.echo("there is no display: going on without screens")
+    return False
+
+
+def _watch(site: Site, *, headless: bool, seconds: float | None) -> None:
+    """Wait for the end: of the screens, of ``seconds``, or of the site, stopped by somebody else."""
+    click.echo("Ctrl-C ends it")
+    deadline = None if seconds is None else time.monotonic() + seconds
+    supervisor = supervisor_process(site.folder)
+    screens = None if headless else subprocess.Popen(sipmdcs_command(site, "opi"))
+    try:
+        while deadline is None or time.monotonic() < deadline:
+            if screens is not None and screens.poll() is not None:
+                if screens.returncode != 0:
+                    raise ServiceError(f"the screens ended with status {screens.returncode}")
+                return
+            if supervisor is None or not supervisor.is_running():
+                click.echo("somebody else stopped the site")
+                return
+            time.sleep(_POLL_S)
+    finally:
+        if screens is not None and screens.poll() is None:
+            _end_screens(screens)
+
+
+def _end_screens(screens: subprocess.Popen[bytes]) -> None:
+    import psutil
+
+    end_processes([psutil.Process(screens.pid)], grace_s=5.0)
+    screens.wait()
+
+
+@contextmanager
+def _end_on_signals() -> Iterator[None]:
+    """Take SIGTERM and a closed terminal as Ctrl-C."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A second Ctrl-C must not leave half of the processes running."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
