@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import ConfigDict
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -98,17 +97,18 @@ def check_yaml(site: Site) -> Iterator[Finding]:
     paths = sorted({*site.folder.glob("*.yaml"), *site.folder.glob("agents/*.yaml")})
     for path in paths:
         read_yaml(path, _AnyYaml)
-    yield Finding("YAML", Level.OK, f"{len(paths)} files, {yaml.__name__} {yaml.__version__}")
+    yield Finding("YAML", Level.OK, ", ".join(path.name for path in paths))
 
 
 def check_records(site: Site) -> Iterator[Finding]:
     """Does every template load, and does every record keep the rules?"""
     homes: dict[str, str] = {}
+    missing = [ioc for ioc in site.file.iocs if not (site.rendered / f"{ioc}.substitutions").is_file()]
+    if missing:
+        yield Finding("records", Level.WARN, f"not rendered yet: {', '.join(missing)}", "up does it, or sipmdcs config render")
     for ioc in site.file.iocs:
-        if not (site.rendered / f"{ioc}.substitutions").is_file():
-            yield Finding("records", Level.WARN, f"IOC {ioc} is not rendered yet", "up does it, or sipmdcs config render")
-            continue
-        _note_records(homes, ioc, site.ioc_records(ioc))
+        if ioc not in missing:
+            _note_records(homes, ioc, site.ioc_records(ioc))
     for service in site.file.services:
         _note_records(homes, service, site.service_records(service))
     yield Finding("records", Level.OK, f"{len(homes)} records, names and info items are right")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sipmdcs.cli import Invocation, pass_site
+from sipmdcs.cli import Invocation, pass_invocation, pass_site
 from sipmdcs.site import Site
 from sipmdcs.supervise.bring_up import bring_up
 from sipmdcs.supervise.lock import site_lock
@@ -58,7 +58,8 @@ def status(site: Site, ctx: click.Context, as_json: bool) -> None:
 @click.option("--headless", is_flag=True, help="Without screens.")
 @click.option("--seconds", type=click.FloatRange(min=0), help="End by itself so long after everything is ready.")
 @click.pass_context
-def demo(ctx: click.Context, folder: Path | None, headless: bool, seconds: float | None) -> None:
+@pass_invocation
+def demo(invocation: Invocation, ctx: click.Context, folder: Path | None, headless: bool, seconds: float | None) -> None:
     """Run a simulated detector with screens until Ctrl-C.
 
     FOLDER is a site with simulated controllers; left out, it is the one named by --site or SIPMDCS_SITE, else the example of a
@@ -69,10 +70,8 @@ def demo(ctx: click.Context, folder: Path | None, headless: bool, seconds: float
     from sipmdcs.supervise.demo_site import shipped_example
 
     if folder is None:
-        main = ctx.find_root()
-        given = main.get_parameter_source("folder") is not click.core.ParameterSource.DEFAULT
-        invocation = ctx.find_object(Invocation)
-        folder = invocation.folder if given and invocation is not None else shipped_example()
+        given = ctx.find_root().get_parameter_source("folder") is not click.core.ParameterSource.DEFAULT
+        folder = invocation.folder if given else shipped_example()
     run_demo(folder, headless=headless, seconds=seconds)
 
 
