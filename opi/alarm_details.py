@@ -1,0 +1,124 @@
+"""What only the HTTP interface of the alarm service tells: value and reason of each alarm of a channel, and the guidance."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from qtpy.QtCore import QObject, QUrl
+from qtpy.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
+
+from opi.alarm_level import AlarmLevel
+from opi.qt_signal import Signal
+
+TIMEOUT_MS = 3000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmDetail:
+    """One alarm, acknowledged or not."""
+
+    level: AlarmLevel
+    pv: str
+    description: str
+    message: str
+    value: str
+    time: str
+    """ISO 8601, UTC."""
+    acknowledged_by: str
+
+
+def read_details(answer: Any) -> list[AlarmDetail]:
+    """Alarms of an answer of ``/active`` or ``/acknowledged``, in its order.
+
+    Raises:
+        ValueError: the answer has another shape.
+    """
+    try:
+        return [
+            AlarmDetail(
+                AlarmLevel[entry["severity"]],
+                entry["pv"],
+                entry["description"],
+                entry["message"],
+                entry["value"],
+                entry["time"] or "",
+                (entry["acknowledged"] or {}).get("user", ""),
+            )
+            for entry in answer
+        ]
+    except (TypeError, KeyError, AttributeError) as err:
+        raise ValueError(f"not an answer of the alarm service: {err!r}") from err
+
+
+class AlarmDetails(QObject):
+    """Asks without blocking; a new question makes the answers to the last one void."""
+
+    answered = Signal(list, str)
+    """Alarms, those that nobody acknowledged first, and the guidance for the first of them."""
+    failed = Signal(str)
+
+    def __init__(self, url: str, path: str, parent: QObject | None = None) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            url: base of the interface.
+            path: of the channel in the alarm tree.
+            parent: as Qt has it.
+        """
+        super().__init__(parent)
+        self._url = url
+        self._path = quote(path)
+        self._network = QNetworkAccessManager(self)
+        self._question = 0
+        self._active: list[AlarmDetail] = []
+        self._alarms: list[AlarmDetail] = []
+
+    def ask(self) -> None:
+        """Ask for the alarms of the channel."""
+        self._question += 1
+        self._get(f"/active?path={self._path}", self._take_active)
+
+    def _take_active(self, answer: Any) -> None:
+        self._active = read_details(answer)
+        self._get(f"/acknowledged?path={self._path}", self._take_acknowledged)
+
+    def _take_acknowledged(self, answer: Any) -> None:
+        self._alarms = [*self._active, *read_details(answer)]
+        if self._alarms:
+            self._get(f"/pv/{quote(self._alarms[0].pv)}", self._take_guidance)
+        else:
+            self.answered.emit([], "")
+
+    def _take_guidance(self, answer: Any) -> None:
+        guidance = answer.get("guidance") if isinstance(answer, dict) else None
+        self.answered.emit(self._alarms, guidance or "")
+
+    def _get(self, target: str, take: Callable[[Any], None]) -> None:
+        request = QNetworkRequest(QUrl(f"{self._url}{target}"))
+        request.setTransferTimeout(TIMEOUT_MS)
+        reply = self._network.get(request)
+        if reply is None:
+            self.failed.emit("no network")
+            return
+        question = self._question
+
+        def finish() -> None:
+            reply.deleteLater()
+            if question != self._question:
+                return
+            try:
+                if reply.error() != QNetworkReply.NetworkError.NoError:
+                    raise ValueError(reply.errorString())
+                take(json.loads(reply.readAll().data()))
+            except ValueError as err:
+                _log.warning("%s%s: %s", self._url, target, err)
+                self.failed.emit(str(err))
+
+        reply.finished.connect(finish)

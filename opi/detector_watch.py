@@ -1,0 +1,105 @@
+"""The whole detector followed through its waveforms: what the overview's widgets share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydm.widgets.channel import PyDMChannel
+from qtpy.QtCore import QObject
+
+from opi.cell import Cell
+from opi.controller_watch import ControllerWatch
+from opi.detector import Detector, Quantity
+from opi.detector_state import DetectorState, detector_state
+from opi.qt_signal import Signal
+from opi.timer import make_timer
+
+GATHER_MS = 250
+"""Updates of one poll come within this time and are told once."""
+AGE_MS = 1000
+"""How often everything is looked at again: silence sends no signal, and a row becomes stale by silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the channels that have a present value and are not masked."""
+
+    current: float
+    """µA; NaN if no channel has a value."""
+    temperature: float
+    """Mean, °C; NaN if no channel has a value."""
+    channels: int
+    """How many the current is the sum of."""
+    expected: int
+    """How many there would be were all controllers there."""
+
+
+class DetectorWatch(QObject):
+    """All controllers."""
+
+    changed = Signal(set)
+    """Indices of controllers that have news."""
+
+    def __init__(self, detector: Detector, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.detector = detector
+        self.controllers = [ControllerWatch(row, self) for row in detector.rows]
+        self._index = {watch: index for index, watch in enumerate(self.controllers)}
+        self._news: set[int] = set()
+        self._gather = make_timer(self, GATHER_MS, self._tell, once=True)
+        for watch in self.controllers:
+            watch.changed.connect(self._note)
+        self._ageing = make_timer(self, AGE_MS, self._tell_all)
+
+    def state(self) -> DetectorState:
+        """Counts over all channels."""
+        return detector_state(cell for cells in self.state_cells() for cell in cells)
+
+    def state_cells(self) -> list[list[Cell]]:
+        """Cells by state, without a quantity."""
+        return [watch.cells(None) for watch in self.controllers]
+
+    def totals(self) -> Totals:
+        """Total current and mean temperature."""
+        current = np.concatenate([watch.values(Quantity.CURRENT)[watch.used()] for watch in self.controllers])
+        temperature = np.concatenate([watch.values(Quantity.TEMP)[watch.used()] for watch in self.controllers])
+        current, temperature = current[np.isfinite(current)], temperature[np.isfinite(temperature)]
+        masked = sum(watch.masked_count() for watch in self.controllers)
+        return Totals(
+            float(current.sum()) if current.size else float("nan"),
+            float(temperature.mean()) if temperature.size else float("nan"),
+            int(current.size),
+            self.detector.channel_count - masked,
+        )
+
+    def connected_count(self) -> tuple[int, int]:
+        """PVs that are connected, and all."""
+        counts = [watch.connected_count() for watch in self.controllers]
+        return sum(connected for connected, _ in counts), sum(every for _, every in counts)
+
+    def channels(self) -> list[PyDMChannel]:
+        """For PyDM's tools."""
+        return [channel for watch in self.controllers for channel in watch.channels()]
+
+    def close(self) -> None:
+        """Stop following."""
+        self._ageing.stop()
+        self._gather.stop()
+        for watch in self.controllers:
+            watch.close()
+
+    def _note(self) -> None:
+        sender = self.sender()
+        if isinstance(sender, ControllerWatch):
+            self._news.add(self._index[sender])
+            if not self._gather.isActive():
+                self._gather.start()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, set()
+        self.changed.emit(news)
+
+    def _tell_all(self) -> None:
+        self._news.clear()
+        self.changed.emit(set(range(len(self.controllers))))

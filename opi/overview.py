@@ -1,0 +1,103 @@
+"""Level 1: the whole detector on one screen. Macro ``SITE``: the site folder."""
+
+# ruff: noqa: N802  (names of Qt and PyDM)
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from pydm import Display
+from pydm.widgets.channel import PyDMChannel
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QWidget
+
+from opi.alarm_watch import AlarmWatch
+from opi.detector import ChannelNames
+from opi.detector_watch import DetectorWatch
+from opi.site_macro import detector_of
+from opi.theme import PALETTE
+from opi.timer import make_timer
+from opi.widgets.alarm_banner import AlarmBanner
+from opi.widgets.card import Card
+from opi.widgets.header_bar import HeaderBar
+from opi.widgets.live_trend import LiveTrend
+from opi.widgets.map_card import MapCard
+from opi.windows import open_faceplate
+
+TREND_MS = 1000
+
+
+class Overview(Display):
+    """Header, heat map with controllers, alarms, trends."""
+
+    def __init__(
+        self, parent: QWidget | None = None, args: Sequence[str] | None = None, macros: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(parent=parent, args=args, macros=dict(macros or {}))
+        self.setObjectName("screen")
+        detector = detector_of(self.macros())
+        self.setWindowTitle(f"{detector.title} - overview")
+        self.watch = DetectorWatch(detector, self)
+        self.alarms = AlarmWatch(detector, self)
+        self.header = HeaderBar(self.watch, self.alarms, self)
+        self.map_card = MapCard(self.watch, self)
+        self.banner = AlarmBanner(self.alarms, self)
+        self.current = LiveTrend("Total current", "µA", 2, PALETTE.plot_first, self)
+        self.temperature = LiveTrend("Mean temperature", "°C", 2, PALETTE.plot_second, self)
+        self._arrange()
+        self.map_card.map.channel_clicked.connect(self._open_channel)
+        self.banner.pv_clicked.connect(self._open_pv)
+        self._trend_timer = make_timer(self, TREND_MS, self._add_totals)
+
+    def channels(self) -> list[PyDMChannel]:
+        """Every channel of the screen."""
+        return [*self.watch.channels(), *self.alarms.channels(), *self.header.channels()]
+
+    def connected_count(self) -> tuple[int, int]:
+        """PVs of the detector that are connected, and all."""
+        return self.watch.connected_count()
+
+    def closeEvent(self, a0: QCloseEvent | None) -> None:
+        """Stop following every PV."""
+        self._trend_timer.stop()
+        self.header.close_channels()
+        self.alarms.close()
+        self.watch.close()
+        super().closeEvent(a0)
+
+    def _arrange(self) -> None:
+        trends = Card("Trend, UTC", self)
+        line = QHBoxLayout()
+        line.setSpacing(10)
+        line.addWidget(self.current)
+        line.addWidget(self.temperature)
+        trends.body.addLayout(line, 1)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(8, 8, 8, 8)
+        grid.setSpacing(8)
+        grid.addWidget(self.header, 0, 0, 1, 2)
+        grid.addWidget(self.map_card, 1, 0)
+        grid.addWidget(trends, 2, 0)
+        grid.addWidget(self.banner, 1, 1, 2, 1)
+        grid.setColumnStretch(0, 29)
+        grid.setColumnStretch(1, 10)
+        grid.setRowStretch(1, 33)
+        grid.setRowStretch(2, 10)
+
+    def _add_totals(self) -> None:
+        totals = self.watch.totals()
+        note = "" if totals.channels == totals.expected else f"of {totals.channels} of {totals.expected} channels"
+        now = time.time()
+        self.current.add(now, totals.current, note)
+        self.temperature.add(now, totals.temperature)
+
+    def _open_channel(self, controller: str, channel: str) -> None:
+        open_faceplate(ChannelNames(controller, channel), self.macros())
+
+    def _open_pv(self, pv: str) -> None:
+        """Open the faceplate of the channel a PV belongs to, if it belongs to one."""
+        for row in self.watch.detector.rows:
+            for index in range(row.channels):
+                if pv.startswith(f"{row.channel(index).prefix}:"):
+                    open_faceplate(row.channel(index), self.macros())
+                    return

@@ -1,0 +1,120 @@
+"""The newest alarms in a list that is empty on a good day, and says plainly when nobody watches."""
+
+# ruff: noqa: N802  (names of Qt and PyDM)
+from __future__ import annotations
+
+from qtpy.QtCore import QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPen
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from opi.alarm_board import AlarmRow
+from opi.alarm_level import level_style
+from opi.alarm_watch import AlarmWatch
+from opi.qt_signal import Signal
+from opi.theme import PALETTE, TEXT_FONT, TEXT_PX, UNDEFINED_STYLE
+from opi.widgets.badge import make_badge, set_badge
+from opi.widgets.card import Card, role_label
+
+ROW_PX = 36
+_GLYPH_PX = 26
+
+
+class AlarmList(QWidget):
+    """Painted rows: glyph, PV and time, then what is wrong. Filled while nobody has acknowledged, outlined after."""
+
+    pv_clicked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.rows: list[AlarmRow] = []
+
+    def sizeHint(self) -> QSize:
+        return QSize(320, 4 * ROW_PX)
+
+    def show_rows(self, rows: list[AlarmRow]) -> None:
+        """Show these alarms instead."""
+        if rows != self.rows:
+            self.rows = rows
+            self.update()
+
+    def paintEvent(self, a0: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        fitting = self.height() // ROW_PX
+        for number, row in enumerate(self.rows[:fitting]):
+            _paint_row(painter, QRectF(0, number * ROW_PX, self.width(), ROW_PX - 3), row)
+        painter.end()
+
+    def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:
+        if a0 is not None:
+            number = int(a0.position().y() // ROW_PX)
+            if 0 <= number < len(self.rows):
+                self.pv_clicked.emit(self.rows[number].pv)
+
+
+def _font(pixels: int, *, bold: bool = False) -> QFont:
+    font = QFont(TEXT_FONT)
+    font.setPixelSize(pixels)
+    font.setBold(bold)
+    return font
+
+
+def _paint_row(painter: QPainter, place: QRectF, row: AlarmRow) -> None:
+    style = level_style(row.level)
+    painter.setPen(QPen(QColor(style.border), 1, Qt.PenStyle.DashLine if style is UNDEFINED_STYLE else Qt.PenStyle.SolidLine))
+    painter.setBrush(QColor(PALETTE.card if row.level.acknowledged else style.fill))
+    painter.drawRect(place.adjusted(0.5, 0.5, -0.5, -0.5))
+    ink = QColor(PALETTE.text if row.level.acknowledged else style.text)
+    painter.setPen(ink)
+    painter.setFont(_font(15, bold=True))
+    painter.drawText(QRectF(place.left(), place.top(), _GLYPH_PX, place.height()), Qt.AlignmentFlag.AlignCenter, style.glyph)
+    upper = QRectF(place.left() + _GLYPH_PX, place.top() + 2, place.width() - _GLYPH_PX - 6, place.height() / 2 - 2)
+    lower = upper.translated(0, upper.height())
+    painter.setFont(_font(TEXT_PX - 1))
+    metrics = painter.fontMetrics()
+    time_px = metrics.horizontalAdvance(row.time) + 8
+    painter.drawText(upper, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, row.time)
+    text = f"{row.text} · acknowledged" if row.level.acknowledged else row.text
+    text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, round(lower.width()))
+    painter.drawText(lower, Qt.AlignmentFlag.AlignVCenter, text)
+    painter.setFont(_font(TEXT_PX, bold=True))
+    name = painter.fontMetrics().elidedText(row.pv, Qt.TextElideMode.ElideLeft, round(upper.width() - time_px))
+    painter.drawText(upper, Qt.AlignmentFlag.AlignVCenter, name)
+
+
+class AlarmBanner(Card):
+    """The list with its title, and in its place what else there is to say."""
+
+    pv_clicked = Signal(str)
+    """Name of the PV of a row."""
+
+    def __init__(self, alarms: AlarmWatch, parent: QWidget | None = None) -> None:
+        super().__init__("Active alarms", parent)
+        self._alarms = alarms
+        self.list = AlarmList(self)
+        self.notice = make_badge(self)
+        self.notice.setWordWrap(True)
+        self.quiet = role_label("No alarms", "soft", self)
+        self.more = role_label("", "soft", self)
+        box = QVBoxLayout()
+        box.setSpacing(4)
+        box.addWidget(self.notice)
+        box.addWidget(self.quiet)
+        box.addWidget(self.list, 1)
+        box.addWidget(self.more)
+        box.addStretch(0)
+        self.body.addLayout(box, 1)
+        self.list.pv_clicked.connect(self.pv_clicked)
+        alarms.changed.connect(self._show)
+        self._show()
+
+    def _show(self) -> None:
+        alive = self._alarms.alive
+        rows = self._alarms.rows() if alive else []
+        self.notice.setVisible(not alive)
+        if not alive:
+            set_badge(self.notice, "The alarm service does not answer: nobody watches, and nobody is paged", UNDEFINED_STYLE)
+        self.quiet.setVisible(alive and not rows)
+        self.list.show_rows(rows)
+        hidden = self._alarms.count - len(rows)
+        self.more.setText(f"and {hidden} more" if alive and hidden > 0 else "")

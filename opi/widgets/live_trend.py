@@ -1,0 +1,77 @@
+"""One number against time, as long as the screen has been open, at most the last hour."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+import pyqtgraph
+from qtpy.QtGui import QFont
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from opi.theme import PALETTE, TEXT_FONT, TEXT_PX
+from opi.widgets.card import role_label
+
+SPAN_S = 3600
+LEAST_SPAN_S = 60.0
+"""Time axis of a screen that was just opened."""
+
+
+class LiveTrend(QWidget):
+    """A line with its present value in the title. A time without value is a gap in the line."""
+
+    def __init__(self, name: str, unit: str, decimals: int, colour: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name = name
+        self._unit = unit
+        self._decimals = decimals
+        self._times: deque[float] = deque(maxlen=SPAN_S)
+        self._values: deque[float] = deque(maxlen=SPAN_S)
+        self._title = role_label(name, "soft", self)
+        self.plot = pyqtgraph.PlotWidget(self, axisItems={"bottom": pyqtgraph.DateAxisItem(utcOffset=0)})
+        item: Any = self.plot.getPlotItem()
+        self._item = item
+        prepare_plot(item)
+        self._line = self.plot.plot(pen=pyqtgraph.mkPen(colour, width=1.5), connect="finite")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self._title)
+        layout.addWidget(self.plot, 1)
+
+    def add(self, time_s: float, value: float, note: str = "") -> None:
+        """Add one value; NaN makes a gap.
+
+        Args:
+            time_s: Unix time.
+            value: in the unit of the trend.
+            note: what is said beside the value.
+        """
+        self._times.append(time_s)
+        self._values.append(value)
+        text = "no values" if value != value else f"{value:.{self._decimals}f} {self._unit}"
+        self._title.setText(f"{self._name}: <b>{text}</b> {note}")
+        self._line.setData(np.array(self._times), np.array(self._values))
+        self._item.setXRange(min(self._times[0], time_s - LEAST_SPAN_S), time_s, padding=0)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """What is drawn."""
+        return tuple(self._values)
+
+
+def prepare_plot(plot: Any) -> None:
+    """The look of every plot: no buttons, no menu, thin grey axes with small numbers."""
+    plot.setMenuEnabled(False)
+    plot.hideButtons()
+    plot.setMouseEnabled(x=False, y=False)
+    font = QFont(TEXT_FONT)
+    font.setPixelSize(TEXT_PX - 2)
+    for name in ("left", "bottom"):
+        axis = plot.getAxis(name)
+        axis.setTickFont(font)
+        axis.setPen(PALETTE.cell_border)
+        axis.setTextPen(PALETTE.text_soft)
+    plot.getAxis("left").setWidth(48)
+    plot.showGrid(x=False, y=True, alpha=0.15)

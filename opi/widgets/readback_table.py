@@ -1,0 +1,73 @@
+"""Readbacks one below the other: name, value in the look of its severity, bar with its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydm.widgets.channel import PyDMChannel
+from pydm.widgets.label import PyDMLabel
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+
+from opi.widgets.card import role_label
+from opi.widgets.limit_bar import LimitBar
+
+VALUE_PX = 130
+DISCONNECTED_TEXT = "---"
+
+
+def readback_label(pv: str, parent: QWidget, *, units: bool = True) -> PyDMLabel:
+    """A PyDM label in our look: unit and precision from the PV, dashes while nobody answers."""
+    label = PyDMLabel(parent, init_channel=f"ca://{pv}")
+    label.showUnits = units
+    label.precisionFromPV = True
+    label.alarmSensitiveContent = False
+    label.alarmSensitiveBorder = True
+    label.disconnectedText = DISCONNECTED_TEXT
+    label.setText(DISCONNECTED_TEXT)
+    label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    return label
+
+
+class ReadbackTable(QWidget):
+    """One line per PV."""
+
+    def __init__(self, lines: Sequence[tuple[str, str]], parent: QWidget | None = None, *, bars: bool = True) -> None:
+        """Make the lines.
+
+        Args:
+            lines: label and PV of each.
+            parent: as Qt has it.
+            bars: whether limits are shown.
+        """
+        super().__init__(parent)
+        self.labels: dict[str, PyDMLabel] = {}
+        self.bars: dict[str, LimitBar] = {}
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(4)
+        for line, (text, pv) in enumerate(lines):
+            name: QLabel = role_label(text, "soft", self)
+            label = readback_label(pv, self)
+            label.setFixedWidth(VALUE_PX)
+            grid.addWidget(name, line, 0)
+            grid.addWidget(label, line, 1)
+            self.labels[pv] = label
+            if bars:
+                self.bars[pv] = LimitBar(pv, self)
+                grid.addWidget(self.bars[pv], line, 2)
+        grid.setColumnStretch(2, 1)
+
+    def channels(self) -> list[PyDMChannel]:
+        """For PyDM's tools."""
+        return [channel for bar in self.bars.values() for channel in bar.channels()]
+
+    def connected_count(self) -> tuple[int, int]:
+        """PVs with a bar that are connected, and all with a bar."""
+        return sum(bar.connected for bar in self.bars.values()), len(self.bars)
+
+    def close_channels(self) -> None:
+        """Stop following; the labels do so by themselves."""
+        for bar in self.bars.values():
+            bar.close_channels()
