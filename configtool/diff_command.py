@@ -109,4 +109,4 @@ def _versions(first: Content, second: Content, as_json: bool) -> None:
         before, after = ("nothing" if side is None else str(side) for side in (one.before, one.after))
         click.echo(f"{one.place}: {one.parameter}: {before} -> {after}")
     channels = len({one.channel for one in values})
-    click.echo(f"{len(entries)} settings differ, which changes {len(values)} values of {channels} channels")
+    click.echo(f"settings that differ: {len(entries)}; values: {len(values)}, channels: {channels}")

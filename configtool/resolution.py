@@ -9,6 +9,7 @@ from decimal import Decimal
 from configtool.formula import Formula
 from configtool.layers import ChannelId, Place
 from configtool.parameters import BIAS, Parameter
+from configtool.quantity import spell
 from configtool.settings import Settings
 from sipmdcs.controllers import ControllerType
 from sipmdcs.errors import BadInput
@@ -101,12 +102,14 @@ def validate(settings: Settings, parameters: Mapping[str, Parameter], installed:
             raise BadInput(f"{place}: unknown parameter {name}, there are {', '.join(sorted(parameters))}")
     for channel, values in resolve(settings, installed).items():
         home = installed.get(channel.controller)
-        for name, found in values.items():
+        # What was written before what follows from it: the message is about the former where both are wrong.
+        for name, found in sorted(values.items(), key=lambda entry: bool(entry[1].formula.names)):
             low, high = value_range(parameters[name], home.type if home else None)
             if not low <= found.value <= high:
                 origin = f"{found.place}: {found.formula}" if found.formula.names else str(found.place)
                 unit = parameters[name].unit
-                raise BadInput(f"channel {channel}: {name} = {found.value} {unit} ({origin}) is outside {low} to {high} {unit}")
+                limits = f"{spell(low)} to {spell(high)} {unit}"
+                raise BadInput(f"channel {channel}: {name} = {spell(found.value)} {unit} ({origin}) is outside {limits}")
 
 
 def value_range(parameter: Parameter, kind: ControllerType | None) -> tuple[Decimal, Decimal]:

@@ -60,7 +60,7 @@ def hops_at(session: Session, channel: ChannelId, when: datetime | None = None) 
         query = query.where(Hop.valid_to.is_(None))
     else:
         query = query.where(Hop.valid_from <= when, (Hop.valid_to.is_(None)) | (Hop.valid_to > when))
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def add_channels(session: Session, wanted: set[ChannelId]) -> dict[ChannelId, int]:

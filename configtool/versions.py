@@ -76,7 +76,7 @@ def load_settings(session: Session, number: int) -> Settings:
         BadInput: what is stored does not have the hash it was frozen with, so somebody changed the database by hand.
     """
     query = select(Setting.layer, Setting.target, Setting.parameter, Setting.formula).where(Setting.version_id == number)
-    settings = from_rows(session.execute(query).tuples())
+    settings = from_rows(session.execute(query))
     stored = session.scalar(select(Version.content_hash).where(Version.id == number))
     if settings.content_hash != stored:
         raise BadInput(

@@ -1,0 +1,372 @@
+"""Whole pushes: real SQL of both kinds, a detector in memory, faults on both sides."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
+
+from configtool import pushrun
+from configtool.push import FORCED, Outcome, carry_out
+from configtool.pushlock import Client, LockLost, PushBusy, mark_dead_pushes, this_client
+from configtool.pushplan import PushState
+from configtool.pushrecord import PushRecord, Request
+from configtool.pushrun import StopRequest
+from configtool.store import Store
+from configtool.tables import Push, PushItem, PushLock
+from configtool.targets import Target
+from sipmdcs.channels_fake import FakeChannels
+from sipmdcs.clock import ManualClock, to_datetime
+from sipmdcs.errors import ServiceError
+from sipmdcs.severity import Severity, Status
+
+MakeDetector = Callable[..., FakeChannels]
+
+
+class Quiet:
+    """A watcher that runs something when a step begins."""
+
+    def __init__(self) -> None:
+        self.at: dict[str, Callable[[], None]] = {}
+        self.steps: list[str] = []
+
+    def step(self, text: str, total: int) -> None:
+        self.steps.append(text)
+        for name, action in self.at.items():
+            if text.startswith(name):
+                action()
+
+    def advance(self, done: int) -> None:
+        pass
+
+
+class Bench:
+    """A database with one controller imported, and a detector for it."""
+
+    def __init__(self, engine: Engine, targets: tuple[Target, ...], channels: FakeChannels) -> None:
+        self.engine = engine
+        self.targets = targets
+        self.channels = channels
+        self.clock = ManualClock()
+        self.watcher = Quiet()
+        self.stop = StopRequest()
+
+    def request(self, client: Client | None = None) -> Request:
+        return Request(1, (), "me", "test", client or this_client())
+
+    def push(self) -> Outcome:
+        return carry_out(
+            self.engine, self.request(), self.targets, self.channels, watcher=self.watcher, clock=self.clock, stop=self.stop
+        )
+
+    def values(self) -> dict[str, Any]:
+        return {pv: self.channels.value(pv) for target in self.targets for pv in target.pvs}
+
+    def rows(self) -> list[Push]:
+        with Session(self.engine) as session:
+            return list(session.scalars(select(Push).order_by(Push.id)))
+
+    def items(self, status: str) -> list[str]:
+        with Session(self.engine) as session:
+            return sorted(session.scalars(select(PushItem.pv).where(PushItem.status == status)))
+
+    def locked(self) -> bool:
+        with Session(self.engine) as session:
+            return session.scalars(select(PushLock)).first() is not None
+
+    def pv(self, ending: str) -> str:
+        return next(pv for target in self.targets for pv in target.pvs if pv.endswith(ending))
+
+
+@pytest.fixture
+def bench(
+    engine: Engine,
+    load: Any,
+    table: Callable[..., Path],
+    rows_of: Callable[..., list[str]],
+    head_targets: Callable[[Engine], tuple[Target, ...]],
+    make_detector: MakeDetector,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Bench:
+    load(engine, table(*rows_of("17", overvoltage=3.0)))
+    targets = head_targets(engine)
+    out = Bench(engine, targets, make_detector(targets))
+    # Waiting moves the clock of the test and takes no time.
+    monkeypatch.setattr(pushrun.time, "sleep", out.clock.advance)
+    runner = pushrun.PushRunner
+    monkeypatch.setattr("configtool.push.PushRunner", lambda *args: runner(*args, pause=out.clock.advance))
+    return out
+
+
+def test_a_good_push(bench: Bench) -> None:
+    outcome = bench.push()
+    assert (outcome.state, outcome.reason, outcome.push) == (PushState.VERIFIED, "", 1)
+    assert len(bench.targets) == 16 * 3
+    assert bench.values() == {pv: target.value for target in bench.targets for pv in target.pvs}
+    assert {round(target.value, 3) for target in bench.targets if target.parameter == "BIAS"} == {
+        53 + n / 100 for n in range(1, 17)
+    }
+    assert bench.items("verified") == sorted(target.pv for target in bench.targets)
+    assert not bench.locked()
+    names = [pv for pv, _ in bench.channels.puts]
+    first_bias = min(index for index, pv in enumerate(names) if pv.endswith(":BIAS"))
+    assert not any(pv.endswith((":VBR", ":CURRENT_LIMIT")) for pv in names[first_bias:])
+    assert [step for step in bench.watcher.steps] == [
+        "reading",
+        "writing, phase 1",
+        "verifying",
+        "writing, phase 2",
+        "verifying",
+        "verifying",
+    ]
+
+
+def test_a_second_push_writes_nothing_and_verifies_all(bench: Bench) -> None:
+    bench.push()
+    bench.channels.puts.clear()
+    outcome = bench.push()
+    assert (outcome.state, outcome.survey.plan.write_count, bench.channels.puts) == (PushState.VERIFIED, 0, [])
+    with Session(bench.engine) as session:
+        second = session.scalars(select(PushItem).where(PushItem.push_id == 2)).all()
+    assert {item.status for item in second} == {"verified"}
+    assert all(item.checked_at is not None and item.written_at is None for item in second)
+
+
+def test_a_device_that_lost_its_setting_is_written_although_the_set_point_is_right(bench: Bench) -> None:
+    bench.push()
+    bench.channels.puts.clear()
+    bench.channels.set(bench.pv("CH05:BIAS_RBV"), 0.0)
+    assert bench.push().state is PushState.VERIFIED
+    assert [pv for pv, _ in bench.channels.puts] == [bench.pv("CH05:BIAS")]
+
+
+def test_a_readback_may_take_its_settling_time(bench: Bench) -> None:
+    pv, readback = bench.pv("CH05:BIAS"), bench.pv("CH05:BIAS_RBV")
+    started: list[float] = []
+
+    def ramp(value: Any) -> None:
+        started.append(bench.clock.monotonic())
+
+    bench.channels.on_put(pv, ramp)
+    advance = bench.clock.advance
+
+    def tick(seconds: float) -> None:
+        advance(seconds)
+        if started:
+            bench.channels.set(readback, min(53.05, 1.0 + 2.0 * (bench.clock.monotonic() - started[0])))
+
+    bench.clock.advance = tick  # type: ignore[method-assign]
+    assert bench.push().state is PushState.VERIFIED
+    assert bench.clock.monotonic() > 25
+
+
+def test_a_push_that_is_refused_says_every_reason_and_writes_nothing(bench: Bench) -> None:
+    bench.channels.disconnect(bench.pv("CH01:BIAS"))
+    bench.channels.refuse(bench.pv("CH02:VBR"))
+    bench.channels.set(bench.pv("CH03:BIAS_RBV"), severity=Severity.INVALID, status=Status.COMM)
+    outcome = bench.push()
+    assert outcome.state is PushState.ABORTED
+    assert len(outcome.survey.refusals) == 3
+    assert bench.channels.puts == []
+    (row,) = bench.rows()
+    assert row.reason.startswith("refused: ")
+    assert row.reason.endswith(" (and 2 more)")
+    assert not bench.locked()
+
+
+def test_a_stuck_readback_rolls_everything_back(bench: Bench) -> None:
+    before = bench.values()
+    bench.channels.on_put(bench.pv("CH07:BIAS"), None)
+    outcome = bench.push()
+    assert outcome.state is PushState.ROLLED_BACK
+    assert outcome.reason == f"{bench.pv('CH07:BIAS_RBV')} is 1, expected 53.07 V"
+    assert bench.values() == before
+    assert bench.items("rolled back") == sorted(target.pv for target in bench.targets)
+    names = [pv for pv, _ in bench.channels.puts]
+    back = names[len(bench.targets) :]
+    assert all(pv.endswith(":BIAS") for pv in back[:16])
+    assert not any(pv.endswith(":BIAS") for pv in back[16:])
+
+
+def test_limits_that_do_not_verify_leave_the_voltages_alone(bench: Bench) -> None:
+    pv = bench.pv("CH09:CURRENT_LIMIT")
+    bench.channels.on_put(pv, lambda value: bench.channels.set(pv, 20.0) if value == 50.0 else None)
+    outcome = bench.push()
+    assert (outcome.state, outcome.reason) == (PushState.ROLLED_BACK, f"{pv} is 20, expected 50 uA")
+    assert not any(name.endswith(":BIAS") for name, _ in bench.channels.puts)
+
+
+def test_a_value_that_does_not_come_back_is_named(bench: Bench) -> None:
+    bench.channels.on_put(bench.pv("CH07:BIAS"), None)
+    lost = bench.pv("CH11:VBR")
+    bench.watcher.at["restoring, phase 2"] = lambda: bench.channels.disconnect(lost)
+    outcome = bench.push()
+    assert outcome.state is PushState.ROLLBACK_FAILED
+    assert list(outcome.unrestored) == [lost]
+    assert bench.items("not rolled back") == [lost]
+    assert len(bench.items("rolled back")) == len(bench.targets) - 1
+
+
+def test_an_ioc_that_dies_half_way(bench: Bench) -> None:
+    def die() -> None:
+        for target in bench.targets:
+            if "CH01" in target.pv:
+                for pv in target.pvs:
+                    bench.channels.disconnect(pv)
+
+    bench.watcher.at["writing, phase 2"] = die
+    outcome = bench.push()
+    assert outcome.state is PushState.ROLLBACK_FAILED
+    assert outcome.reason == f"{bench.pv('CH01:BIAS')}: not connected within 10 s"
+    assert sorted(outcome.unrestored) == sorted(target.pv for target in bench.targets if "CH01" in target.pv)
+
+
+@pytest.mark.parametrize("when", ["writing, phase 1", "verifying", "writing, phase 2"])
+def test_ctrl_c_rolls_back(bench: Bench, when: str) -> None:
+    before = bench.values()
+    bench.watcher.at[when] = lambda: setattr(bench.stop, "reason", "interrupted by SIGINT")
+    outcome = bench.push()
+    assert (outcome.state, outcome.reason) == (PushState.ROLLED_BACK, "interrupted by SIGINT")
+    assert bench.values() == before
+
+
+def test_ctrl_c_while_a_readback_does_not_follow_does_not_wait_for_it(bench: Bench) -> None:
+    bench.channels.on_put(bench.pv("CH07:BIAS"), lambda value: setattr(bench.stop, "reason", "interrupted by SIGINT"))
+    assert bench.push().reason == "interrupted by SIGINT"
+    assert bench.clock.monotonic() < 1
+
+
+def test_ctrl_c_before_anything_was_written(bench: Bench) -> None:
+    bench.stop.reason = "interrupted by SIGTERM"
+    assert bench.push().state is PushState.ABORTED
+    assert bench.channels.puts == []
+
+
+def test_a_second_ctrl_c_stops_at_once_and_says_so(bench: Bench) -> None:
+    def twice() -> None:
+        raise KeyboardInterrupt
+
+    bench.watcher.at["writing, phase 2"] = twice
+    outcome = bench.push()
+    assert (outcome.state, outcome.reason) == (PushState.ABORTED, FORCED)
+    assert not bench.locked()
+    assert len(bench.channels.puts) == 32
+
+
+def test_rows_are_there_before_the_put(bench: Bench) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def look(_value: Any) -> None:
+        with Session(bench.engine) as session:
+            push = session.get(Push, 1)
+            assert push is not None
+            seen.append((push.state, len(session.scalars(select(PushItem).where(PushItem.status == "writing")).all())))
+
+    bench.channels.on_put(bench.pv("CH01:VBR"), look)
+    bench.push()
+    assert seen == [("running", 32)]
+
+
+def test_one_push_at_a_time(bench: Bench) -> None:
+    record = PushRecord(bench.engine, bench.request(), bench.clock)
+    with pytest.raises(PushBusy, match=r"push 1 by me is under way since .* \(process \d+ on .*\); one at a time"):
+        bench.push()
+    assert bench.channels.puts == []
+    record.finish(PushState.ABORTED, "test")
+    assert bench.push().state is PushState.VERIFIED
+
+
+def mark(bench: Bench) -> list[str]:
+    with Store(bench.engine).session() as session:
+        return mark_dead_pushes(session, to_datetime(bench.clock.time_ns()))
+
+
+@pytest.mark.parametrize(
+    ("client", "silent_s", "dead"),
+    [
+        (Client(socket.gethostname(), psutil.Process().pid, psutil.Process().create_time()), 3600, False),
+        (Client(socket.gethostname(), psutil.Process().pid, psutil.Process().create_time() - 100), 0, True),
+        (Client(socket.gethostname(), 2**22 + 1, 0.0), 0, True),
+        (Client("another-machine", 1, 0.0), 59, False),
+        (Client("another-machine", 1, 0.0), 61, True),
+    ],
+    ids=["alive", "its number was given to another process", "gone", "elsewhere, quiet", "elsewhere, silent too long"],
+)
+def test_a_dead_client_loses_the_lock(bench: Bench, client: Client, silent_s: float, dead: bool) -> None:
+    PushRecord(bench.engine, bench.request(client), bench.clock)
+    bench.clock.advance(silent_s)
+    lines = mark(bench)
+    assert len(lines) == dead
+    assert bench.locked() == (not dead)
+    assert bench.rows()[0].state == ("aborted" if dead else "planned")
+    assert mark(bench) == []
+
+
+def test_a_client_that_was_taken_for_dead_writes_nothing_more(bench: Bench) -> None:
+    def taken_for_dead() -> None:
+        later = to_datetime(bench.clock.time_ns()) + timedelta(seconds=100)
+        with Store(bench.engine).session() as session:
+            push = session.scalars(select(Push)).one()
+            push.host = "another-machine"
+            session.flush()
+            assert mark_dead_pushes(session, later)
+
+    bench.watcher.at["writing, phase 2"] = taken_for_dead
+    with pytest.raises(LockLost, match="nothing more is written"):
+        bench.push()
+    assert not any(pv.endswith(":BIAS") for pv, _ in bench.channels.puts)
+
+
+def test_a_database_that_dies_half_way_rolls_the_detector_back(bench: Bench) -> None:
+    before = bench.values()
+
+    def break_it() -> None:
+        with bench.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE config_push_item RENAME TO lost"))
+
+    bench.channels.on_put(bench.pv("CH01:BIAS"), lambda value: break_it() if value != 1.0 else None)
+    bench.channels.on_put(bench.pv("CH01:BIAS"), None)
+    bench.watcher.at["writing, phase 2"] = break_it
+    with pytest.raises(ServiceError, match=r"config_push_item.*; the push ended rolled_back without a record of its end"):
+        bench.push()
+    assert bench.values() == before
+
+
+def test_kill_9_leaves_a_push_that_the_next_command_marks(bench: Bench) -> None:
+    """A real process that is killed between the record and the put."""
+    url = bench.engine.url.render_as_string(hide_password=False)
+    program = f"""
+import os, signal
+from configtool.pushlock import this_client
+from configtool.pushplan import make_plan
+from configtool.pushrecord import PushRecord, Request
+from configtool.pushsteps import Write, begin, next_step
+from configtool.layers import ChannelId
+from configtool.reading import Reading
+from configtool.targets import Target
+from sipmdcs.clock import SystemClock
+from sipmdcs.database import make_engine
+target = Target(ChannelId("17", 1), "HV17", "BIAS", "A:BIAS", "", 5.0, "V", 0.01, 1.0, 1, 0.0, 80.0)
+record = PushRecord(make_engine({url!r}), Request(1, (), "victim", "", this_client()), SystemClock())
+plan = make_plan([target], {{"A:BIAS": Reading(1.0, None)}})
+record.planned(plan)
+record.writing(next_step(begin(plan)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    result = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert result.returncode == -9, result.stderr
+    assert (bench.rows()[0].state, bench.locked()) == ("running", True)
+    (line,) = mark(bench)
+    assert line.startswith("push 1 of version 1 by victim is marked aborted: its client (process ")
+    assert "1 values had been sent" in line
+    assert line.endswith("compare with: sipmdcs config diff 1 live")
+    assert bench.push().state is PushState.VERIFIED

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from configtool.parameters import INITIAL
+from configtool.schema import read_parameters, upgrade
+from configtool.tables import Base
+from sipmdcs.database import make_engine
+from sipmdcs.errors import ServiceError
+
+
+# SQLite does not tell about indexes on expressions.
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
+def test_migrations_make_the_tables_of_the_models(engine: Engine) -> None:
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": "config_alembic_version"})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_upgrading_again_changes_nothing(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE config_parameter SET tolerance = '0.1' WHERE name = 'BIAS'"))
+    upgrade(engine)
+    with engine.begin() as connection:
+        parameters = read_parameters(connection)
+    assert set(parameters) == {parameter.name for parameter in INITIAL}
+    assert str(parameters["BIAS"].tolerance) == "0.1"
+    assert parameters["VBR"] == next(parameter for parameter in INITIAL if parameter.name == "VBR")
+
+
+def test_several_processes_may_upgrade_at_once(database_url: str) -> None:
+    engines = [make_engine(database_url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(upgrade, engines)) == [None] * 4
+    with engines[0].begin() as connection:
+        assert len(read_parameters(connection)) == len(INITIAL)
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_database_of_a_newer_program_is_left_alone(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE config_alembic_version SET version_num = '9999'"))
+    with pytest.raises(ServiceError, match="made by a newer version of this program"):
+        upgrade(engine)
+
+
+def test_a_database_that_is_not_there() -> None:
+    engine = make_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    with pytest.raises(ServiceError, match=r"^database postgresql\+psycopg://nobody@127.0.0.1:1/none: connection failed"):
+        upgrade(engine)
+    engine.dispose()
+
+
+PREPARE = (
+    "INSERT INTO config_version (id, content_hash, author, created_at, message, frozen)"
+    " VALUES (1, 'h', 'me', '2026-01-01 00:00:00', '', {false})",
+    "INSERT INTO config_setting (version_id, layer, target, parameter, formula) VALUES (1, 0, '', 'BIAS', '1')",
+    "UPDATE config_version SET frozen = {true} WHERE id = 1",
+    "INSERT INTO config_push (id, version_id, only, state, author, message, reason, host, pid, process_started, started_at)"
+    " VALUES (1, 1, '', 'running', 'me', '', '', 'h', 1, 0, '2026-01-01 00:00:00')",
+    "INSERT INTO config_push_item (push_id, pv, channel, parameter, phase, readback_pv, target, tolerance, status, error)"
+    " VALUES (1, 'A:B', '07.01', 'BIAS', 1, '', 1, 1, 'planned', '')",
+    "UPDATE config_push_item SET status = 'written'",
+    "UPDATE config_push SET state = 'verified', ended_at = '2026-01-01 00:00:01'",
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE config_version SET message = 'better'", "a version is never changed"),
+        ("UPDATE config_version SET frozen = {false}", "a version is never changed"),
+        ("DELETE FROM config_version", "a version is never changed"),
+        ("UPDATE config_setting SET formula = '2'", "a version is never changed"),
+        ("DELETE FROM config_setting", "a version is never changed"),
+        (
+            "INSERT INTO config_setting (version_id, layer, target, parameter, formula) VALUES (1, 0, '', 'VBR', '1')",
+            "a version is never changed",
+        ),
+        ("UPDATE config_push SET state = 'running'", "a finished push is never changed"),
+        ("UPDATE config_push_item SET target = 2", "a finished push is never changed"),
+        ("DELETE FROM config_push_item", "pushes are kept"),
+        ("DELETE FROM config_push", "pushes are kept"),
+    ],
+)
+def test_the_database_itself_keeps_the_past(engine: Engine, statement: str, message: str) -> None:
+    words = {"true": "TRUE", "false": "FALSE"}
+    with engine.begin() as connection:
+        for line in PREPARE:
+            connection.exec_driver_sql(line.format(**words).replace(" only,", ' "only",'))
+    with pytest.raises(DBAPIError, match=message), engine.begin() as connection:
+        connection.exec_driver_sql(statement.format(**words))
