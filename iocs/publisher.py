@@ -125,6 +125,10 @@ class RecordServer:
         value = self._record(name).val
         return cast("Value", value.tolist() if hasattr(value, "tolist") else value)
 
+    def alarm(self, name: str) -> tuple[Severity, Status]:
+        record = self._record(name)
+        return Severity(record.sevr), Status(record.stat)
+
     def on_write(self, name: str, handler: WriteHandler) -> None:
         self._writer.handlers[self._record(name)] = handler
 

@@ -55,7 +55,7 @@ def _knobs_help() -> str:
 @click.argument("rest", nargs=-1, required=True, metavar="[CHANNEL] KNOB VALUE")
 @pass_site
 def fault(site: Site, controller: str, rest: tuple[str, ...]) -> None:
-    """Turn a knob of a running simulator; 0 (for a temperature: off) ends the fault.
+    r"""Turn a knob of a running simulator; 0 (for a temperature: off) ends the fault.
 
     \b
     sipmdcs sim fault HV13 5 extra-current 10    10 uA more on channel 5

@@ -1,0 +1,272 @@
+"""The loop of one controller: polls it, runs the state machines of its channels, publishes, reconnects.
+
+All blocking work of a controller happens in one thread of its own; everything else in the event loop. A lock lets
+commands in between polls, so that the wire sees one conversation at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import ParamSpec, TypeVar
+
+from iocs.controller_backoff import Backoff
+from iocs.controller_health import MISSES_TO_REOPEN, Health
+from iocs.controller_records import CONTROLLER, Address, SetPoints
+from iocs.controller_values import arrays, reading_values, short, state_values, summary
+from iocs.drivers.driver import Driver, Identity, Snapshot
+from iocs.fsm import Action, Actions, Cause, Channel, SetBias, Settings, SwitchOff, SwitchOn, observe
+from sipmdcs.clock import Clock
+from sipmdcs.errors import ChannelError, DcsError, DeviceError, ServiceError
+from sipmdcs.publisher import Publisher, Value
+from sipmdcs.severity import Severity, Status
+
+_log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Controller:
+    """One controller and its channels.
+
+    Args:
+        name: as in ``site.yaml``.
+        driver: not connected yet.
+        set_points: of this controller; they know its records.
+        publisher: serves them.
+        clock: what time it is.
+    """
+
+    def __init__(self, name: str, driver: Driver, set_points: SetPoints, publisher: Publisher, clock: Clock) -> None:
+        self.name = name
+        self.driver = driver
+        self.records = records = set_points.records
+        self.set_points = set_points
+        self.channels: dict[int, Channel] = {channel: Channel() for channel in records.channels}
+        self.lock = asyncio.Lock()
+        """Held while talking to the device."""
+        self._publisher = publisher
+        self._clock = clock
+        self._health = Health(name)
+        self._backoff = Backoff()
+        self._draw = random.Random()  # noqa: S311 - jitter
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._open = False
+        self._initialised = False
+        self._severity_names = {channel: records.readbacks(channel) for channel in records.channels}
+        self._readbacks = [name for channel in (CONTROLLER, *records.channels) for name in records.readbacks(channel)]
+
+    async def run(self) -> None:
+        """Poll until cancelled; the device keeps its voltages when this ends."""
+        try:
+            while True:
+                started = self._clock.monotonic()
+                await self.cycle()
+                await asyncio.sleep(self._pause(started))
+        finally:
+            self._thread.submit(self.driver.close)
+            self._thread.shutdown()
+
+    def monotonic(self) -> float:
+        """Time of the controller's clock, seconds."""
+        return self._clock.monotonic()
+
+    def _pause(self, started: float) -> float:
+        if self._health.lost:
+            return self._backoff.delay(self._draw)
+        return max(self.set_points.number(CONTROLLER, "POLL_PERIOD") - (self._clock.monotonic() - started), 0.0)
+
+    async def call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do blocking work in the controller's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*args, **kwargs))
+
+    async def cycle(self) -> None:
+        """One poll and what follows from it."""
+        async with self.lock:
+            self._health.heartbeat += 1
+            try:
+                await self._connect()
+                started = self._clock.monotonic()
+                snapshot = await self.call(self.driver.poll)
+                latency_ms = (self._clock.monotonic() - started) * 1000
+                returned = self._health.lost or self._health.missed
+                await self._take_in(snapshot)
+            except (DeviceError, ServiceError) as err:
+                await self._missed(err)
+                return
+            self._count_flaws()
+            self._health.missed = 0
+            self._backoff = Backoff()
+            if returned:
+                _log.info("%s answers again", self.name)
+            if snapshot.power_cycled:
+                self._health.note("power-cycled: set-points lost")
+                self._identified(await self._identify())
+            self._publish(snapshot, latency_ms)
+
+    async def _connect(self) -> None:
+        if self._open:
+            return
+        await self.call(self.driver.open)
+        self._open = True
+        self._identified(await self._identify())
+
+    async def _identify(self) -> Identity:
+        return await self.call(self.driver.identify)
+
+    def _identified(self, identity: Identity) -> None:
+        told: dict[str, Value] = {"MODEL": identity.model, "SERIAL": identity.serial, "FIRMWARE": identity.firmware}
+        values = {
+            (CONTROLLER, key): short(value) if isinstance(value, str) else value
+            for key, value in (told | dict(identity.extra)).items()
+        }
+        undefined = set(self.set_points.undefined())
+        self.post(
+            {address: value for address, value in values.items() if address not in self.records.outputs or address in undefined}
+        )
+
+    async def _take_in(self, snapshot: Snapshot) -> None:
+        """Run the state machines on a poll, and do what they ask for."""
+        now = self._clock.monotonic()
+        before = dict(self.channels)
+        actions: dict[int, Actions] = {}
+        for channel in self.records.channels:
+            settings = self.settings(channel)
+            self.channels[channel], wanted = observe(self.channels[channel], snapshot.channels.get(channel), settings, now)
+            if wanted:
+                actions[channel] = wanted
+        for channel, state in self.channels.items():
+            if state.trip is not Cause.NONE and before[channel].trip is Cause.NONE:
+                _log.error("%s channel %d tripped: %s", self.name, channel, state.trip.text)
+                self.post({(channel, "ENABLE"): 0})
+        try:
+            await self.act(actions)
+        except DeviceError:
+            # What did not reach the device is asked for again at the next poll.
+            for channel in actions:
+                self.channels[channel] = replace(self.channels[channel], ramp=before[channel].ramp)
+            raise
+
+    def settings(self, channel: int) -> Settings:
+        """What holds for a channel now."""
+        interlock = bool(self.set_points(CONTROLLER, "INTERLOCK"))
+        return self.set_points.settings(channel, self.driver.traits, self.driver.slew_rate(), interlock=interlock)
+
+    async def act(self, actions: Mapping[int, Actions]) -> None:
+        """Have the device do what the state machines ask for: off first, then on, then set-points.
+
+        Raises:
+            DeviceError: it did not; what comes after was not tried.
+        """
+        off = frozenset(_asked(actions, SwitchOff))
+        on = {channel: action.volts for channel, action in _asked(actions, SwitchOn).items()}
+        bias = {channel: action.volts for channel, action in _asked(actions, SetBias).items()}
+        if off:
+            await self.call(self.driver.switch_off, off)
+        if on:
+            await self.call(self.driver.switch_on, on)
+        if bias:
+            await self.call(self.driver.set_bias, bias)
+
+    async def _missed(self, err: DcsError) -> None:
+        self._count_flaws()
+        self._health.miss(str(err))
+        if self._health.missed >= MISSES_TO_REOPEN or not self._open:
+            self._open = False
+            await self.call(self.driver.close)
+        if not self._health.lost:
+            self.post(self._controller_values())
+            return
+        self._backoff = self._backoff.failed()
+        self._disconnected()
+
+    def _disconnected(self) -> None:
+        """Show that nothing is known any more."""
+        now = self._clock.monotonic()
+        for channel in self.records.channels:
+            self.channels[channel], _ = observe(self.channels[channel], None, self.settings(channel), now)
+        self._publisher.invalidate(self._readbacks, Status.COMM)
+        self.post(self._controller_values() | self._state_values() | self._severity_values())
+
+    def _controller_values(self) -> dict[Address, Value]:
+        values: dict[str, Value] = {"CONNECTED": int(self._open and not self._health.lost), **self._health.values()}
+        return {(CONTROLLER, key): value for key, value in values.items()}
+
+    def _state_values(self) -> dict[Address, Value]:
+        out: dict[Address, Value] = {}
+        for channel, state in self.channels.items():
+            out |= {(channel, key): value for key, value in state_values(state).items()}
+        masked = frozenset(channel for channel in self.channels if self.set_points(channel, "MASK"))
+        out |= {(CONTROLLER, key): value for key, value in summary(self.channels, masked).items()}
+        out[CONTROLLER, "STATE_WF"] = [int(state.state) for state in self.channels.values()]
+        return out
+
+    def _severity_values(self) -> dict[Address, Value]:
+        """Worst severity of each channel's readbacks; masked channels count as good."""
+        worst = [
+            Severity.NO_ALARM
+            if self.set_points(channel, "MASK")
+            else max(self._publisher.alarm(name)[0] for name in self._severity_names[channel])
+            for channel in self.records.channels
+        ]
+        return {(CONTROLLER, "SEVERITY_WF"): [int(severity) for severity in worst]}
+
+    def _publish(self, snapshot: Snapshot, latency_ms: float) -> None:
+        readings = {
+            channel: reading_values(self.channels[channel], reading, self.settings(channel))
+            for channel, reading in snapshot.channels.items()
+            if channel in self.channels
+        }
+        values = self._controller_values() | self._state_values() | arrays(self.records.channels, readings)
+        values[CONTROLLER, "LATENCY"] = latency_ms
+        values |= {address: short(value) if isinstance(value, str) else value for address, value in snapshot.extra.items()}
+        for channel, row in readings.items():
+            values |= {(channel, key): value for key, value in row.items() if value is not None}
+        if not self._initialised:
+            self._initialise(values)
+            self._initialised = True
+        self.post(values)
+        silent = [name for address, name in self.records.names.items() if _is_silent(address, readings)]
+        if silent:
+            self._publisher.invalidate(silent, Status.READ)
+        self.post(self._severity_values())
+
+    def _initialise(self, values: dict[Address, Value]) -> None:
+        """Give set-points that were never restored nor written the value that the device holds, else their default."""
+        for channel, parameter in self.set_points.undefined():
+            present = self.set_points(channel, parameter)
+            values.setdefault((channel, parameter), values.get((channel, f"{parameter}_RBV"), present))
+
+    def _count_flaws(self) -> None:
+        for flaw in self.driver.take_flaws():
+            self._health.note(flaw)
+
+    def post(self, values: Mapping[Address, Value]) -> None:
+        """Publish values by address; those without a record are left out."""
+        names = self.records.names
+        known = {names[address]: value for address, value in values.items() if address in names}
+        try:
+            self._publisher.post(known, time_ns=self._clock.time_ns())
+        except ChannelError as err:
+            # The record shows it as INVALID; a template that does not suit its controller must not stop the loop.
+            _log.error("%s", err)
+
+
+A = TypeVar("A", bound=Action)
+
+
+def _asked(actions: Mapping[int, Actions], kind: type[A]) -> dict[int, A]:
+    return {channel: action for channel, row in actions.items() for action in row if isinstance(action, kind)}
+
+
+def _is_silent(address: Address, readings: Mapping[int, Mapping[str, float | None]]) -> bool:
+    """Whether a readback of a channel got no value in this poll."""
+    channel, parameter = address
+    if channel == CONTROLLER:
+        return False
+    row = readings.get(channel)
+    return parameter.endswith("_RBV") if row is None else parameter in row and row[parameter] is None

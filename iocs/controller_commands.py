@@ -1,0 +1,164 @@
+"""What a client's write does: each command waits for its turn on the wire, and the put completes when the device has it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from iocs import fsm
+from iocs.controller import Controller
+from iocs.controller_records import CONTROLLER, Address
+from iocs.fsm import Actions, Channel
+from sipmdcs.errors import DeviceError, DeviceRefused
+from sipmdcs.publisher import Publisher, Value
+
+Step = Callable[[Channel, int], tuple[Channel, Actions]]
+"""From a channel and its address to what a command makes of it."""
+
+_LOOP_ONLY = frozenset({
+    "POLL_PERIOD", "RAMP_UP", "RAMP_DOWN", "CURRENT_LIMIT", "MASK", "VBR", "VBR_TREF", "VBR_TCOEF",
+})  # fmt: skip
+"""Read at each poll; a write needs nothing else."""
+
+
+class Commands:
+    """Write handlers of one controller."""
+
+    def __init__(self, controller: Controller, publisher: Publisher) -> None:
+        self._controller = controller
+        self._now: Callable[[], float] = controller.monotonic
+        for address in controller.records.outputs:
+            if address[1] not in _LOOP_ONLY:
+                publisher.on_write(controller.records.names[address], self._handler(address))
+
+    def _handler(self, address: Address) -> Callable[[Value], Awaitable[None]]:
+        command = {
+            "BIAS": self._bias,
+            "ENABLE": self._enable,
+            "TRIP_RESET": self._trip_reset,
+            "ALL_ON": self._all_on,
+            "ALL_OFF": self._all_off,
+            "KILL": self._kill,
+            "INTERLOCK": self._interlock,
+        }.get(address[1])
+
+        async def handle(value: Value) -> None:
+            async with self._controller.lock:
+                try:
+                    if command is None:
+                        await self._device(address, value)
+                    else:
+                        await command(address[0], bool(value))
+                except DeviceError as err:
+                    raise type(err)(f"{self._place(address[0])}: {err}") from err
+
+        return handle
+
+    def _place(self, channel: int) -> str:
+        return self._controller.name if channel == CONTROLLER else f"{self._controller.name} channel {channel}"
+
+    async def _bias(self, channel: int, _value: bool) -> None:
+        await self._apply([channel], lambda state, ch: fsm.set_bias(state, self._controller.settings(ch), self._now()))
+
+    async def _enable(self, channel: int, value: bool) -> None:
+        try:
+            await self._apply([channel], self._on if value else self._off)
+        finally:
+            self._show_switches([channel])
+
+    async def _trip_reset(self, channel: int, value: bool) -> None:
+        try:
+            if value:
+                state = fsm.reset_trip(self._controller.channels[channel], self._controller.settings(channel))
+                self._controller.channels[channel] = state
+        finally:
+            self._idle(channel, "TRIP_RESET")
+
+    async def _all_on(self, _channel: int, value: bool) -> None:
+        """Every channel on that may be on; refused if that is none."""
+        channels = self._controller.records.channels
+        try:
+            if value:
+                usable = [channel for channel in channels if not self._controller.set_points(channel, "MASK")]
+                await self._apply(usable, self._on, skip_refused=True)
+        finally:
+            self._show_switches(channels)
+            self._idle(CONTROLLER, "ALL_ON")
+
+    async def _all_off(self, _channel: int, value: bool) -> None:
+        channels = self._controller.records.channels
+        try:
+            if value:
+                await self._apply(channels, self._off)
+        finally:
+            self._show_switches(channels)
+            self._idle(CONTROLLER, "ALL_OFF")
+
+    async def _kill(self, _channel: int, value: bool) -> None:
+        try:
+            if value:
+                await self._off_at_once()
+        finally:
+            self._idle(CONTROLLER, "KILL")
+
+    async def _off_at_once(self) -> None:
+        controller = self._controller
+        await controller.call(controller.driver.all_off)
+        for channel, state in controller.channels.items():
+            controller.channels[channel], _ = fsm.kill(state, self._now())
+        self._show_switches(controller.records.channels)
+
+    async def _interlock(self, _channel: int, value: bool) -> None:
+        """An interlock that closes switches off at once; one that opens switches nothing."""
+        if not value:
+            return
+        now = self._now()
+        connected = {ch: state for ch, state in self._controller.channels.items() if state.state is not fsm.State.DISCONNECTED}
+        for channel, state in connected.items():
+            latched, _ = fsm.observe(state, state.seen, self._controller.settings(channel), now)
+            self._controller.channels[channel] = latched
+        if connected:
+            await self._controller.call(self._controller.driver.all_off)
+        self._show_switches(self._controller.records.channels)
+
+    async def _device(self, address: Address, value: Value) -> None:
+        """A parameter that only this kind of controller has."""
+        controller = self._controller
+        try:
+            switched = await controller.call(controller.driver.write, *address, value)
+            if switched:
+                for channel, state in controller.channels.items():
+                    controller.channels[channel] = fsm.release(state)
+        finally:
+            if address[1] in ("RESET", "COMP_STORE"):
+                self._idle(*address)
+
+    def _on(self, state: Channel, channel: int) -> tuple[Channel, Actions]:
+        return fsm.switch_on(state, self._controller.settings(channel), self._now())
+
+    def _off(self, state: Channel, channel: int) -> tuple[Channel, Actions]:
+        return fsm.switch_off(state, self._controller.settings(channel), self._now())
+
+    async def _apply(self, channels: Iterable[int], step: Step, *, skip_refused: bool = False) -> None:
+        """Have the state machines of some channels take a command together, the device do it, and keep the outcome."""
+        fresh: dict[int, Channel] = {}
+        actions: dict[int, Actions] = {}
+        refused: DeviceRefused | None = None
+        for channel in channels:
+            try:
+                fresh[channel], actions[channel] = step(self._controller.channels[channel], channel)
+            except DeviceRefused as err:
+                if not skip_refused:
+                    raise
+                refused = refused or DeviceRefused(f"channel {channel}: {err}")
+        if refused is not None and not fresh:
+            raise refused
+        await self._controller.act(actions)
+        self._controller.channels |= fresh
+
+    def _show_switches(self, channels: Iterable[int]) -> None:
+        """Make ENABLE say what is wanted now, whatever the client wrote."""
+        wanted = {channel: self._controller.channels[channel].wanted for channel in channels}
+        self._controller.post({(channel, "ENABLE"): int(on) for channel, on in wanted.items() if on is not None})
+
+    def _idle(self, channel: int, parameter: str) -> None:
+        self._controller.post({(channel, parameter): 0})

@@ -1,0 +1,59 @@
+"""One IOC process: a record server with the controllers of a site that belong to it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+
+from iocs.controller import Controller
+from iocs.controller_commands import Commands
+from iocs.controller_records import SetPoints, records_of
+from iocs.drivers.driver import Driver
+from iocs.drivers.port import endpoint_source
+from iocs.publisher import open_record_server
+from sipmdcs.clock import Clock, SystemClock
+from sipmdcs.controllers import controller_type
+from sipmdcs.epicsdb import Record
+from sipmdcs.errors import BadInput
+from sipmdcs.publisher import Publisher
+from sipmdcs.service import Service, run_service
+from sipmdcs.site import Site
+
+
+def build_controller(site: Site, name: str, records: list[Record], publisher: Publisher, clock: Clock) -> Controller:
+    """A controller of the site with its write handlers in place, not connected yet.
+
+    Raises:
+        BadInput: its driver is not installed, its port makes no sense, or records do not fit it.
+    """
+    entry = site.file.controllers[name]
+    module, _, attribute = controller_type(entry.driver).driver.partition(":")
+    set_points = SetPoints(records_of(name, records), publisher)
+    source = endpoint_source(entry.port, site.simulator_endpoint(name))
+    driver: Driver = getattr(importlib.import_module(module), attribute)(source, set_points)
+    controller = Controller(name, driver, set_points, publisher, clock)
+    Commands(controller, publisher)
+    return controller
+
+
+async def run_ioc(site: Site, name: str) -> None:
+    """Run one IOC process until it is stopped; the controllers keep their voltages.
+
+    Raises:
+        BadInput: the site has no such IOC, or its records cannot be served.
+    """
+    if name not in site.file.iocs:
+        raise BadInput(f"no IOC {name}, the site has {', '.join(site.file.iocs)}")
+    records = site.ioc_records(name)
+    server = open_record_server(records, site.access_file, autosave=site.var / "autosave" / f"{name}.sav")
+    clock = SystemClock()
+    controllers = [build_controller(site, own, records, server, clock) for own in site.file.iocs[name].controllers]
+
+    async def body(service: Service) -> None:
+        await asyncio.gather(*(controller.cycle() for controller in controllers))
+        service.ready()
+        async with asyncio.TaskGroup() as group:
+            for controller in controllers:
+                group.create_task(controller.run(), name=controller.name)
+
+    await run_service(site, name, records, body, publisher=server, clock=clock)
