@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from yaml.reader import ReaderError
 
 from sipmdcs.errors import BadInput
 
@@ -41,20 +42,23 @@ def read_yaml(path: Path, schema: type[Model]) -> Model:
 
 def parse_yaml(text: str, schema: type[Model], path: Path) -> Model:
     """As ``read_yaml``, from text; ``path`` is only for messages."""
-    loader = yaml.SafeLoader(text)
+    lines: dict[KeyPath, int] = {}
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
-        lines: dict[KeyPath, int] = {}
         if root is not None:
             _index_lines(root, (), lines, path)
         data = {} if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as err:
         line = err.problem_mark.line + 1 if err.problem_mark else None
         raise BadInput(f"not valid YAML: {err.problem or err.context}", file=path, line=line) from err
-    except yaml.YAMLError as err:
+    except ReaderError as err:
+        line = text[: err.position].count("\n") + 1
+        raise BadInput(f"not valid YAML: character {err.character:#x} is not allowed", file=path, line=line) from err
+    except RecursionError as err:
+        raise BadInput("not valid YAML: nested too deeply, or an alias holds itself", file=path) from err
+    except ValueError as err:  # a date or number that looks like one but is none, such as 2026-02-30
         raise BadInput(f"not valid YAML: {err}", file=path) from err
-    finally:
-        loader.dispose()
     try:
         return schema.model_validate(data)
     except ValidationError as err:

@@ -1,0 +1,113 @@
+"""What is wrong with a YAML file is said in one line: file, line, key."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field, model_validator
+
+from sipmdcs.errors import BadInput
+from sipmdcs.yamlfile import Strict, parse_yaml, read_yaml
+
+
+class Inner(Strict):
+    size: Annotated[int, Field(ge=1)]
+    label: str = ""
+
+
+class Schema(Strict):
+    name: str
+    parts: tuple[Inner, ...] = ()
+    named: dict[str, Inner] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _no_fool(self) -> "Schema":
+        if self.name == "fool":
+            raise ValueError("a fool is not wanted")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "f.yaml: name: is missing"),
+        ("name: [\n", "f.yaml:2: not valid YAML: "),
+        ("name: a\n\tb: c\n", "f.yaml:2: not valid YAML: "),
+        ("- 1\n", "f.yaml:1: "),
+        ("name: 3\n", "f.yaml:1: name: input should be a valid string, found 3"),
+        ("name: x\nnmae: y\n", "f.yaml:2: nmae: unknown key"),
+        ("name: x\nname: y\n", "f.yaml:2: name: given twice, first at line 1"),
+        (
+            "name: x\nparts:\n  - size: 1\n  - size: 0\n",
+            "f.yaml:4: parts.1.size: input should be greater than or equal to 1, found 0",
+        ),
+        ("name: x\nnamed:\n  a: {size: 1}\n  b: {label: z}\n", "f.yaml:4: named.b.size: is missing"),
+        ("name: x\nnamed:\n  a:\n    size: 1\n    size: 2\n", "f.yaml:5: named.a.size: given twice, first at line 4"),
+        ("name: fool\n", "f.yaml:1: a fool is not wanted"),
+        ("name: !!python/object/apply:os.system ['true']\n", "f.yaml:1: not valid YAML: could not determine a constructor"),
+        ("a: 1\n--- \nb: 2\n", "f.yaml:2: not valid YAML: "),
+        ("name: x\nparts: \x07\n", "f.yaml:2: not valid YAML: character 0x7 is not allowed"),
+        ("name: &a [*a]\n", "f.yaml: not valid YAML: nested too deeply, or an alias holds itself"),
+        ("[" * 5000, "f.yaml: not valid YAML: nested too deeply"),
+        ("name: 2026-02-30\n", "f.yaml: not valid YAML: day is out of range for month"),
+    ],
+)
+def test_message_names_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(BadInput) as caught:
+        read_yaml(path, Schema)
+    said = str(caught.value).removeprefix(f"{tmp_path}/")
+    assert said.startswith(message)
+    assert "\n" not in said
+
+
+def test_bytes_that_are_no_text_are_named_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_bytes(b"name: x\n# caf\xe9\n")
+    with pytest.raises(BadInput, match=r"f\.yaml:2: byte 0xe9 is not UTF-8"):
+        read_yaml(path, Schema)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"none\.yaml: cannot be read: No such file"):
+        read_yaml(tmp_path / "none.yaml", Schema)
+
+
+def test_good_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text("name: x\nparts: [{size: 2, label: µ}]\n", "utf-8")
+    assert read_yaml(path, Schema) == Schema(name="x", parts=(Inner(size=2, label="µ"),))
+
+
+def _refusal(text: str) -> str | None:
+    """What is said about a text, ``None`` if it is read."""
+    try:
+        parse_yaml(text, Schema, Path("f.yaml"))
+    except BadInput as err:
+        return str(err)
+    return None
+
+
+def _is_one_line(said: str | None) -> bool:
+    return said is None or (said.startswith("f.yaml") and "\n" not in said)
+
+
+@given(st.text() | st.text("ab:-[]{}&*!|>'\"#%@`,? \n\t0123456789.~<=", max_size=30))
+def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
+    assert _is_one_line(_refusal(text))
+
+
+_PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(_PLAIN)
+def test_any_data_is_read_or_refused_in_one_line(data: object) -> None:
+    assert _is_one_line(_refusal(yaml.safe_dump(data, allow_unicode=True)))
