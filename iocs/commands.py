@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,4 +62,4 @@ def _site_ioc(site: Site, name: str) -> None:
 def _softioc(_invocation: Invocation, files: tuple[Path, ...], macros: dict[str, str]) -> None:
     from iocs.softioc import run_softioc
 
-    asyncio.run(run_softioc(files, macros))
+    asyncio.run(run_softioc(files, macros, search_path=(Path(str(resources.files("db_templates"))),)))
