@@ -22,6 +22,9 @@ from sipmdcs.clock import to_datetime
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.yamlfile import Strict, read_yaml
 
+_LONGEST_LINE = 900
+"""Characters in a line that every server takes (RFC 5321, 4.5.3.1.6, allows 998)."""
+
 
 class Login(Strict):
     """Schema of a login file."""
@@ -136,5 +139,7 @@ def _message(channel: SmtpChannel, page: Page) -> EmailMessage:
         message["In-Reply-To"] = page.in_reply_to
         message["References"] = page.in_reply_to
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(page.body)
+    # Left alone, a line over 78 characters makes the whole text quoted-printable, which cuts commands in two.
+    plain = page.body.isascii() and max(map(len, page.body.splitlines()), default=0) <= _LONGEST_LINE
+    message.set_content(page.body, cte="7bit" if plain else None)
     return message

@@ -1,0 +1,209 @@
+"""A site with a real EPICS Base IOC, a real alarm service and a real mail server, each in reach of a test."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message
+
+from sipmdcs.epicsdb import format_records
+from sipmdcs.site import Site
+
+BASE_ADDRESS = "127.0.0.2"
+"""EPICS Base listens there, our services on 127.0.0.1, so that they share a port."""
+
+PLANT = """\
+record(ai, "$(P)") {
+    field(DESC, "SiPM current")
+    field(INP,  "$(INP=1)")
+    field(PINI, "YES")
+    field(EGU,  "uA")
+    field(PREC, "2")
+    field(HIGH, "10")
+    field(HIHI, "20")
+    field(HSV,  "MINOR")
+    field(HHSV, "MAJOR")
+    info(alarm, "$(PATH) guidance=over-current $(OPTIONS=)")
+}
+"""
+SITE = """\
+name: Bench
+prefix: T
+channel_access: {{server_port: {ca}, repeater_port: {repeater}, address_list: [{base}, 127.255.255.255]}}
+alarms: {{port: {http}}}
+services: [alarms]
+controllers:
+  PS1: {{driver: c11204, id: "1", subsystem: BENCH, port: sim}}
+iocs:
+  bench: {{controllers: [PS1]}}
+"""
+ALARMS = """\
+disconnect_grace_s: {grace}
+connect_timeout_s: 20
+guidance: {over-current: Switch it off.}
+"""
+NOTIFY = """\
+channels:
+  mail: {{host: 127.0.0.1, port: {smtp}, from: alarms@example.org, retry_s: 0.2, retry_max_s: 0.5}}
+receivers:
+  shift: {{channel: mail, address: shift@example.org}}
+routes:
+  bench: {{paths: [BENCH], minimum: MAJOR, receivers: [shift]}}
+"""
+
+
+def wait_until(condition: Callable[[], Any], timeout: float, what: str) -> Any:
+    """Wait until a condition holds; returns what it returned."""
+    end = time.monotonic() + timeout
+    while not (found := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"{what}: not within {timeout} s")
+        time.sleep(0.02)
+    return found
+
+
+class Mailbox(Message):
+    """Every mail that came, with its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mails: list[tuple[float, Any]] = []
+
+    def handle_message(self, message: Any) -> None:
+        self.mails.append((time.time(), message))
+
+    @property
+    def subjects(self) -> list[str]:
+        return [mail["Subject"] for _, mail in self.mails]
+
+
+class Bench:
+    """The site and its processes."""
+
+    def __init__(self, folder: Path, ports: list[int], plant: str, grace: float = 1.0) -> None:
+        """Write the site.
+
+        Args:
+            folder: an empty one.
+            ports: four free ones: Channel Access, its repeater, HTTP, SMTP.
+            plant: rows of the substitution file, columns P, PATH, INP, OPTIONS.
+            grace: how long a PV may be gone, seconds.
+        """
+        self.folder = folder
+        ca, repeater, http, self.smtp_port = ports
+        self.url = f"http://127.0.0.1:{http}"
+        (folder / "db_templates").mkdir(parents=True)
+        (folder / "var" / "rendered").mkdir(parents=True)
+        self.write("site.yaml", SITE.format(ca=ca, repeater=repeater, http=http, base=BASE_ADDRESS))
+        self.write("alarms.yaml", ALARMS.replace("{grace}", str(grace)))
+        self.write("notify.yaml", NOTIFY.format(smtp=self.smtp_port))
+        self.write("db_templates/plant.template", PLANT)
+        self.write("db_templates/ioc.substitutions", "# The IOC of this bench is EPICS Base: it has no service PVs.\n")
+        rows = f'file "plant.template" {{\n pattern {{P PATH INP OPTIONS}}\n{plant}\n}}\n'
+        self.write("var/rendered/bench.substitutions", rows)
+        self.site = Site(folder)
+        self.environment = os.environ | self.site.ca_environment()
+        self.mailbox = Mailbox()
+        self._ioc: subprocess.Popen[bytes] | None = None
+        self._service: subprocess.Popen[bytes] | None = None
+        self._smtp: Controller | None = None
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text, "utf-8")
+
+    def start_ioc(self) -> None:
+        database = self.folder / "plant.db"
+        database.write_text(format_records(self.site.ioc_records("bench")))
+        environment = self.environment | {"EPICS_CAS_INTF_ADDR_LIST": BASE_ADDRESS}
+        command = [sys.executable, str(Path(__file__).with_name("plant.py")), str(database)]
+        log = (self.folder / "ioc.log").open("ab")
+        self._ioc = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
+        log.close()
+
+    def stop_ioc(self) -> None:
+        if self._ioc is not None:
+            self._ioc.kill()
+            self._ioc.communicate()
+            self._ioc = None
+
+    def start_service(self) -> None:
+        log = (self.folder / "alarms.log").open("ab")
+        command = [sys.executable, "-m", "sipmdcs", "--site", str(self.folder), "--log-level", "info", "alarms"]
+        self._service = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
+        log.close()
+        wait_until(self._ready, 20, "the alarm service ready")
+
+    def _ready(self) -> bool:
+        assert self._service is not None
+        assert self._service.poll() is None, (self.folder / "alarms.log").read_text()
+        return (self.folder / "var" / "run" / "alarms.ready").is_file()
+
+    def kill_service(self) -> None:
+        if self._service is not None:
+            self._service.kill()
+            self._service.wait()
+            self._service = None
+            (self.folder / "var" / "run" / "alarms.ready").unlink(missing_ok=True)
+
+    def start_smtp(self) -> None:
+        self._smtp = Controller(self.mailbox, hostname="127.0.0.1", port=self.smtp_port)
+        self._smtp.start()
+
+    def stop_smtp(self) -> None:
+        if self._smtp is not None:
+            self._smtp.stop()
+            self._smtp = None
+
+    def stop(self) -> None:
+        self.kill_service()
+        self.stop_ioc()
+        self.stop_smtp()
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path, timeout=10) as reply:
+            return json.load(reply)
+
+    def post(self, path: str, **body: Any) -> Any:
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return json.load(reply)
+
+    def severity(self, pv: str) -> str:
+        return self.get(f"/pv/{pv}")["severity"]
+
+    def run(self, *arguments: str, check: bool = True) -> str:
+        command = [sys.executable, "-m", "sipmdcs", "--site", str(self.folder), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=30, check=False)
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def text(self, name: str) -> str:
+        """A character array as a client shows it, read with pyepics."""
+        code = f"import epics; print(epics.caget({name!r}, as_string=True, timeout=10))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=self.environment, check=True)
+        return done.stdout
+
+    def put(self, name: str, value: str) -> str:
+        """What becomes of a put; empty if it is done. pyepics does not tell."""
+        code = (
+            f"from sipmdcs.channels import open_channels; print(open_channels().put({{{name!r}: {value!r}}})[{name!r}] or '')"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=self.environment, check=True)
+        return done.stdout.strip()
+
+    def connected(self) -> None:
+        """Wait until every PV of the plant has reported."""
+
+        def all_reported() -> bool:
+            return all(leaf["current_value"] for leaf in self.get("/tree?path=BENCH")["leaves"])
+
+        wait_until(all_reported, 15, "the plant connected")

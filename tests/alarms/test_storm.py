@@ -1,0 +1,57 @@
+"""2,000 PVs go into alarm at once."""
+
+import time
+
+import pytest
+
+from tests.alarms.bench import Bench, wait_until
+from tests.system.installation import EpicsClient
+
+COUNT = 2000
+MASTER = "T:BENCH:MASTER"
+FIRST = "T:BENCH:C00:CH000:CURRENT_RBV"
+PLANT = f' {{"{MASTER}" "MASTER" "1" ""}}\n' + "\n".join(
+    f' {{"T:BENCH:C{n // 100:02d}:CH{n % 100:03d}:CURRENT_RBV" "BENCH/C{n // 100:02d}" "{MASTER} CP" ""}}' for n in range(COUNT)
+)
+
+
+@pytest.fixture
+def bench(tmp_path, free_ports):
+    bench = Bench(tmp_path / "site", free_ports(4), PLANT)
+    bench.start_smtp()
+    bench.start_ioc()
+    bench.start_service()
+    yield bench
+    bench.stop()
+
+
+def test_storm_is_one_mail_and_the_service_stays_responsive(bench):
+    epics = EpicsClient(bench.environment)
+    figures = "T:SYS:ALARMS:DISCONNECTED"
+    wait_until(lambda: epics.ask("get", names=[figures])[figures]["value"] == 0, 20, "all connected")
+    start = time.time()
+    epics.ask("put", values={MASTER: 25.0})
+    slowest, active = 0.0, 0
+    while active < COUNT:
+        asked = time.monotonic()
+        active = (
+            bench.get("/tree?path=MASTER")["nodes"]
+            and epics.ask("get", names=["T:ALARM:BENCH:N_UNACKED"])["T:ALARM:BENCH:N_UNACKED"]["value"]
+        )
+        slowest = max(slowest, time.monotonic() - asked)
+        assert time.time() - start < 20
+    took = time.time() - start
+    wait_until(lambda: bench.mailbox.mails, 10, "the summary")
+    arrived, mail = bench.mailbox.mails[0]
+    assert arrived - start < 5
+    assert mail["Subject"] == f"MAJOR: {COUNT} alarms in BENCH [Bench]"
+    assert "100  BENCH/C00" in mail.get_payload()
+    assert slowest < 2, f"an answer took {slowest:.2f} s while {took:.2f} s of storm went on"
+    asked = time.monotonic()
+    changed = bench.post("/acknowledge", select=["BENCH"], user="ada")["changed"]
+    assert len(changed) == COUNT
+    assert time.monotonic() - asked < 5
+    wait_until(lambda: len(bench.mailbox.mails) == 2, 10, "the summary of the end")
+    assert bench.mailbox.subjects[1] == f"{COUNT} alarms ended in BENCH [Bench]"
+    assert len(bench.get("/active?path=BENCH")) == 0
+    epics.close()
