@@ -112,8 +112,8 @@ class Controller:
         if self._open:
             return
         await self.call(self.driver.open)
-        self._open = True
         self._identified(await self._identify())
+        self._open = True
 
     async def _identify(self) -> Identity:
         return await self.call(self.driver.identify)

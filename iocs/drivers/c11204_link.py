@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import termios
 import time
 
 import serial
@@ -35,11 +36,13 @@ class SerialLine:
         """
         self.flaws: list[str] = []
         url = endpoint["tty"] if "tty" in endpoint else f"socket://{endpoint['telnet']}"
+        # A pseudo-terminal has no parity, and Linux refuses to set one.
+        parity = serial.PARITY_NONE if url.startswith("/dev/pts/") else serial.PARITY_EVEN
         # A network socket knows neither line speed nor locking; the adapter at its other end does.
-        line = {"baudrate": BAUD, "parity": serial.PARITY_EVEN, "exclusive": True} if "tty" in endpoint else {}
+        line = {"baudrate": BAUD, "parity": parity, "exclusive": True} if "tty" in endpoint else {}
         try:
             self._line = serial.serial_for_url(url, timeout=REPLY_S, write_timeout=REPLY_S, **line)
-        except (OSError, ValueError) as err:
+        except (OSError, ValueError, termios.error) as err:
             raise WireError(f"{url} cannot be opened") from err
         self._rest = b""
 
