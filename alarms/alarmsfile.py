@@ -57,7 +57,7 @@ class AlarmsFile(Strict):
     """Schema of ``alarms.yaml``; everything may be left out."""
 
     disconnect_grace_s: Annotated[float, Field(ge=0, le=600)] = 5.0
-    """A PV that was connected becomes UNDEFINED when it is gone for so long."""
+    """A PV that was connected becomes UNDEFINED when it is gone for so long; a record that was never processed alarms then."""
     connect_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     """A PV that was never connected since the service started becomes UNDEFINED after so long."""
     banner_rows: Annotated[int, Field(ge=1, le=50)] = 10

@@ -17,7 +17,7 @@ from sipmdcs.clock import NS, to_datetime
 _LISTED = 20
 """Alarms that a summary names one by one."""
 
-_COUNTED = 15
+_COUNTED = 20
 """Places that a summary counts."""
 
 _HEADLINE = {

@@ -1,6 +1,7 @@
 """From captured events to what each PV reports: value with severity, or that it is gone.
 
-A PV that vanishes is UNDEFINED only after a grace time, so that a restarted IOC or a gateway's hiccup alarms nobody.
+A PV that vanishes is UNDEFINED only after a grace time, and so is the alarm that a record has because it was never processed,
+so that a restarted IOC or a gateway's hiccup alarms nobody.
 """
 
 from __future__ import annotations
@@ -32,14 +33,16 @@ class Monitor:
             names: PVs.
             metadata: gives unit and precision of values.
             clock: what time it is.
-            grace_s: a PV that was there is UNDEFINED when gone for so long.
+            grace_s: a PV that was there is UNDEFINED when gone for so long; also how long a record may be undefined.
             connect_timeout_s: one that never was, so long after the start.
         """
         self._names: tuple[str, ...] = tuple(names)
         self._metadata = metadata
         self._clock = clock
         self._grace_s = grace_s
-        self._deadline = dict.fromkeys(names, clock.monotonic() + connect_timeout_s)
+        self._deadline: dict[str, tuple[float, AlarmState | None]] = dict.fromkeys(
+            names, (clock.monotonic() + connect_timeout_s, None)
+        )
         self.disconnected = set(names)
         """PVs that are not there now, reported or not."""
         self.connected_anew: set[str] = set()
@@ -60,22 +63,26 @@ class Monitor:
             pv = self._names[int(place)]
             if kind == Kind.DISCONNECTED:
                 self.disconnected.add(pv)
-                self._deadline[pv] = self._clock.monotonic() + self._grace_s
+                self._deadline[pv] = (self._clock.monotonic() + self._grace_s, None)
             elif kind == Kind.CONNECTED:
                 self.disconnected.discard(pv)
                 self.connected_anew.add(pv)
             else:
-                self._deadline.pop(pv, None)
                 text = value_text(batch.data(index), Kind(kind), self._metadata.get(pv))
                 level = from_severity(Severity(min(severity, Severity.INVALID)))
-                yield pv, AlarmState(level, _message(severity, status), text, time_ns)
+                state = AlarmState(level, _message(severity, status), text, time_ns)
+                if level is Level.INVALID and status == Status.UDF:
+                    self._deadline[pv] = (self._clock.monotonic() + self._grace_s, state)
+                else:
+                    self._deadline.pop(pv, None)
+                    yield pv, state
 
     def overdue(self) -> Iterator[Report]:
-        """The PVs that have been gone for too long, each once."""
+        """The PVs that have been gone, or without a value, for too long, each once."""
         now, now_ns = self._clock.monotonic(), self._clock.time_ns()
-        for pv in [pv for pv, deadline in self._deadline.items() if deadline <= now]:
-            del self._deadline[pv]
-            yield pv, AlarmState(Level.UNDEFINED, DISCONNECTED, "", now_ns)
+        for pv in [pv for pv, (deadline, _) in self._deadline.items() if deadline <= now]:
+            _, state = self._deadline.pop(pv)
+            yield pv, state or AlarmState(Level.UNDEFINED, DISCONNECTED, "", now_ns)
 
 
 def _message(severity: int, status: int) -> str:

@@ -45,6 +45,8 @@ class SmtpChannel(Strict):
     port: Port = 25
     sender: Annotated[MailAddress, Field(alias="from")]
     tls: Tls = Tls.NONE
+    ca_file: Path | None = None
+    """Certificates to trust, PEM; those of the machine if left out."""
     login_file: Path | None = None
     """YAML file with ``user`` and ``password``, outside the site folder and readable by its owner alone."""
     user_env: str = ""

@@ -55,7 +55,7 @@ def send(channel: SmtpChannel, page: Page) -> str:
             _expect(smtp.ehlo())
             if channel.tls is Tls.STARTTLS:
                 step = "STARTTLS"
-                _expect(smtp.starttls(context=ssl.create_default_context()))
+                _expect(smtp.starttls(context=ssl.create_default_context(cafile=channel.ca_file)))
                 _expect(smtp.ehlo())
             if (login := _login(channel)) is not None:
                 step = "login"
@@ -74,7 +74,7 @@ def send(channel: SmtpChannel, page: Page) -> str:
 
 def _connect(channel: SmtpChannel) -> smtplib.SMTP:
     if channel.tls is Tls.IMPLICIT:
-        context = ssl.create_default_context()
+        context = ssl.create_default_context(cafile=channel.ca_file)
         return smtplib.SMTP_SSL(channel.host, channel.port, timeout=channel.timeout_s, context=context)
     return smtplib.SMTP(channel.host, channel.port, timeout=channel.timeout_s)
 
