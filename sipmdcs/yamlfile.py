@@ -112,4 +112,6 @@ def _first_problem(err: ValidationError, lines: dict[KeyPath, int], path: Path) 
         message = "is missing"
     elif not isinstance(problem.get("input"), dict | list):
         message = f"{message}, found {problem['input']!r}"
-    return BadInput(message[0].lower() + message[1:], file=path, line=lines.get(known), key=_dotted(location) or None)
+    if message[1:2].islower():  # not an abbreviation
+        message = message[0].lower() + message[1:]
+    return BadInput(message, file=path, line=lines.get(known), key=_dotted(location) or None)
