@@ -140,6 +140,8 @@ def encode(value: PvData, type_: PvType) -> Wire:
     if array.size == 0:
         raise ValueError("an empty list holds nothing to write")
     array = np.atleast_1d(array)
+    if type_ is PvType.STRING:
+        return _encode_strings([str(item) for item in array.tolist()])
     sent, target = _NUMBER_TYPES[type_]
     if target.kind in "iu":
         limits = np.iinfo(DTYPES[type_])
@@ -154,7 +156,6 @@ def encode(value: PvData, type_: PvType) -> Wire:
 
 
 _NUMBER_TYPES: dict[PvType, tuple[PvType, np.dtype]] = {
-    PvType.STRING: (PvType.DOUBLE, DTYPES[PvType.DOUBLE]),
     PvType.SHORT: (PvType.LONG, DTYPES[PvType.LONG]),
     PvType.FLOAT: (PvType.DOUBLE, DTYPES[PvType.DOUBLE]),
     PvType.ENUM: (PvType.ENUM, DTYPES[PvType.ENUM]),

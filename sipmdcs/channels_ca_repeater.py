@@ -33,12 +33,11 @@ _lock = threading.Lock()
 def ensure_repeater() -> None:
     """Return when a repeater answers, this process' own if there was none; keep looking so that one is always there."""
     with _lock:
-        _start()
+        _start(repeater_port())
 
 
 @cache
-def _start() -> None:
-    port = repeater_port()
+def _start(port: int) -> None:
     threading.Thread(target=_keep, args=(port,), name="ca-repeater", daemon=True).start()
     deadline = time.monotonic() + _START_S
     while not answers(port):

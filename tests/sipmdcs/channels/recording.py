@@ -1,0 +1,50 @@
+"""A capture written down: what a test asks about it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sipmdcs.channels import EVENT, Capture, Kind, PvData
+
+
+@dataclass
+class Recording:
+    """Everything a capture has brought so far."""
+
+    capture: Capture
+    events: list[np.void] = field(default_factory=list)
+    data: list[PvData] = field(default_factory=list)
+    dropped: int = 0
+
+    def until(self, done: Callable[["Recording"], bool], timeout: float = 20.0) -> "Recording":
+        """Drain until enough is there."""
+        deadline = time.monotonic() + timeout
+        while not done(self):
+            assert time.monotonic() < deadline, f"only {len(self.events)} events: {self.events[-5:]}"
+            self.capture.wait(0.1)
+            batch = self.capture.drain()
+            assert batch.events.dtype == EVENT
+            self.events += list(batch.events)
+            self.data += [batch.data(index) for index in range(len(batch.events))]
+            self.dropped += batch.dropped
+        return self
+
+    def kinds(self, pv: int) -> list[Kind]:
+        return [Kind(event["kind"]) for event in self.events if event["pv"] == pv]
+
+    def values(self, pv: int) -> list[PvData]:
+        """Without connection events."""
+        return [
+            value
+            for event, value in zip(self.events, self.data, strict=True)
+            if event["pv"] == pv and event["kind"] < Kind.CONNECTED
+        ]
+
+    def alarms(self, pv: int) -> list[tuple[int, int]]:
+        return [
+            (int(event["severity"]), int(event["status"]))
+            for event in self.events
+            if event["pv"] == pv and event["kind"] < Kind.CONNECTED
+        ]
