@@ -24,6 +24,7 @@ class AlarmWatch(QObject):
 
     def __init__(self, detector: Detector, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.prefix = detector.prefix
         self._heartbeat = PvWatch(detector.alarm_heartbeat, self)
         self._state = self._watch(detector.alarm_state)
         self._count = self._watch(detector.alarm_count)

@@ -25,6 +25,8 @@ class Link(Enum):
     """Whether what is known of a controller is the present."""
 
     LIVE = "live"
+    WAITING = "waiting for a poll"
+    """Just connected: what came is the last poll, whenever that was."""
     STALE = "stale"
     """The IOC answers but its poll loop stands still."""
     NO_REPLY = "no reply"
@@ -71,6 +73,8 @@ class ControllerWatch(QObject):
             return Link.LOST
         if self._connected.value == 0:
             return Link.NO_REPLY
+        if not self._heartbeat.moved:
+            return Link.WAITING
         if self._heartbeat.age() > self._stale_after():
             return Link.STALE
         return Link.LIVE
@@ -79,7 +83,7 @@ class ControllerWatch(QObject):
         """The row's own text."""
         link = self.link()
         age = self._heartbeat.age()
-        if link in (Link.LOST, Link.STALE):
+        if link in (Link.LOST, Link.STALE, Link.WAITING):
             return ControllerSummary(link, age, None, None, None, Severity.INVALID)
         return ControllerSummary(
             link, age, _state(self._state.value), self._on.value, self._tripped.value, self._state.severity
@@ -93,7 +97,7 @@ class ControllerWatch(QObject):
         """
         link = self.link()
         if link is not Link.LIVE:
-            return [Cell(Look.STALE if link is Link.STALE else Look.LOST)] * self.row.channels
+            return [Cell(Look.STALE if link in (Link.STALE, Link.WAITING) else Look.LOST)] * self.row.channels
         states = self._array(self._states)
         severities = self._array(self._severities)
         values = states if quantity is None else self.values(quantity)

@@ -51,6 +51,8 @@ class DetectorState:
     @property
     def text(self) -> str:
         """The state with the counts that a shifter must act on."""
+        if self.unknown == self.total:
+            return f"{self.word} {self.total} channels"
         out = [f"{self.word} {self.on}/{self.total}"]
         out += [f"{count} {name}" for name, count in (("tripped", self.tripped), ("no value", self.unknown)) if count]
         return " · ".join(out)

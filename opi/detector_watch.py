@@ -9,7 +9,7 @@ from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import QObject
 
 from opi.cell import Cell
-from opi.controller_watch import ControllerWatch
+from opi.controller_watch import ControllerWatch, Link
 from opi.detector import Detector, Quantity
 from opi.detector_state import DetectorState, detector_state
 from opi.qt_signal import Signal
@@ -72,6 +72,10 @@ class DetectorWatch(QObject):
             int(current.size),
             self.detector.channel_count - masked,
         )
+
+    def settled(self) -> bool:
+        """Every controller has been polled since the screen was opened, or does not answer."""
+        return all(watch.link() is not Link.WAITING for watch in self.controllers)
 
     def connected_count(self) -> tuple[int, int]:
         """PVs that are connected, and all."""

@@ -25,6 +25,8 @@ from opi.widgets.map_card import MapCard
 from opi.windows import open_faceplate
 
 TREND_MS = 1000
+SETTLE_S = 5.0
+"""Longest time until the trends begin."""
 
 
 class Overview(Display):
@@ -47,6 +49,8 @@ class Overview(Display):
         self._arrange()
         self.map_card.map.channel_clicked.connect(self._open_channel)
         self.banner.pv_clicked.connect(self._open_pv)
+        self._opened = time.monotonic()
+        self._settled = False
         self._trend_timer = make_timer(self, TREND_MS, self._add_totals)
 
     def channels(self) -> list[PyDMChannel]:
@@ -85,8 +89,12 @@ class Overview(Display):
         grid.setRowStretch(2, 10)
 
     def _add_totals(self) -> None:
+        if not self._settled:
+            # Sums of the few that connected first would set the scale of the trend for an hour.
+            self._settled = self.watch.settled() or time.monotonic() - self._opened > SETTLE_S
+            return
         totals = self.watch.totals()
-        note = "" if totals.channels == totals.expected else f"of {totals.channels} of {totals.expected} channels"
+        note = "" if totals.channels == totals.expected else f"from {totals.channels} of {totals.expected} channels"
         now = time.time()
         self.current.add(now, totals.current, note)
         self.temperature.add(now, totals.temperature)

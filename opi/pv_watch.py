@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import QObject
 
@@ -31,6 +32,8 @@ class PvWatch(QObject):
         """Enumeration strings."""
         self.received = 0.0
         """Monotonic time of the last new value, seconds."""
+        self.moved = False
+        """A second value has come since the connection: the first may be as old as can be."""
         self._value: Any = None
         self._channel = PyDMChannel(
             address=f"ca://{name}",
@@ -71,11 +74,18 @@ class PvWatch(QObject):
     def _set_connected(self, connected: bool) -> None:
         if not connected:
             self._value = None
+            self.moved = False
         if connected != self.connected:
             self.connected = connected
             self.changed.emit()
 
     def _set_value(self, value: Any) -> None:
+        if isinstance(value, np.ndarray):
+            self.moved = True
+        elif value == self._value:
+            return  # told again after a repair of the connection: no news
+        else:
+            self.moved = self._value is not None
         self._value = value
         self.received = time.monotonic()
         if self.connected:

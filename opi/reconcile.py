@@ -17,7 +17,7 @@ from qtpy.QtCore import QObject
 from opi.timer import make_timer
 
 PERIOD_MS = 1000
-SETTLE_S = 2.0
+SETTLE_S = 1.0
 """Age from which a connection is safe: its pool thread has long finished."""
 
 

@@ -24,9 +24,16 @@ class AlarmList(QWidget):
 
     pv_clicked = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, prefix: str, parent: QWidget | None = None) -> None:
+        """Make an empty list.
+
+        Args:
+            prefix: first part of every PV name of the site, left out of the rows.
+            parent: as Qt has it.
+        """
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._prefix = f"{prefix}:"
         self.rows: list[AlarmRow] = []
 
     def sizeHint(self) -> QSize:
@@ -42,7 +49,7 @@ class AlarmList(QWidget):
         painter = QPainter(self)
         fitting = self.height() // ROW_PX
         for number, row in enumerate(self.rows[:fitting]):
-            _paint_row(painter, QRectF(0, number * ROW_PX, self.width(), ROW_PX - 3), row)
+            _paint_row(painter, QRectF(0, number * ROW_PX, self.width(), ROW_PX - 3), row, row.pv.removeprefix(self._prefix))
         painter.end()
 
     def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:
@@ -59,7 +66,7 @@ def _font(pixels: int, *, bold: bool = False) -> QFont:
     return font
 
 
-def _paint_row(painter: QPainter, place: QRectF, row: AlarmRow) -> None:
+def _paint_row(painter: QPainter, place: QRectF, row: AlarmRow, title: str) -> None:
     style = level_style(row.level)
     painter.setPen(QPen(QColor(style.border), 1, Qt.PenStyle.DashLine if style is UNDEFINED_STYLE else Qt.PenStyle.SolidLine))
     painter.setBrush(QColor(PALETTE.card if row.level.acknowledged else style.fill))
@@ -73,12 +80,12 @@ def _paint_row(painter: QPainter, place: QRectF, row: AlarmRow) -> None:
     painter.setFont(_font(TEXT_PX - 1))
     metrics = painter.fontMetrics()
     time_px = metrics.horizontalAdvance(row.time) + 8
-    painter.drawText(upper, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, row.time)
+    painter.drawText(lower, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, row.time)
     text = f"{row.text} · acknowledged" if row.level.acknowledged else row.text
-    text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, round(lower.width()))
+    text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, round(lower.width() - time_px))
     painter.drawText(lower, Qt.AlignmentFlag.AlignVCenter, text)
     painter.setFont(_font(TEXT_PX, bold=True))
-    name = painter.fontMetrics().elidedText(row.pv, Qt.TextElideMode.ElideLeft, round(upper.width() - time_px))
+    name = painter.fontMetrics().elidedText(title, Qt.TextElideMode.ElideLeft, round(upper.width()))
     painter.drawText(upper, Qt.AlignmentFlag.AlignVCenter, name)
 
 
@@ -91,7 +98,7 @@ class AlarmBanner(Card):
     def __init__(self, alarms: AlarmWatch, parent: QWidget | None = None) -> None:
         super().__init__("Active alarms", parent)
         self._alarms = alarms
-        self.list = AlarmList(self)
+        self.list = AlarmList(alarms.prefix, self)
         self.notice = make_badge(self)
         self.notice.setWordWrap(True)
         self.quiet = role_label("No alarms", "soft", self)
@@ -116,5 +123,11 @@ class AlarmBanner(Card):
             set_badge(self.notice, "The alarm service does not answer: nobody watches, and nobody is paged", UNDEFINED_STYLE)
         self.quiet.setVisible(alive and not rows)
         self.list.show_rows(rows)
-        hidden = self._alarms.count - len(rows)
-        self.more.setText(f"and {hidden} more" if alive and hidden > 0 else "")
+        self.more.setText(self._remark(len(rows)) if alive else "")
+
+    def _remark(self, shown: int) -> str:
+        """What there is besides the rows."""
+        hidden = self._alarms.unacknowledged - shown
+        acknowledged = self._alarms.count - self._alarms.unacknowledged
+        parts = ((hidden, "more"), (acknowledged, "acknowledged"))
+        return ", ".join(f"{number} {name}" for number, name in parts if number > 0)

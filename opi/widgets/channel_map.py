@@ -37,6 +37,7 @@ class ChannelMap(QWidget):
         self._watches = watch.controllers
         self._rows = watch.detector.rows
         self._cells: list[list[Cell]] = [controller.cells(self.quantity) for controller in self._watches]
+        self._summaries = [controller.summary() for controller in self._watches]
         self._layout = self._lay_out()
         self._watch = watch
         watch.changed.connect(self._refresh)
@@ -68,6 +69,7 @@ class ChannelMap(QWidget):
     def _refresh(self, rows: set[int]) -> None:
         for row in rows:
             self._cells[row] = self._watches[row].cells(self.quantity)
+            self._summaries[row] = self._watches[row].summary()
         self._fit_scale()
         for line in self._layout.lines:
             if line.row in rows:
@@ -126,8 +128,7 @@ class ChannelMap(QWidget):
         painter.setFont(_font(min(TEXT_PX, round(line.label.height) - 1)))
         painter.setPen(QColor(PALETTE.text))
         painter.drawText(_rect(line.label), Qt.AlignmentFlag.AlignVCenter, row.name)
-        summary = self._watches[line.row].summary()
-        draw_controller_text(painter, _rect(line.info), summary, row.channels, wide=self._layout.wide_info)
+        draw_controller_text(painter, _rect(line.info), self._summaries[line.row], row.channels, wide=self._layout.wide_info)
 
     def event(self, a0: QEvent | None) -> bool:
         if isinstance(a0, QHelpEvent):

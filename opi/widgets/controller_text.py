@@ -21,6 +21,7 @@ _SHORT = {
     ChannelState.INTERLOCKED: "ILK",
     ChannelState.ERROR: "ERR",
 }
+_SHORT_LINK = {Link.LOST: "lost", Link.NO_REPLY: "no reply", Link.WAITING: "waiting"}
 _STATE_SHARE = 0.56
 """Part of the wide form that the state takes."""
 
@@ -28,7 +29,7 @@ _STATE_SHARE = 0.56
 def draw_controller_text(painter: QPainter, place: QRectF, summary: ControllerSummary, channels: int, *, wide: bool) -> None:
     """Draw the text of one controller into ``place``, shortened unless ``wide``."""
     font = QFont(TEXT_FONT)
-    font.setPixelSize(max(min(TEXT_PX, round(place.height()) - 2), 6))
+    font.setPixelSize(max(min(TEXT_PX, round(place.height()) - 4), 6))
     painter.setFont(font)
     body = place.adjusted(6, 1, 0, -1)
     if summary.link is not Link.LIVE:
@@ -60,11 +61,9 @@ def draw_controller_text(painter: QPainter, place: QRectF, summary: ControllerSu
 
 
 def _link_text(summary: ControllerSummary, *, wide: bool) -> str:
-    if summary.link is Link.STALE and summary.age_s != float("inf"):
+    if summary.link is Link.STALE:
         return f"stale {summary.age_s:.0f} s"
-    if summary.link is Link.LOST and not wide:
-        return "lost"
-    return summary.link.value
+    return summary.link.value if wide else _SHORT_LINK[summary.link]
 
 
 def _draw_boxed(painter: QPainter, place: QRectF, text: str, fill: str, ink: str, *, dashed: bool) -> None:

@@ -8,7 +8,7 @@ from opi.detector import Quantity
 from opi.detector_watch import DetectorWatch
 from opi.widgets.card import Card
 from opi.widgets.channel_map import ChannelMap
-from opi.widgets.map_legend import MapLegend
+from opi.widgets.map_legend import MapLegend, MapScale
 
 STATE_LABEL = "State"
 
@@ -19,6 +19,8 @@ class MapCard(Card):
     def __init__(self, watch: DetectorWatch, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
         self.map = ChannelMap(watch, self)
+        self.scale = MapScale(self)
+        self.heading.insertWidget(1, self.scale)
         self.legend = MapLegend(self)
         self.choices = QButtonGroup(self)
         self.choices.setExclusive(True)
@@ -48,5 +50,5 @@ class MapCard(Card):
 
     def _show_scale(self) -> None:
         quantity = self.map.quantity
-        self.title.setText("Channels by state" if quantity is None else f"Channels: {quantity.label.lower()} ({quantity.unit})")
-        self.legend.show_scale(quantity, self.map.scale)
+        self.title.setText("Channels by state" if quantity is None else f"Channels: {quantity.label.lower()}")
+        self.scale.show_scale(quantity, self.map.scale)

@@ -16,7 +16,7 @@ NUMBERS_PX = 15
 """Height of the line of channel numbers."""
 GAP_PX = 14
 """Between two blocks."""
-CELL_MAX = (64.0, 34.0)
+CELL_MAX = (96.0, 44.0)
 """Cells do not grow beyond this width and height."""
 READABLE_PX = 22
 """Cells of this height need not grow."""
@@ -105,8 +105,14 @@ class MapLayout:
         return next((line.row for line in self.lines if line.bounds.contains(x, y)), None)
 
 
-_Entry = tuple[str, int, int, int]
-"""Heading text (empty for a line), row, first channel, count."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One line of cells, or the name of a subsystem where ``count`` is 0."""
+
+    subsystem: str
+    row: int = 0
+    first: int = 0
+    count: int = 0
 
 
 def lay_out(rows: Sequence[ControllerRow], width: float, height: float, label_px: float) -> MapLayout:
@@ -119,7 +125,7 @@ def lay_out(rows: Sequence[ControllerRow], width: float, height: float, label_px
         label_px: width of the longest controller name.
     """
     entries = list(_entries(rows))
-    columns = max((count for heading, _, _, count in entries if not heading), default=1)
+    columns = max((entry.count for entry in entries), default=1)
     best: tuple[float, MapLayout] | None = None
     for blocks in range(1, min(MAX_BLOCKS, len(entries)) + 1):
         candidate = _place(entries, blocks, columns, width, height, label_px)
@@ -138,20 +144,21 @@ def _entries(rows: Sequence[ControllerRow]) -> Iterator[_Entry]:
     for index, row in enumerate(rows):
         if row.subsystem != subsystem:
             subsystem = row.subsystem
-            yield subsystem, index, 0, 0
+            yield _Entry(subsystem)
         for first in range(0, row.channels, WRAP):
-            yield "", index, first, min(WRAP, row.channels - first)
+            yield _Entry(subsystem, index, first, min(WRAP, row.channels - first))
 
 
 def _split(entries: Sequence[_Entry], blocks: int) -> list[list[_Entry]]:
-    """Entries in blocks of nearly equal length; a heading is never the last of its block."""
+    """Entries in blocks of nearly equal length; each begins with a heading, none ends with one."""
     per_block = math.ceil(len(entries) / blocks)
     out: list[list[_Entry]] = [[]]
     for index, entry in enumerate(entries):
+        is_heading = not entry.count
         full = len(out[-1]) >= per_block
-        lonely_heading = bool(entry[0]) and len(out[-1]) == per_block - 1 and index < len(entries) - 1
+        lonely_heading = is_heading and len(out[-1]) == per_block - 1 and index < len(entries) - 1
         if (full or lonely_heading) and out[-1] and len(out) < blocks:
-            out.append([])
+            out.append([] if is_heading else [_Entry(entry.subsystem)])
         out[-1].append(entry)
     return out
 
@@ -164,7 +171,7 @@ def _place(entries: Sequence[_Entry], blocks: int, columns: int, width: float, h
     cell_width = min(max(block_width - label_px - info_px, columns) / columns, CELL_MAX[0])
     line_height = CELL_MAX[1]
     for block in split:
-        headings = sum(bool(entry[0]) for entry in block)
+        headings = sum(not entry.count for entry in block)
         room = height - NUMBERS_PX - HEADING_PX * headings
         line_height = min(line_height, room / max(len(block) - headings, 1))
     line_height = max(line_height, 1.0)
@@ -175,13 +182,13 @@ def _place(entries: Sequence[_Entry], blocks: int, columns: int, width: float, h
         left = number * (block_width + GAP_PX)
         y = float(NUMBERS_PX)
         numbers.append(Numbers(Rect(left + label_px, 0.0, cell_width * columns, NUMBERS_PX)))
-        for heading, row, first, count in block:
-            if heading:
-                titles.append(Heading(heading, Rect(left, y, block_width, HEADING_PX)))
+        for entry in block:
+            if not entry.count:
+                titles.append(Heading(entry.subsystem, Rect(left, y, block_width, HEADING_PX)))
                 y += HEADING_PX
                 continue
-            cells = Rect(left + label_px, y, cell_width * count, line_height)
+            cells = Rect(left + label_px, y, cell_width * entry.count, line_height)
             info = Rect(left + label_px + cell_width * columns, y, info_px, line_height)
-            lines.append(Line(row, first, count, Rect(left, y, label_px, line_height), cells, info))
+            lines.append(Line(entry.row, entry.first, entry.count, Rect(left, y, label_px, line_height), cells, info))
             y += line_height
     return MapLayout(cell_width, columns, wide, tuple(lines), tuple(titles), tuple(numbers))

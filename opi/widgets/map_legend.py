@@ -31,22 +31,42 @@ _SAMPLES = (
 _GREY = Scale(-1.0, 1.0)
 _SAMPLE_PX = 18
 _GRADIENT_PX = 90
-_HEIGHT_PX = 20
+HEIGHT_PX = 20
 
 
 class MapLegend(QWidget):
-    """The grey scale with its ends and unit, then one sample of each look."""
+    """One sample of each look."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._quantity: Quantity | None = None
-        self._scale: Scale | None = None
-        self._font = QFont(TEXT_FONT)
-        self._font.setPixelSize(TEXT_PX - 1)
 
     def sizeHint(self) -> QSize:
-        return QSize(400, _HEIGHT_PX)
+        return QSize(400, HEIGHT_PX)
+
+    def paintEvent(self, a0: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        font = legend_font()
+        metrics = QFontMetricsF(font)
+        x = 0.0
+        for text, cell in _SAMPLES:
+            draw_cell(painter, QRectF(x, 1, _SAMPLE_PX, HEIGHT_PX - 2), cell, _GREY)
+            painter.setFont(font)
+            x = draw_legend_text(painter, x + _SAMPLE_PX + 3, metrics.horizontalAdvance(text), text) + 9
+        painter.end()
+
+
+class MapScale(QWidget):
+    """The grey scale with its ends and unit."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self._quantity: Quantity | None = None
+        self._scale: Scale | None = None
+
+    def sizeHint(self) -> QSize:
+        return QSize(_GRADIENT_PX + 120, HEIGHT_PX)
 
     def show_scale(self, quantity: Quantity | None, scale: Scale | None) -> None:
         """Show the scale in use; without a quantity or a scale there is none."""
@@ -55,30 +75,32 @@ class MapLegend(QWidget):
         self.update()
 
     def paintEvent(self, a0: QPaintEvent | None) -> None:
-        painter = QPainter(self)
-        painter.setFont(self._font)
-        metrics = QFontMetricsF(self._font)
-        x = self._paint_scale(painter, metrics) if self._quantity is not None and self._scale is not None else 0.0
-        for text, cell in _SAMPLES:
-            width = metrics.horizontalAdvance(text)
-            draw_cell(painter, QRectF(x, 1, _SAMPLE_PX, _HEIGHT_PX - 2), cell, _GREY)
-            painter.setFont(self._font)
-            x = self._text(painter, x + _SAMPLE_PX + 3, width, text) + 9
-        painter.end()
-
-    def _paint_scale(self, painter: QPainter, metrics: QFontMetricsF) -> float:
         if self._quantity is None or self._scale is None:
-            return 0.0
+            return
+        painter = QPainter(self)
+        font = legend_font()
+        painter.setFont(font)
+        metrics = QFontMetricsF(font)
         low, high = f"{self._scale.low:g}", f"{self._scale.high:g} {self._quantity.unit}"
-        x = self._text(painter, 0, metrics.horizontalAdvance(low), low) + 4
-        bar = QRectF(x, 4, _GRADIENT_PX, _HEIGHT_PX - 8)
+        x = draw_legend_text(painter, 0, metrics.horizontalAdvance(low), low) + 4
+        bar = QRectF(x, 4, _GRADIENT_PX, HEIGHT_PX - 8)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         gradient.setColorAt(0, QColor(PALETTE.cell_low))
         gradient.setColorAt(1, QColor(PALETTE.cell_high))
         painter.fillRect(bar, gradient)
-        return self._text(painter, bar.right() + 4, metrics.horizontalAdvance(high), high) + 16
+        draw_legend_text(painter, bar.right() + 4, metrics.horizontalAdvance(high), high)
+        painter.end()
 
-    def _text(self, painter: QPainter, x: float, width: float, text: str) -> float:
-        painter.setPen(QColor(PALETTE.text_soft))
-        painter.drawText(QRectF(x, 0, width + 2, _HEIGHT_PX), Qt.AlignmentFlag.AlignVCenter, text)
-        return x + width
+
+def legend_font() -> QFont:
+    """Font of legends."""
+    font = QFont(TEXT_FONT)
+    font.setPixelSize(TEXT_PX - 1)
+    return font
+
+
+def draw_legend_text(painter: QPainter, x: float, width: float, text: str) -> float:
+    """Draw ``text`` at ``x``; returns where it ends."""
+    painter.setPen(QColor(PALETTE.text_soft))
+    painter.drawText(QRectF(x, 0, width + 2, HEIGHT_PX), Qt.AlignmentFlag.AlignVCenter, text)
+    return x + width

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sipmdcs.controllers import controller_type
-from sipmdcs.epicsdb import Record, format_records, load_template
+from sipmdcs.epicsdb import Record, format_records, load_substitutions, load_template
 from sipmdcs.site import Site, packaged_templates
 
 
@@ -35,10 +35,18 @@ def controller_records(site: Site, controller: str) -> list[Record]:
     return records
 
 
-def service_records(site: Site, service: str, template: str = "service.template") -> list[Record]:
-    """Service PVs of one process."""
+def service_records(site: Site, service: str) -> list[Record]:
+    """Service PVs of one process; those of the alarm service with the tree's nodes of every channel."""
+    templates = packaged_templates()
+    kind = "alarms" if service == "alarms" else "ioc"
     macros = {"S": site.service_prefix(service), "NAME": service, "DET": site.file.prefix, "SCAN": "Passive"}
-    return load_template(packaged_templates() / template, macros)
+    records = load_substitutions(templates / f"{kind}.substitutions", (templates,), macros)
+    if service == "alarms":
+        for controller, entry in site.file.controllers.items():
+            for number in range(1, controller_type(entry.driver).channels + 1):
+                node = f"{site.file.prefix}:ALARM:{entry.subsystem}:{controller}:CH{number:02d}"
+                records += load_template(templates / "alarm_node.template", {"P": node, "SCAN": "Passive"})
+    return records
 
 
 def write_database(records: Iterable[Record], path: Path) -> None:
