@@ -147,12 +147,8 @@ class Catalogue:
         with self.reading() as db:
             return dict(db.execute("SELECT id, newest_ns FROM pv"))
 
-    def describe(self, number: int, metadata: Mapping[str, str], type: TypeSpan) -> None:  # noqa: A002 - as in TypeSpan
-        """Note what a PV says about itself; a type that differs from the present one begins a new span."""
-        self.describe_all([(number, metadata, type)])
-
-    def describe_all(self, entries: Sequence[tuple[int, Mapping[str, str], TypeSpan]]) -> None:
-        """``describe`` for many PVs in one transaction."""
+    def describe(self, entries: Sequence[tuple[int, Mapping[str, str], TypeSpan]]) -> None:
+        """Note what PVs, by number, say about themselves; a type that differs from the present one begins a new span."""
         with self.writing() as db:
             for number, metadata, span in entries:
                 db.execute("UPDATE pv SET metadata = ? WHERE id = ?", (json.dumps(dict(metadata)), number))
@@ -167,6 +163,11 @@ class Catalogue:
         """Every PV that was ever archived, by name."""
         with self.reading() as db:
             return self._pvs(db, "", ())
+
+    def names(self) -> list[str]:
+        """Names of all PVs that were ever archived, sorted."""
+        with self.reading() as db:
+            return [name for (name,) in db.execute("SELECT name FROM pv ORDER BY name")]
 
     def pv(self, name: str) -> ArchivedPv | None:
         """One PV, ``None`` if it was never archived."""

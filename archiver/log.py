@@ -130,17 +130,17 @@ class Log:
         """Seconds since the disk last confirmed what was written; what came later may be lost if the machine dies."""
         return self._clock.monotonic() - self._synced_at
 
-    def append(self, new: Rows) -> int:
+    def append(self, new: Rows) -> bool:
         """Take rows in memory.
 
         Returns:
-            How many of them were lost because the disk has refused to write for too long: all or none.
+            Whether they were taken: not if the disk has refused to write for so long that memory is used up.
         """
         assert self._segment is not None  # noqa: S101 - start() comes first
         if self.pending + len(new.rows) > self._limits.pending_rows:
-            return len(new.rows)
+            return False
         self._segment.append(new)
-        return 0
+        return True
 
     def write(self) -> None:
         """Write what is in memory only, force it to the disk if that is due, and seal the segment if it is full.

@@ -47,7 +47,8 @@ class Sampler:
         for index in np.flatnonzero(scanned & (rows["kind"] == int(Kind.DISCONNECTED))).tolist():
             same = pv[to_hold] == pv[index]
             self._hold(pv, rows, to_hold[same & (to_hold < index)], payloads)
-            parts.append(self._release(np.flatnonzero(self._held & (np.arange(len(self._held)) == pv[index])), out))
+            if self._held[pv[index]]:
+                parts.append(self._release(pv[index : index + 1].astype(np.intp), out))
             to_hold = to_hold[~same | (to_hold > index)]
         self._hold(pv, rows, to_hold, payloads)
         due = np.flatnonzero(self._held & (now_ns >= self._due_ns))

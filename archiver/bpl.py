@@ -1,0 +1,149 @@
+"""``/retrieval/bpl`` and ``/mgmt/bpl``: what is archived and how it does, as the Archiver Appliance tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from archiver import pv_report, requests
+from archiver.catalogue import ArchivedPv
+from archiver.errors import BadQuery, NothingFound
+from archiver.names import DEFAULT_LIMIT, matching
+from archiver.operators import plain_name
+from archiver.replies import json_reply
+from archiver.served import Served
+from sipmdcs import __version__
+from sipmdcs.clock import NS
+
+
+class Bpl:
+    """Handlers about PVs and the appliance."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._started_ns = served.clock.time_ns()
+
+    def routes(self) -> list[Route]:
+        """Where the handlers answer."""
+        get: Mapping[str, Callable[[Request], Response]] = {
+            "/retrieval/ping": self.ping,
+            "/retrieval/bpl/getVersion": self.version,
+            "/retrieval/bpl/getMatchingPVs": self.matching_pvs,
+            "/retrieval/bpl/searchForPVsRegex": self.search,
+            "/retrieval/bpl/getMetadata": self.metadata,
+            "/retrieval/bpl/areWeArchivingPV": self.is_archived,
+            "/mgmt/bpl/getAllPVs": self.matching_pvs,
+            "/mgmt/bpl/getPVTypeInfo": self.type_info,
+            "/mgmt/bpl/getApplianceInfo": self.appliance,
+            "/mgmt/bpl/getAppliancesInCluster": self.appliances,
+            "/mgmt/bpl/getVersions": self.versions,
+            "/mgmt/bpl/getInstanceMetrics": self.metrics,
+        }
+        return [
+            *(Route(path, handler, methods=["GET"]) for path, handler in get.items()),
+            Route("/mgmt/bpl/getPVStatus", self.status, methods=["GET", "POST"]),
+            Route("/mgmt/bpl/compactLog", self.compact, methods=["POST"]),
+        ]
+
+    def ping(self, request: Request) -> Response:
+        """That we are here."""
+        return PlainTextResponse("pong\n")
+
+    def version(self, request: Request) -> Response:
+        """Version of the retrieval part."""
+        return json_reply({"retrieval_version": f"sipmdcs {__version__}"})
+
+    def versions(self, request: Request) -> Response:
+        """Version of each part, all of them one program here."""
+        return json_reply({f"{part}_version": f"sipmdcs {__version__}" for part in ("mgmt", "engine", "etl", "retrieval")})
+
+    def matching_pvs(self, request: Request) -> Response:
+        """Names that match a glob or a regular expression, 500 unless more are asked for."""
+        parameters = request.query_params
+        return json_reply(matching(self._names(), parameters, requests.limit(parameters, DEFAULT_LIMIT)))
+
+    def search(self, request: Request) -> Response:
+        """Names that match a regular expression, one a line."""
+        if "regex" not in request.query_params:
+            raise BadQuery("expected regex=")
+        found = matching(self._names(), {"regex": request.query_params["regex"]}, -1)
+        return PlainTextResponse("".join(f"{name}\n" for name in found))
+
+    def metadata(self, request: Request) -> Response:
+        """What a PV says about itself."""
+        pv = self._pv(request)
+        return json_reply({"pvName": pv.name, "DBRType": pv_report.type_name(pv), **pv.metadata})
+
+    def is_archived(self, request: Request) -> Response:
+        """Whether a PV is archived now."""
+        pv = self._served.catalogue.pv(plain_name(request.query_params.get("pv", "")))
+        return json_reply({"status": str(pv is not None and pv.active).lower()})
+
+    def type_info(self, request: Request) -> Response:
+        """How a PV is archived."""
+        pv = self._pv(request)
+        up_s = (self._served.clock.time_ns() - self._started_ns) / NS
+        return json_reply(pv_report.type_info(pv, self._served.activity(pv.name), up_s))
+
+    async def status(self, request: Request) -> Response:
+        """How PVs do: names or globs, comma separated or in the body."""
+        posted = await requests.posted_names(request) if request.method == "POST" else []
+        wanted = posted or [name for name in request.query_params.get("pv", "*").split(",") if name.strip()]
+        return json_reply(await run_in_threadpool(self._statuses, wanted))
+
+    def _statuses(self, wanted: list[str]) -> list[dict[str, str]]:
+        known = {pv.name: pv for pv in self._served.catalogue.pvs()}
+        found: dict[str, dict[str, str]] = {}
+        for text in wanted:
+            name = plain_name(text)
+            names = matching(known, {"pv": name}, -1) if any(char in name for char in "*?[") else [name]
+            for each in names:
+                pv = known.get(each)
+                found[each] = pv_report.status(pv, self._served.activity(each)) if pv else pv_report.not_archived(each)
+        return list(found.values())
+
+    def appliance(self, request: Request) -> Response:
+        """Where the parts answer, all of them here."""
+        return json_reply(_appliance(request))
+
+    def appliances(self, request: Request) -> Response:
+        """The one appliance of this cluster."""
+        return json_reply([_appliance(request)])
+
+    def metrics(self, request: Request) -> Response:
+        """Key figures of this service, as texts."""
+        figures = {key: str(value) for key, value in self._served.figures().items()}
+        return json_reply([{"instance": pv_report.APPLIANCE, **figures}])
+
+    def compact(self, request: Request) -> Response:
+        """Have the log compacted now; our own addition."""
+        self._served.compact()
+        return json_reply({"status": "ok"})
+
+    def _names(self) -> list[str]:
+        return self._served.catalogue.names()
+
+    def _pv(self, request: Request) -> ArchivedPv:
+        name = plain_name(request.query_params.get("pv", ""))
+        pv = self._served.catalogue.pv(name)
+        if pv is None:
+            raise NothingFound(f"{name}: is not archived")
+        return pv
+
+
+def _appliance(request: Request) -> dict[str, str]:
+    base = str(request.base_url).rstrip("/")
+    return {
+        "identity": pv_report.APPLIANCE,
+        "mgmtURL": f"{base}/mgmt/bpl",
+        "engineURL": f"{base}/engine/bpl",
+        "etlURL": f"{base}/etl/bpl",
+        "retrievalURL": f"{base}/retrieval/bpl",
+        "dataRetrievalURL": f"{base}/retrieval",
+        "clusterInetPort": "",
+        "version": __version__,
+    }

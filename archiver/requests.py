@@ -1,0 +1,113 @@
+"""What clients ask over HTTP, as values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+
+from archiver.bins import Interval
+from archiver.errors import BadQuery
+from archiver.moment import parse_iso
+from archiver.operators import Processing, parse_operator, parse_pv, plain_name
+from sipmdcs.clock import NS
+
+MAX_PVS = 2000
+"""PVs in one request."""
+
+
+def pv_list(texts: Sequence[str], operator: str | None) -> list[tuple[str, Processing]]:
+    """PVs and what to do with each.
+
+    Args:
+        texts: PV names, plain or in an operator.
+        operator: of parameter ``pp``, for all that are plain.
+
+    Raises:
+        BadQuery: there is none, there are too many, or one makes no sense.
+    """
+    if not texts:
+        raise BadQuery("no PV is named; expected pv=NAME")
+    if len(texts) > MAX_PVS:
+        raise BadQuery(f"{len(texts):,} PVs in one request, the limit is {MAX_PVS:,}")
+    found = [parse_pv(text) for text in texts]
+    if operator:
+        processing = parse_operator(operator)
+        found = [(name, processing if given == Processing() else given) for name, given in found]
+    return found
+
+
+def interval(parameters: Mapping[str, str], now_ns: int) -> Interval:
+    """From and to; ``to`` is in an hour if left out, ``from`` a day before ``to``.
+
+    Raises:
+        BadQuery: one is no time, or they are in the wrong order.
+    """
+    if "timeranges" in parameters:
+        raise BadQuery("timeranges: several intervals in one request are not served; expected from and to")
+    to_ns = moment(parameters, "to", now_ns + 3600 * NS)
+    from_ns = moment(parameters, "from", to_ns - 86_400 * NS)
+    if to_ns < from_ns:
+        raise BadQuery(f"to ({parameters.get('to')}) is before from ({parameters.get('from')})")
+    return Interval(from_ns, to_ns)
+
+
+def moment(parameters: Mapping[str, str], key: str, default_ns: int) -> int:
+    """A time among the parameters.
+
+    Raises:
+        BadQuery: it is none.
+    """
+    if key not in parameters:
+        return default_ns
+    try:
+        return parse_iso(parameters[key])
+    except ValueError as err:
+        raise BadQuery(f"{key}: {err}") from err
+
+
+def limit(parameters: Mapping[str, str], default: int) -> int:
+    """How many names are wanted; -1 for all.
+
+    Raises:
+        BadQuery: it is no number.
+    """
+    text = parameters.get("limit", str(default))
+    try:
+        return int(text)
+    except ValueError as err:
+        raise BadQuery(f"limit: {text!r} is no whole number") from err
+
+
+async def posted_names(request: Request) -> list[str]:
+    """PV names in the body of a POST: a JSON array, lines of text, or the form ``pv=a,b``; those of the URL as well.
+
+    Raises:
+        BadQuery: the body is none of these.
+    """
+    names = [name for text in request.query_params.getlist("pv") for name in text.split(",")]
+    content = request.headers.get("content-type", "").partition(";")[0]
+    try:
+        body = (await request.body()).decode()
+    except UnicodeDecodeError as err:
+        raise BadQuery("the body is not UTF-8") from err
+    if content == "application/x-www-form-urlencoded":
+        names += [name for text in parse_qs(body).get("pv", []) for name in text.split(",")]
+    elif content == "application/json" or body.lstrip()[:1] == "[":
+        names += _json_names(body)
+    else:
+        names += body.splitlines()
+    return [plain_name(name) for name in names if name.strip()]
+
+
+def _json_names(body: str) -> list[str]:
+    try:
+        found = json.loads(body or "[]")
+    except ValueError as err:
+        raise BadQuery(f"the body is not JSON: {err}") from err
+    names = [item.get("pv") if isinstance(item, dict) else item for item in (found if isinstance(found, list) else [None])]
+    if any(not isinstance(name, str) for name in names):
+        raise BadQuery('the body is not a JSON array of names or of {"pv": name}')
+    return [str(name) for name in names]

@@ -1,0 +1,109 @@
+"""``/retrieval/data``: samples over HTTP, as the Archiver Appliance serves them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from archiver import requests
+from archiver.bins import Interval
+from archiver.errors import BadQuery, NothingFound
+from archiver.formats import FORMATS, Format
+from archiver.operators import Processing
+from archiver.query import Answer, Budget, ask
+from archiver.served import Served
+from archiver.value_text import value_texts
+from sipmdcs.clock import NS
+
+
+class Retrieval:
+    """Handlers of ``/retrieval/data``."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    def routes(self) -> list[Route]:
+        """Where the handlers answer."""
+        return [
+            Route("/retrieval/data/getData.{extension}", self.one, methods=["GET"]),
+            Route("/retrieval/data/getDataForPVs.{extension}", self.several, methods=["GET", "POST"]),
+            Route("/retrieval/data/getDataAtTime", self.at_time, methods=["GET", "POST"]),
+        ]
+
+    async def one(self, request: Request) -> Response:
+        """``getData.json?pv=&from=&to=``: samples of one PV; 404 where there is none."""
+        names = request.query_params.getlist("pv")
+        if len(names) > 1:
+            raise BadQuery(f"{len(names)} PVs, expected one; getDataForPVs takes several")
+        return await self._data(request, names)
+
+    async def several(self, request: Request) -> Response:
+        """As ``getData`` for several PVs; one that is not archived fails the whole request, as it does there."""
+        posted = await requests.posted_names(request) if request.method == "POST" else []
+        names = posted or request.query_params.getlist("pv")
+        return await self._data(request, names)
+
+    async def _data(self, request: Request, names: Sequence[str]) -> Response:
+        parameters = request.query_params
+        form = _format(request.path_params["extension"], len(names))
+        wanted = requests.pv_list(names, parameters.get("pp"))
+        interval = requests.interval(parameters, self._served.clock.time_ns())
+        answers = await run_in_threadpool(self._ask, wanted, interval)
+        all_metadata = parameters.get("fetchLatestMetadata") == "true"
+        return StreamingResponse(form.write(answers, all_metadata), media_type=form.media_type)
+
+    def _ask(self, wanted: Sequence[tuple[str, Processing]], interval: Interval) -> list[Answer]:
+        served = self._served
+        left = served.budget
+        answers: list[Answer] = []
+        for name, processing in wanted:
+            answer = ask(served.catalogue, served.reader, name, processing, interval, left)
+            answers.append(answer)
+            left = Budget(left.read, max(left.answer - len(answer.samples), 0))
+        if not any(len(answer.samples) for answer in answers):
+            raise NothingFound(f"{', '.join(name for name, _ in wanted)}: no sample up to then")
+        return answers
+
+    async def at_time(self, request: Request) -> Response:
+        """``getDataAtTime?at=``: of each PV named in the body the newest sample at or before that time."""
+        names = await requests.posted_names(request)
+        if len(names) > requests.MAX_PVS:
+            raise BadQuery(f"{len(names):,} PVs in one request, the limit is {requests.MAX_PVS:,}")
+        at_ns = requests.moment(request.query_params, "at", self._served.clock.time_ns())
+        return StreamingResponse(await run_in_threadpool(self._at, names, at_ns), media_type="application/json")
+
+    def _at(self, names: Sequence[str], at_ns: int) -> Iterator[str]:
+        parts: list[str] = []
+        for name in dict.fromkeys(names):
+            try:
+                answer = ask(
+                    self._served.catalogue, self._served.reader, name, Processing(), Interval(at_ns, at_ns), Budget(10, 10)
+                )
+            except NothingFound:
+                continue
+            if len(answer.samples) and answer.samples.time_ns[0] <= at_ns:
+                parts.append(_at_one(name, answer))
+        return iter(["{" + ", ".join(parts) + "}"])
+
+
+def _at_one(name: str, answer: Answer) -> str:
+    samples = answer.samples
+    secs, nanos = divmod(int(samples.time_ns[0]), NS)
+    return (
+        f'{json.dumps(name)}: {{"secs": {secs}, "nanos": {nanos}, "severity": {samples.severity[0]},'
+        f' "status": {samples.status[0]}, "val": {value_texts(samples, answer.type)[0]}}}'
+    )
+
+
+def _format(extension: str, count: int) -> Format:
+    form = FORMATS.get(extension)
+    if form is None:
+        raise BadQuery(f"format {extension!r}: expected one of {', '.join(FORMATS)}")
+    if count > 1 and not form.several:
+        raise BadQuery(f"format {extension} holds one PV, {count} are named")
+    return form
