@@ -73,18 +73,24 @@ class SerialLine:
         except OSError as err:
             raise WireError(f"{command}: line is dead") from err
         deadline = time.monotonic() + (STORE_S if command is Command.SET_COMPENSATION else REPLY_S)
-        flaw = "no reply"
-        while (remaining := deadline - time.monotonic()) > 0:
-            for found in self._scan(self._receive(command, remaining)):
-                if isinstance(found, BadFrame):
-                    flaw = found.flaw.value
-                elif _answers(found, command):
+        flaw = ""
+        garbage = 0
+        while not flaw and (remaining := deadline - time.monotonic()) > 0:
+            scan = scan_frames(self._rest + self._receive(command, remaining))
+            self._rest = scan.rest
+            garbage += scan.skipped
+            for found in scan.found:
+                if isinstance(found, Frame) and _answers(found, command):
+                    self._note_garbage(garbage)
                     return found.text
-                else:
-                    flaw = f"answered by {found.text[:3]}"
-            if flaw != "no reply":
-                break
+                flaw = found.flaw.value if isinstance(found, BadFrame) else f"answered by {found.text[:3]}"
+        if not flaw:
+            flaw = f"{garbage} bytes of garbage" if garbage else "cut short" if self._rest else "no reply"
         raise WireError(f"{command}: {flaw}")
+
+    def _note_garbage(self, count: int) -> None:
+        if count:
+            self.flaws.append(f"{count} bytes of garbage skipped")
 
     def _receive(self, command: Command, timeout: float) -> bytes:
         self._line.timeout = timeout
@@ -93,13 +99,6 @@ class SerialLine:
             return first + self._line.read(self._line.in_waiting) if first else b""
         except OSError as err:
             raise WireError(f"{command}: line is dead") from err
-
-    def _scan(self, data: bytes) -> tuple[Frame | BadFrame, ...]:
-        scan = scan_frames(self._rest + data)
-        self._rest = scan.rest
-        if scan.skipped:
-            self.flaws.append(f"{scan.skipped} bytes of garbage skipped")
-        return scan.found
 
     def _drop_stale(self) -> None:
         """Throw away what came late, so that the next frame is the answer to the next request."""

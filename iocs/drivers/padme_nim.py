@@ -158,6 +158,7 @@ class PadmeNimDriver:
         if self._settings(0, "INTERLOCK"):
             raise DeviceRefused("interlock is active")
         wanted = frozenset(channel for channel in _ALL if self._settings(channel, "ENABLE"))
+        self._command(console.set_slew_rate(self._slew_rate()))
         self._switch_cards(_ALL - wanted, on=False)
         self._command(console.switch_hv(on=True))
         self._tell_hv(True)
