@@ -91,8 +91,8 @@ def _paragraph(notice: Notice, desk: Desk) -> str:
         lines.append(f"Value  {notice.value or 'none'}, {notice.message}{f' ({limit})' if limit else ''}")
         lines.append(f"Since  {when(notice.pv_time_ns)}")
         guidance = desk.tree.guidance(leaf) if notice.pv in desk.tree.leaves else []
-        for text in guidance:
-            lines += ["", "What to do", indent(text, "  ")]
+        if guidance:
+            lines += ["", "What to do", indent("\n".join(guidance), "  ")]
         lines += ["", "Acknowledge", f"  {_acknowledge_command([notice.pv], desk)}"]
     else:
         by = f" by {notice.user}" if notice.user else ""

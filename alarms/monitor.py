@@ -45,8 +45,6 @@ class Monitor:
         )
         self.disconnected = set(names)
         """PVs that are not there now, reported or not."""
-        self.connected_anew: set[str] = set()
-        """PVs that came since this was last cleared; what they say about themselves may have changed."""
 
     def read(self, batch: Batch) -> Iterator[Report]:
         """What the PVs report in a batch, in order."""
@@ -66,7 +64,6 @@ class Monitor:
                 self._deadline[pv] = (self._clock.monotonic() + self._grace_s, None)
             elif kind == Kind.CONNECTED:
                 self.disconnected.discard(pv)
-                self.connected_anew.add(pv)
             else:
                 text = value_text(batch.data(index), Kind(kind), self._metadata.get(pv))
                 level = from_severity(Severity(min(severity, Severity.INVALID)))

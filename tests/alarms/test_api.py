@@ -1,0 +1,91 @@
+import httpx
+import pytest
+
+from alarms.api import Api
+from alarms.notifyfile import NotifyFile
+from alarms.tree import Leaf, grow
+from sipmdcs.clock import ManualClock
+from tests.alarms.shop import NOTIFY, Shop
+
+A, B = "DET:V:A", "DET:V:B"
+TREE = grow([Leaf(A, ("V",), "Current", guidance="Off!"), Leaf(B, ("W",))], {})
+
+
+@pytest.fixture
+async def shop(tmp_path):
+    shop = Shop(tmp_path, TREE, ManualClock())
+    await shop.handler.start()
+    yield shop
+    shop.store.close()
+
+
+@pytest.fixture
+async def client(shop):
+    api = Api(shop.handler, shop.store, shop.outbox, NotifyFile.model_validate(NOTIFY))
+    transport = httpx.ASGITransport(api.application())
+    async with httpx.AsyncClient(transport=transport, base_url="http://alarms") as client:
+        yield client
+
+
+async def test_lists_and_tree(shop, client):
+    await shop.report(A, "MAJOR", "HIHI")
+    await shop.report(B, "MINOR")
+    assert [row["pv"] for row in (await client.get("/active")).json()] == [A, B]
+    assert [row["pv"] for row in (await client.get("/active", params={"path": "W"})).json()] == [B]
+    done = await client.post("/acknowledge", json={"select": ["V"], "user": "ada", "comment": "seen"})
+    assert [row["severity"] for row in done.json()["changed"]] == ["MAJOR_ACK"]
+    acknowledged = (await client.get("/acknowledged")).json()
+    assert acknowledged[0]["acknowledged"]["user"] == "ada"
+    tree = (await client.get("/tree")).json()
+    assert {node["path"]: node["severity"] for node in tree["nodes"]} == {"/": "MINOR", "V": "MAJOR_ACK", "W": "MINOR"}
+    assert tree["nodes"][0]["state_pv"] == "DET:ALARM:STATE"
+    one = (await client.get(f"/pv/{A}")).json()
+    assert (one["message"], one["guidance"], one["configuration"]["latching"]) == ("HIHI", ["Off!"], True)
+    done = await client.post("/unacknowledge", json={"select": [A], "user": "ada"})
+    assert done.json()["changed"][0]["severity"] == "MAJOR"
+    events = [row["event"] for row in (await client.get("/history", params={"pv": A})).json()]
+    assert events == ["unacknowledge", "acknowledge", "update"]
+
+
+async def test_history_since(shop, client):
+    await shop.report(A, "MAJOR")
+    shop.clock.advance(10)
+    await shop.report(A, "INVALID")
+    rows = (await client.get("/history", params={"since": "2026-01-01T00:00:05Z"})).json()
+    assert [row["severity"] for row in rows] == ["INVALID"]
+    assert rows[0]["time"] == "2026-01-01T00:00:10.000000Z"
+
+
+async def test_test_page(shop, client):
+    number = (await client.post("/test-page", json={"receiver": "shift", "user": "ada"})).json()["notice"]
+    assert shop.queued("shift") == [("test", "test")]
+    assert (await client.get(f"/notice/{number}")).json() == {"page": None}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "complaint"),
+    [
+        ("GET", "/pv/DET:NO", None, 404, "DET:NO is not in the alarm tree"),
+        ("GET", "/active?path=NO", None, 404, "NO is no path in the alarm tree"),
+        ("GET", "/history?since=2026-01-01", None, 400, "since: '2026-01-01' is no time"),
+        ("GET", "/history?limit=0", None, 400, "limit: '0' is not between 1 and 10000"),
+        ("POST", "/acknowledge", '{"select": ["NO"], "user": "ada"}', 400, "'NO' is no path"),
+        ("POST", "/acknowledge", '{"select": ["V"]}', 400, "user: field required"),
+        ("POST", "/acknowledge", '{"select": [], "user": "ada"}', 400, "select: list should have at least 1 item"),
+        ("POST", "/acknowledge", '{"select": ["V"], "user": ""}', 400, "user is empty"),
+        ("POST", "/acknowledge", "{", 400, "body is not JSON"),
+        ("POST", "/test-page", '{"receiver": "x", "user": "ada"}', 404, "receiver x is not in notify.yaml"),
+    ],
+)
+async def test_wrong_use_is_told_in_one_line(client, method, path, body, status, complaint):
+    reply = await client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+    assert reply.status_code == status
+    assert complaint in reply.json()["error"]
+
+
+async def test_a_web_page_cannot_acknowledge(shop, client):
+    await shop.report(A, "MAJOR")
+    body = '{"select": ["V"], "user": "ada"}'
+    reply = await client.post("/acknowledge", content=body, headers={"Content-Type": "text/plain"})
+    assert reply.status_code == 400
+    assert shop.level(A) == "MAJOR"

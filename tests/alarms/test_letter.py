@@ -1,0 +1,107 @@
+import pytest
+
+from alarms.incident import Kind
+from alarms.letter import Desk, write_letter
+from alarms.level import Level
+from alarms.paging import Notice
+from alarms.tree import Leaf, Node, grow
+from sipmdcs.clock import NS
+
+T0 = 1_795_262_523 * NS
+"""2026-11-21 12:02:03 UTC."""
+
+TREE = grow(
+    [
+        Leaf(
+            f"DET:VETO:HV{n // 16:02d}:CH{n % 16:02d}:CURRENT_RBV",
+            ("VETO", f"HV{n // 16:02d}"),
+            "SiPM current",
+            guidance="Off!",
+        )
+        for n in range(64)
+    ],
+    {("VETO",): Node(("VETO",), "The veto", "Call the expert.")},
+)
+PVS = list(TREE.leaves)
+DESK = Desk("Veto", ("sipmdcs", "--site", "/srv/my veto"), TREE, limits={PVS[0]: "limit 20.00 uA"})
+
+
+def notice(pv=PVS[0], kind=Kind.ALARM, level=Level.MAJOR, user="", comment="", seconds=0):
+    return Notice(1, "ada", pv, kind, level, "HIHI", "25.00 uA", T0 + seconds * NS, user, comment, T0 + 60 * NS, T0)
+
+
+def test_alarm_says_what_where_how_much_since_when_and_what_to_do():
+    letter = write_letter([notice()], DESK)
+    assert letter.subject == "MAJOR: VETO/HV00 CURRENT_RBV 25.00 uA [Veto]"
+    assert (
+        letter.body
+        == """\
+MAJOR: SiPM current
+
+PV     DET:VETO:HV00:CH00:CURRENT_RBV
+Place  VETO/HV00
+Value  25.00 uA, HIHI (limit 20.00 uA)
+Since  2026-11-21 12:02:03 UTC
+
+What to do
+  Off!
+  Call the expert.
+
+Acknowledge
+  sipmdcs --site '/srv/my veto' alarm ack DET:VETO:HV00:CH00:CURRENT_RBV --comment WHY
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        (Kind.WORSE, "now INVALID: VETO/HV00 CURRENT_RBV 25.00 uA [Veto]"),
+        (Kind.REMINDER, "still INVALID: VETO/HV00 CURRENT_RBV 25.00 uA [Veto]"),
+        (Kind.CLEARED, "cleared: VETO/HV00 CURRENT_RBV [Veto]"),
+        (Kind.ACKNOWLEDGED, "acknowledged: VETO/HV00 CURRENT_RBV [Veto]"),
+        (Kind.DISABLED, "disabled: VETO/HV00 CURRENT_RBV [Veto]"),
+        (Kind.TEST, "test page [Veto]"),
+    ],
+)
+def test_subject_fits_a_phone(kind, subject):
+    letter = write_letter([notice(kind=kind, level=Level.INVALID)], DESK)
+    assert letter.subject == subject
+    assert len(letter.subject) < 70
+
+
+def test_follow_up_says_who_and_why():
+    body = write_letter([notice(kind=Kind.ACKNOWLEDGED, user="ada", comment="light leak")], DESK).body
+    assert "When   2026-11-21 12:03:03 UTC by ada" in body
+    assert "Said   light leak" in body
+
+
+def test_few_alarms_are_told_in_full():
+    letter = write_letter([notice(pv) for pv in PVS[:5]], DESK)
+    assert letter.subject == "MAJOR: VETO/HV00 CURRENT_RBV 25.00 uA +4 more [Veto]"
+    assert not letter.summary
+    assert letter.body.count("Acknowledge") == 5
+
+
+def test_many_alarms_are_a_summary():
+    letter = write_letter([notice(pv, seconds=n) for n, pv in enumerate(PVS)], DESK)
+    assert letter.summary
+    assert letter.subject == "MAJOR: 64 alarms in VETO [Veto]"
+    assert "64 alarms: 64 MAJOR" in letter.body
+    assert "within 63 s" in letter.body
+    assert "   16  VETO/HV03" in letter.body
+    assert "and 44 more" in letter.body
+    assert "alarm ack VETO --comment WHY" in letter.body
+    assert len(letter.body.splitlines()) < 60
+
+
+def test_summary_of_alarms_and_ends():
+    notices = [notice(pv) for pv in PVS[:4]] + [notice(pv, Kind.CLEARED) for pv in PVS[4:9]]
+    body = write_letter(notices, DESK).body
+    assert "4 alarms: 4 MAJOR" in body
+    assert "5 alarms ended: 5 cleared" in body
+
+
+def test_pv_that_left_the_tree():
+    letter = write_letter([notice("DET:GONE")], DESK)
+    assert "DET:GONE" in letter.subject

@@ -1,0 +1,96 @@
+import pytest
+
+from alarms.level import Level
+from alarms.monitor import Monitor
+from alarms.values import MetadataCache
+from sipmdcs.channels import Mask
+from sipmdcs.channels_fake import FakeChannels
+from sipmdcs.clock import ManualClock
+from sipmdcs.severity import Severity, Status
+
+NAMES = ["A:CURRENT_RBV", "A:STATE", "A:NAME", "A:NEVER"]
+
+
+@pytest.fixture
+def world():
+    clock = ManualClock()
+    channels = FakeChannels(clock)
+    channels.add("A:CURRENT_RBV", 12.345, units="uA", precision=2)
+    channels.add("A:STATE", 1, labels=("OFF", "ON"))
+    channels.add("A:NAME", "two\nlines")
+    return clock, channels
+
+
+@pytest.fixture
+def watch(world):
+    clock, channels = world
+    cache = MetadataCache(channels)
+    cache.refresh(NAMES, 1.0)
+    monitor = Monitor(NAMES, cache, clock, grace_s=5, connect_timeout_s=30)
+    with channels.capture(NAMES, mask=Mask.ALARM) as capture:
+        yield lambda: {pv: (state.level.name, state.message, state.value) for pv, state in
+                       [*monitor.read(capture.drain()), *monitor.overdue()]}  # fmt: skip
+
+
+def test_first_reports_carry_value_unit_and_label(watch):
+    assert watch() == {
+        "A:CURRENT_RBV": ("OK", "OK", "12.35 uA"),
+        "A:STATE": ("OK", "OK", "ON"),
+        "A:NAME": ("OK", "OK", "two lines"),
+    }
+
+
+def test_severity_and_status(world, watch):
+    _, channels = world
+    watch()
+    channels.set("A:CURRENT_RBV", 30.0, severity=Severity.MAJOR, status=Status.HIHI)
+    channels.set("A:STATE", 7, severity=Severity.INVALID, status=Status.COMM)
+    assert watch() == {"A:CURRENT_RBV": ("MAJOR", "HIHI", "30.00 uA"), "A:STATE": ("INVALID", "COMM", "7")}
+
+
+def test_never_connected(world, watch):
+    clock, _ = world
+    watch()
+    clock.advance(29)
+    assert watch() == {}
+    clock.advance(1)
+    assert watch() == {"A:NEVER": (Level.UNDEFINED.name, "Disconnected", "")}
+    clock.advance(100)
+    assert watch() == {}
+
+
+def test_gone_for_less_than_the_grace(world, watch):
+    clock, channels = world
+    watch()
+    channels.disconnect("A:STATE")
+    clock.advance(4)
+    assert watch() == {}
+    channels.connect("A:STATE")
+    assert watch() == {"A:STATE": ("OK", "OK", "ON")}
+    clock.advance(20)
+    assert watch() == {}
+
+
+def test_gone_for_longer(world, watch):
+    clock, channels = world
+    watch()
+    channels.disconnect("A:STATE")
+    watch()
+    clock.advance(5)
+    assert watch() == {"A:STATE": ("UNDEFINED", "Disconnected", "")}
+
+
+def test_record_that_was_never_processed_has_the_grace_time(world, watch):
+    clock, channels = world
+    watch()
+    channels.disconnect("A:STATE")
+    channels.set("A:STATE", severity=Severity.INVALID, status=Status.UDF)
+    channels.connect("A:STATE")
+    assert watch() == {}
+    clock.advance(4)
+    channels.set("A:STATE", 0)
+    assert watch() == {"A:STATE": ("OK", "OK", "OFF")}
+    channels.set("A:STATE", severity=Severity.INVALID, status=Status.UDF)
+    assert watch() == {}
+    clock.advance(5)
+    assert watch() == {"A:STATE": ("INVALID", "UDF", "OFF")}

@@ -1,0 +1,48 @@
+import pytest
+
+from alarms.notifyfile import Tls, load_notify
+from sipmdcs.errors import BadInput
+
+CHANNEL = "channels:\n  mail: {host: localhost, from: a@b.c%s}\n"
+RECEIVER = "receivers:\n  me: {channel: mail, address: me@b.c}\n"
+
+
+def test_without_file_nobody_is_told(tmp_path):
+    assert load_notify(tmp_path).routes == {}
+
+
+def test_defaults(tmp_path):
+    (tmp_path / "notify.yaml").write_text(CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: [me]}\n")
+    file = load_notify(tmp_path)
+    assert file.channels["mail"].tls is Tls.NONE
+    assert file.routes["all"].minimum == "MAJOR"
+    assert file.routes["all"].paths == ("/",)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (RECEIVER, "notify.yaml:2: receivers.me.channel: mail is not under channels"),
+        (CHANNEL % "" + "routes:\n  all: {receivers: [you]}\n", "notify.yaml:4: routes.all.receivers.0: you is not under"),
+        (CHANNEL % "" + "receivers:\n  me: {channel: mail, address: nobody}\n", "notify.yaml:4: receivers.me.address"),
+        (CHANNEL % ", login_file: /x, tls: none", "a password needs tls"),
+        (CHANNEL % ", login_file: mail.yaml, tls: starttls", "notify.yaml:2: channels.mail.login_file"),
+        (CHANNEL % ", user_env: X, tls: starttls", "go together"),
+        (CHANNEL % ", kind: sms", "notify.yaml:2: channels.mail.kind"),
+        (CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: [me], minimum: OK}\n", "notify.yaml:6: routes.all.minimum"),
+        (CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: []}\n", "notify.yaml:6: routes.all.receivers"),
+        ("chanels: {}\n", "notify.yaml:1: chanels: unknown key"),
+    ],
+)
+def test_complaint_names_file_line_and_key(tmp_path, text, complaint):
+    (tmp_path / "notify.yaml").write_text(text)
+    with pytest.raises(BadInput) as err:
+        load_notify(tmp_path)
+    assert complaint in str(err.value)
+
+
+def test_login_inside_the_site_folder_is_refused(tmp_path):
+    text = CHANNEL % f", tls: starttls, login_file: {tmp_path / 'sub' / 'mail.yaml'}"
+    (tmp_path / "notify.yaml").write_text(text)
+    with pytest.raises(BadInput, match="outside the site folder"):
+        load_notify(tmp_path)
