@@ -135,7 +135,7 @@ def _report_survey(content: Content, targets: Targets, found: Survey, as_json: b
     for reason in found.refusals:
         warn(reason)
     if found.refusals:
-        warn(f"a push would be refused for {len(found.refusals)} reasons")
+        warn(f"a push would be refused; reasons: {len(found.refusals)}")
     else:
         equal = len(targets.targets) - found.plan.write_count
         click.echo(f"would write {found.plan.write_count} values; {equal} are as they should be")
@@ -158,6 +158,6 @@ def _report_outcome(content: Content, targets: Targets, outcome: Outcome, as_jso
             f"push {outcome.push} verified: {written + skipped} values agree, {written} written, {skipped} were right already"
         )
     elif outcome.survey.refusals:
-        warn(f"push {outcome.push} refused for {len(outcome.survey.refusals)} reasons, nothing was written")
+        warn(f"push {outcome.push} refused, nothing was written; reasons: {len(outcome.survey.refusals)}")
     else:
         warn(f"push {outcome.push} {outcome.state}: {outcome.reason}")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from configtool.parameters import INITIAL, Parameter, Phase, WriteMode
 from configtool.tables import ParameterRow
 from sipmdcs.errors import ServiceError
+
+HEAD = "0001"
+"""The newest migration."""
 
 _UPGRADE_LOCK = 0x5349504D
 """Key of the PostgreSQL advisory lock under which migrations run (SQLite locks the whole file by itself)."""
@@ -29,21 +28,27 @@ def upgrade(engine: Engine) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
             _migrate(connection)
             _add_parameters(connection)
-    except CommandError as err:
-        raise ServiceError(f"database {engine.url}: made by a newer version of this program ({err})") from err
     except SQLAlchemyError as err:
         raise database_error(engine, err) from err
 
 
 def _migrate(connection: Connection) -> None:
+    known = inspect(connection).has_table("config_alembic_version")
+    if known and connection.scalar(text("SELECT version_num FROM config_alembic_version")) == HEAD:
+        return
+    # Alembic takes as long to import as a whole command to run, and is needed once in the life of a database.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
     config = Config()
     config.set_main_option("script_location", "configtool:migrations")
-    head = ScriptDirectory.from_config(config).get_current_head()
-    known = inspect(connection).has_table("config_alembic_version")
-    if known and connection.scalar(text("SELECT version_num FROM config_alembic_version")) == head:
-        return
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, HEAD)
+    except CommandError as err:
+        where = connection.engine.url
+        raise ServiceError(f"database {where}: made by a newer version of this program ({err})") from err
 
 
 def _add_parameters(connection: Connection) -> None:

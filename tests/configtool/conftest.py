@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,16 +30,13 @@ COLUMNS = "controller,channel,cable_position,preamp_position,sipm_serial,vbr_V,v
 
 
 @pytest.fixture(scope="session")
-def real_data() -> Path:
+def real_data(shared_data: Path) -> Path:
     """Folder of the real channel tables."""
-    folder = Path(os.environ.get("SIPMDCS_DATA", PROJECT.parent / "shared" / "data")) / "padme"
-    if not folder.is_dir():
-        pytest.skip(f"the real channel tables are not here: {folder} (set SIPMDCS_DATA)")
-    return folder
+    return shared_data / "padme"
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
+def postgresql(free_ports: Callable[[int], list[int]]) -> Iterator[str]:
     """URL of an empty PostgreSQL server of our own, without a database name. initdb refuses root, so it runs as postgres."""
     if not POSTGRESQL:
         pytest.skip("PostgreSQL is not installed: no /usr/lib/postgresql/*/bin/initdb")
@@ -58,9 +54,7 @@ def postgresql() -> Iterator[str]:
             command, check=True, stdout=subprocess.DEVNULL, cwd=folder, env={"LC_ALL": "C", "PATH": os.environ["PATH"]}
         )
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_ports(1)[0]
     options = f"-p {port} -h 127.0.0.1 -k {folder} -F -c max_connections=20"
     try:
         run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8")
@@ -157,10 +151,12 @@ def rows_of() -> Callable[..., list[str]]:
     """Rows of one controller for ``table``."""
 
     def rows(controller: str, overvoltage: float = 5.0, count: int = 16) -> list[str]:
-        return [
-            f"{controller},{n:02d},{controller}.1.{n},001.{n},S{controller}-{n},{50 + n / 100:.2f},{50 + n / 100 + overvoltage:.2f},0.1"
-            for n in range(1, count + 1)
-        ]
+        out: list[str] = []
+        for n in range(1, count + 1):
+            vbr = 50 + n / 100
+            place = f"{controller},{n:02d},{controller}.1.{n},001.{n}"
+            out.append(f"{place},S{controller}-{n},{vbr:.2f},{vbr + overvoltage:.2f},0.1")
+        return out
 
     return rows
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import runpy
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -179,8 +180,6 @@ def test_a_device_that_cannot_resolve_dark_currents_has_limits_of_its_own(engine
 
 
 def test_the_example_is_made_up_and_always_the_same(example: Path, tmp_path: Path) -> None:
-    import runpy
-
     runpy.run_path(str(example / "make_tables.py"))["main"](tmp_path)
     for name in ("channels.csv", "pveto_mapping.csv", "eveto_mapping.csv"):
         assert (tmp_path / name).read_bytes() == (example / name).read_bytes()

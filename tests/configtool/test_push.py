@@ -120,7 +120,7 @@ def test_a_good_push(bench: Bench) -> None:
     names = [pv for pv, _ in bench.channels.puts]
     first_bias = min(index for index, pv in enumerate(names) if pv.endswith(":BIAS"))
     assert not any(pv.endswith((":VBR", ":CURRENT_LIMIT")) for pv in names[first_bias:])
-    assert [step for step in bench.watcher.steps] == [
+    assert bench.watcher.steps == [
         "reading",
         "writing, phase 1",
         "verifying",

@@ -111,7 +111,7 @@ target_lists = st.lists(
 @given(worlds, target_lists, st.none() | st.integers(0, 12))
 def test_a_push_ends_as_it_says(world: World, targets: list[Target], interrupt_after: int | None) -> None:
     before = dict(world.setpoints), dict(world.readbacks)
-    end, steps = world.run(world.plan(targets), interrupt_after)
+    end, _ = world.run(world.plan(targets), interrupt_after)
     for one in targets:
         agrees = not mismatch(one, Reading(world.setpoints[one.pv], world.readbacks[one.pv] if one.readback else None))
         unchanged = world.setpoints[one.pv] == before[0][one.pv] and (

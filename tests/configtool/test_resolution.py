@@ -73,7 +73,7 @@ def test_settings_that_could_not_be_pushed_are_refused(
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize("text", ["17", "17.", ".03", "17.0", "17.1234", "17.x", "1 7.03", "17.03.1", "１７.03"])
+@pytest.mark.parametrize("text", ["17", "17.", ".03", "17.0", "17.1234", "17.x", "1 7.03", "17.03.1", "\uff11\uff17.03"])
 def test_names_that_are_no_channel(text: str) -> None:
     with pytest.raises(BadInput, match="is no channel"):
         parse_channel(text)

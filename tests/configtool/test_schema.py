@@ -4,12 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from configtool.parameters import INITIAL
-from configtool.schema import read_parameters, upgrade
+from configtool.schema import HEAD, read_parameters, upgrade
 from configtool.tables import Base
 from sipmdcs.database import make_engine
 from sipmdcs.errors import ServiceError
@@ -21,6 +23,12 @@ def test_migrations_make_the_tables_of_the_models(engine: Engine) -> None:
     with engine.begin() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": "config_alembic_version"})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_newest_migration_is_the_one_we_ask_for() -> None:
+    config = Config()
+    config.set_main_option("script_location", "configtool:migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
 def test_upgrading_again_changes_nothing(engine: Engine) -> None:

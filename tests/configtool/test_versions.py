@@ -46,7 +46,7 @@ def test_a_version_is_found_by_number_hash_or_as_head(store: Store) -> None:
         assert find_version(session, settings("5").content_hash).number == 3
 
 
-@pytest.mark.parametrize("name", ["0", "4", "-1", "99999999999999999999", "abc", "%%%%%%", "______", "live", "", "２"])
+@pytest.mark.parametrize("name", ["0", "4", "-1", "99999999999999999999", "abc", "%%%%%%", "______", "live", "", "\uff12"])
 def test_a_version_that_is_not_there(store: Store, name: str) -> None:
     add(store, "5", None)
     with store.session() as session, pytest.raises(BadInput, match="there is no version"):

@@ -1,0 +1,40 @@
+"""A real EPICS Base IOC with what a push needs of some controllers; ends when its standard input does.
+
+Usage: ``python base_ioc.py STUCK PREFIX …``: 16 channels each, readbacks follow their set-points but that of the PV ``STUCK``.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+CHANNEL = """
+record(ao, "{p}:BIAS")          {{ field(VAL, "1") field(PINI, "YES") field(DRVH, "80") field(PREC, "3") }}
+record(ai, "{p}:BIAS_RBV")      {{ field(INP, "{source}") field(VAL, "1") field(PINI, "YES") }}
+record(ao, "{p}:VBR")           {{ field(VAL, "1") field(PINI, "YES") field(DRVH, "80") }}
+record(ao, "{p}:CURRENT_LIMIT") {{ field(VAL, "1") field(PINI, "YES") field(DRVH, "10000") }}
+record(ai, "{p}:CURRENT_RBV")   {{ field(HIGH, "0.7") field(HIHI, "2") field(HSV, "MINOR") field(PINI, "YES") }}
+"""
+
+
+def database(stuck: str, prefixes: list[str]) -> str:
+    channels = [f"{prefix}:CH{n:02d}" for prefix in prefixes for n in range(1, 17)]
+    return "".join(
+        CHANNEL.format(p=channel, source="1" if f"{channel}:BIAS" == stuck else f"{channel}:BIAS CPP NMS")
+        for channel in channels
+    )
+
+
+def main(stuck: str, prefixes: list[str]) -> None:
+    from epicscorelibs import ioc
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "push.db"
+        path.write_text(database(stuck, prefixes))
+        ioc.start_ioc(dbs=[(str(path), "")])
+        sys.stdout.write("running\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
