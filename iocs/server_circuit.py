@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, cast
 
 import caproto as ca
@@ -147,11 +147,14 @@ class Circuit(asyncio.Protocol):
         data = self._backlog.popleft()
         self._backlog_bytes -= len(data)
         try:
-            commands, _ = self._protocol.recv(data)
-            for command in commands:
+            for command in self._parse(data):
                 self._handle(command)
-        except (ca.CaprotoError, ValueError, KeyError, TypeError, IndexError) as err:
+        except ca.CaprotoError as err:
             logger.warning("client %s:%d broke the protocol, disconnected: %s", *self.peer, str(err).split("\n")[0])
+            self._transport.abort()
+            return
+        except Exception:  # whatever one client brings about must not touch the others
+            logger.exception("client %s:%d disconnected", *self.peer)
             self._transport.abort()
             return
         if self._backlog:
@@ -160,11 +163,32 @@ class Circuit(asyncio.Protocol):
         elif not self._transport.is_reading() and not self._transport.is_closing():
             self._transport.resume_reading()
 
+    def _parse(self, data: bytes) -> Iterable[Any]:
+        """Requests that are complete.
+
+        Raises:
+            caproto.CaprotoError: they are not requests.
+        """
+        try:
+            return self._protocol.recv(data)[0]
+        except (ValueError, KeyError, TypeError, IndexError, NotImplementedError) as err:
+            raise ca.RemoteProtocolError(f"{type(err).__name__}: {err}") from err
+
+    def _claim(self, sid: int) -> Claim:
+        """The channel that a request is about.
+
+        Raises:
+            caproto.RemoteProtocolError: the client has no such channel.
+        """
+        claim = self._claims.get(sid)
+        if claim is None:
+            raise ca.RemoteProtocolError(f"no channel {sid}")
+        return claim
+
     def _handle(self, command: Any) -> None:
         """Answer one request.
 
         Raises:
-            KeyError: it names a channel or subscription that is not there.
             caproto.CaprotoError: it breaks the protocol.
         """
         match command:
@@ -181,7 +205,10 @@ class Circuit(asyncio.Protocol):
                 self._update_hold()
             case _:
                 # Only what follows changes the state of the connection or of a channel.
-                self._protocol.process_command(command)
+                try:
+                    self._protocol.process_command(command)
+                except (KeyError, ValueError) as err:
+                    raise ca.RemoteProtocolError(f"{type(command).__name__}: {type(err).__name__} {err}") from err
                 self._handle_state(command)
 
     def _handle_state(self, command: Any) -> None:
@@ -224,8 +251,9 @@ class Circuit(asyncio.Protocol):
         self._claims[sid] = Claim(channel, command.cid, rights)
 
     def _on_clear(self, command: Any) -> None:
+        claim = self._claim(command.sid)
         self._send(ca.ClearChannelResponse(command.sid, command.cid))
-        claim = self._claims.pop(command.sid)
+        del self._claims[command.sid]
         for subscription in [held for held in self._subscriptions.values() if held.sid == command.sid]:
             self._drop(claim, subscription)
 
@@ -252,7 +280,7 @@ class Circuit(asyncio.Protocol):
     # Reading ----------------------------------------------------------------------------------------------------------
 
     def _on_read(self, command: Any) -> None:
-        claim = self._claims[command.sid]
+        claim = self._claim(command.sid)
         dbr, count = command.header.data_type, command.header.data_count
         notify = type(command) is ca.ReadNotifyRequest
         status, payload, length = self._read(claim, dbr, count)
@@ -274,7 +302,7 @@ class Circuit(asyncio.Protocol):
         return ECA_NORMAL, payload, length
 
     def _on_event_add(self, command: Any) -> None:
-        claim = self._claims[command.sid]
+        claim = self._claim(command.sid)
         dbr, count = command.header.data_type, command.header.data_count
         if command.subscriptionid in self._subscriptions:
             raise ca.RemoteProtocolError(f"subscription {command.subscriptionid} is in use")
@@ -288,7 +316,9 @@ class Circuit(asyncio.Protocol):
         self.write(subscription.now())
 
     def _on_event_cancel(self, command: Any) -> None:
-        subscription = self._subscriptions[command.subscriptionid]
+        subscription = self._subscriptions.get(command.subscriptionid)
+        if subscription is None:
+            raise ca.RemoteProtocolError(f"no subscription {command.subscriptionid}")
         self._drop(self._claims[subscription.sid], subscription)
         count = command.header.data_count
         self.write(message_header(EVENT_ADD, 0, subscription.dbr, count, subscription.sid, subscription.identifier))
@@ -296,7 +326,7 @@ class Circuit(asyncio.Protocol):
     # Writing ----------------------------------------------------------------------------------------------------------
 
     def _on_write(self, command: Any) -> None:
-        claim = self._claims[command.sid]
+        claim = self._claim(command.sid)
         notify = type(command) is ca.WriteNotifyRequest
         dbr, count = command.header.data_type, command.header.data_count
 

@@ -7,13 +7,14 @@ status (STS), time (TIME), display and alarm limits (GR), control limits as well
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite, isnan
+from math import isfinite, isnan, nan
 from struct import Struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from iocs.records.fields import Kind
 from iocs.records.numbers import format_float, parse_float
 from iocs.server_channel import Channel
 from sipmdcs.channels import PvType
@@ -26,6 +27,7 @@ STRING_SIZE = 40
 MAX_STATES = 16
 STATE_SIZE = 26
 UNITS_SIZE = 8
+MAX_FLOAT = 3.4028234663852886e38
 EPOCH_NS = EPICS_EPOCH_S * NS
 
 _STATUS = Struct(">HH")
@@ -122,9 +124,11 @@ def _limits(channel: Channel, base: int, form: int) -> bytes:
         limits += [control_high, control_low]
     units = record.units(field).encode()[: UNITS_SIZE - 1].ljust(UNITS_SIZE, b"\0")
     if base in (FLOAT, DOUBLE):
+        if base == FLOAT:
+            limits = [_as_float(limit) for limit in limits]
         precision = (record.precision(field) or 0) if channel.is_float() else 0
         return Struct(">hH").pack(precision, 0) + units + Struct(f">{len(limits)}{_CODES[base]}").pack(*limits)
-    whole = [_wrap(int(limit), base, clamp=True) if isfinite(limit) else 0 for limit in limits]
+    whole = [_wrap(_as_long(limit), base) for limit in limits]
     return units + Struct(f">{len(whole)}{_CODES[base]}").pack(*whole)
 
 
@@ -145,6 +149,8 @@ def _values(channel: Channel, base: int, count: int) -> tuple[bytes, int]:
     if isinstance(value, np.ndarray | list) and not channel.long_string:
         length = count or len(value)
         return _array(channel, value[:length], base).ljust(length * _SIZES[base], b"\0"), length
+    if channel.kind() is Kind.LINK and base != STRING:
+        value = _link_number(base)
     data = _text(channel.text()) if base == STRING else _number(value, base)
     return data.ljust((count or 1) * _SIZES[base], b"\0"), count or 1
 
@@ -164,9 +170,18 @@ def _array(channel: Channel, value: NDArray[np.generic] | list[str], base: int) 
         return b"".join(_number(text, base) for text in value)
     if base == STRING:
         precision = channel.record.precision(channel.field) or 0
-        floats = value.dtype.kind == "f"
-        return b"".join(_text(format_float(float(x), precision) if floats else str(x)) for x in value.tolist())
+        if value.dtype.kind != "f":
+            return b"".join(_text(str(x)) for x in value.tolist())
+        single = value.dtype.itemsize == 4
+        return b"".join(_text(format_float(x, precision, single=single)) for x in value.tolist())
     return value.astype(_DTYPES[base]).tobytes()
+
+
+def _link_number(base: int) -> float:
+    """What a link is as a number: nothing (``getLinkValue`` in ``dbAccess.c``)."""
+    if base == DOUBLE:
+        return nan
+    raise ValueError("a link is no number")
 
 
 def _text(text: str) -> bytes:
@@ -178,17 +193,27 @@ def _number(value: Any, base: int) -> bytes:
         value = parse_float(value, units=True)
     if base in _INTEGER_BITS:
         value = _wrap(0 if isnan(value) or not isfinite(value) else int(value), base)
-    elif base == FLOAT and isfinite(value):
-        value = max(min(value, 3.4028234663852886e38), -3.4028234663852886e38)
+    elif base == FLOAT:
+        value = _as_float(value)
     return Struct(f">{_CODES[base]}").pack(value)
 
 
-def _wrap(value: int, base: int, *, clamp: bool = False) -> int:
-    """``value`` in the bits of an integer type, cut as C cuts it, or held at the ends."""
+def _as_float(value: float) -> float:
+    """A number that 32 bits can hold (``epicsConvertDoubleToFloat``)."""
+    return max(min(value, MAX_FLOAT), -MAX_FLOAT) if isfinite(value) else value
+
+
+def _as_long(limit: float) -> int:
+    """A limit as 32-bit integer: none is 0, and what does not fit comes out as the processor makes it."""
+    if not isfinite(limit):
+        return 0
+    return int(limit) if -(1 << 31) - 1 < limit < 1 << 31 else -(1 << 31)
+
+
+def _wrap(value: int, base: int) -> int:
+    """``value`` in the bits of an integer type, cut as C cuts it."""
     bits = _INTEGER_BITS[base]
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if base in _SIGNED else (0, (1 << bits) - 1)
-    if clamp:
-        return min(max(value, low), high)
+    low = -(1 << bits - 1) if base in _SIGNED else 0
     return (value - low) % (1 << bits) + low
 
 

@@ -149,11 +149,16 @@ class AiRecord(_Double):
     FIELDS = COMMON | INPUT | DOUBLE_VALUE | numeric("DOUBLE")
     __slots__ = slots(FIELDS)
 
+    def initialize(self) -> None:
+        """Leaves ``MLST``, ``ALST`` and ``LALM`` at 0: with device support EPICS Base returns before it sets them."""
+
     def receive(self, value: Any) -> None:
         self.val = float(value)
+        self.udf = int(isnan(self.val))
 
     def _settle(self) -> None:
-        self.udf = int(isnan(self.val))
+        super()._settle()
+        self.udf |= isnan(self.val)
 
 
 class LonginRecord(_Long):

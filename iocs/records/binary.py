@@ -7,7 +7,7 @@ from typing import Any
 from iocs.records.events import LOG, VALUE
 from iocs.records.fields import BINARY, COMMON, INPUT, OUTPUT, Field, Kind, table
 from iocs.records.output import begin_output
-from iocs.records.record import UDF, LiveRecord, slots
+from iocs.records.record import UDF, LiveRecord, slots, type_range
 from sipmdcs.severity import Status
 
 STATE = int(Status.STATE)
@@ -70,6 +70,9 @@ class _Binary(LiveRecord):
             return (self.znam, self.onam)
         return (self.znam,) if self.znam else ("", "")
 
+    def has_state(self, field: Field, index: int) -> bool:
+        return index in (0, 1) if field.kind is Kind.ENUM else super().has_state(field, index)
+
     def label(self, field: Field, index: int) -> str:
         if field.kind is not Kind.ENUM:
             return super().label(field, index)
@@ -84,7 +87,7 @@ class BiRecord(_Binary):
     __slots__ = slots(FIELDS)
 
     def _check_alarms(self) -> None:
-        if self.udf:
+        if self.udf == 1:
             self.set_alarm(UDF, self.udfs)
         elif self.val <= 1:
             self._check_state()
@@ -119,10 +122,13 @@ class BoRecord(_Binary):
         self.rval = (self.mask if self.val else 0) if self.mask else self.val
 
     def _check_alarms(self) -> None:
-        if self.udf:
+        if self.udf == 1:
             self.set_alarm(UDF, self.udfs)
         self._check_state()
 
     def begin(self, time_ns: int) -> bool:
         super().begin(time_ns)
         return begin_output(self, self._settle)
+
+    def control_limits(self, field: Field) -> tuple[float, float]:
+        return type_range(field.kind)

@@ -12,7 +12,7 @@ from iocs.records.fields import Field, Kind
 from iocs.records.menus import SCAN
 from iocs.records.multibit import MbbiRecord, MbboRecord
 from iocs.records.numbers import parse_float, parse_int
-from iocs.records.record import LiveRecord
+from iocs.records.record import SOFT_CHANNEL, LiveRecord
 from iocs.records.text import StringinRecord, StringoutRecord
 from iocs.records.waveform import WaveformRecord
 from sipmdcs.epicsdb import Record
@@ -34,7 +34,6 @@ TYPES: dict[str, type[LiveRecord]] = {
         WaveformRecord,
     )
 }
-SOFT_CHANNEL = "Soft Channel"
 LOADABLE = ("FTVL", "NELM", "NOBT")
 """Fields that a file may set though a client may not put them."""
 
@@ -77,6 +76,9 @@ def load_record(definition: Record) -> LiveRecord:
     _check_device(definition, record)
     if "VAL" in definition.fields:
         record.udf = 0
+    # A constant in a link defines the value, but comes after the severity of an undefined one is set (``iocInit.c``).
+    if record.udf:
+        record.sevr = record.udfs
     for link in ("INP", "DOL"):
         if definition.fields.get(link) and not (link == "INP" and record.device != SOFT_CHANNEL):
             _take_constant(definition, record, link)

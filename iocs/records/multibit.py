@@ -93,6 +93,12 @@ class _Multibit(LiveRecord):
             labels.pop()
         return tuple(labels)
 
+    def has_state(self, field: Field, index: int) -> bool:
+        if field.kind is not Kind.ENUM:
+            return super().has_state(field, index)
+        defined = [n for n in range(16) if getattr(self, LABELS[n]) or getattr(self, VALUES[n])]
+        return 0 <= index <= (defined[-1] if defined else 0xFFFF)
+
     def label(self, field: Field, index: int) -> str:
         if field.kind is not Kind.ENUM:
             return super().label(field, index)

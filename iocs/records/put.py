@@ -75,22 +75,33 @@ def convert(record: LiveRecord, field: Field, data: Data) -> Any:
     return _CONVERT[kind](record, field, kind, data)
 
 
+def _precision(record: LiveRecord, field: Field) -> int:
+    """Digits of a number that becomes text; six where the record has no say."""
+    precision = record.precision(field)
+    return 6 if precision is None else precision
+
+
 def _array(record: WaveformRecord, data: Data) -> Any:
     data = data[: record.nelm]
-    if isinstance(data, np.ndarray) or FTYPE[record.ftvl] == "STRING":
+    if FTYPE[record.ftvl] == "STRING" and isinstance(data, np.ndarray) and data.dtype.kind == "f":
+        return record.coerce([format_float(float(value), record.prec, single=data.itemsize == 4) for value in data])
+    if FTYPE[record.ftvl] == "STRING" or isinstance(data, np.ndarray):
         return record.coerce(data)
-    parse = parse_float if FTYPE[record.ftvl] in ("DOUBLE", "FLOAT") else _whole
-    return record.coerce([parse(text) for text in data])
+    if FTYPE[record.ftvl] == "ENUM" or not all(data):
+        raise ValueError("expected numbers")
+    if FTYPE[record.ftvl] in ("DOUBLE", "FLOAT"):
+        return record.coerce([parse_float(text, units=True) for text in data])
+    return record.coerce([_whole(text) for text in data])
 
 
 def _whole(text: str) -> int:
-    return parse_int(text, Kind.UINT64) if not text.lstrip().startswith("-") else parse_int(text, Kind.LONG)
+    return parse_int(text, Kind.LONG if text.lstrip().startswith("-") else Kind.UINT64, units=True)
 
 
 def _text(record: LiveRecord, field: Field, _kind: Kind, data: Data) -> str:
     first = data[0]
     if isinstance(first, np.floating):
-        first = format_float(float(first), record.precision(field) or 0)
+        first = format_float(float(first), _precision(record, field), single=first.itemsize == 4)
     return str(first).encode()[: field.size - 1].decode(errors="ignore")
 
 
@@ -116,11 +127,11 @@ def _choice(record: LiveRecord, field: Field, _kind: Kind, data: Data) -> int:
     if isinstance(first, str):
         if first in labels:
             return labels.index(first)
-        if not first.isdecimal():
+        if not (first.isdecimal() and int(first) < len(labels)):
             raise ValueError(f"{first!r} is none of {', '.join(filter(None, labels))}")
     index = float(first)
-    if not isfinite(index) or not 0 <= int(index) < len(labels):
-        raise ValueError(f"{first} is not the number of one of the {len(labels)} choices")
+    if not isfinite(index) or not record.has_state(field, int(index)):
+        raise ValueError(f"{first} is not the number of a choice")
     return int(index)
 
 

@@ -20,6 +20,8 @@ NO_LIMIT = (nan, nan, nan, nan)
 UDF = int(Status.UDF)
 DISABLE = int(Status.DISABLE)
 INVALID = int(Severity.INVALID)
+SOFT_CHANNEL = "Soft Channel"
+"""``DTYP`` of a record without device."""
 
 
 def slots(table: Table) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ class LiveRecord:
         self.name = name
         self.aliases: tuple[str, ...] = ()
         self.autosave: tuple[str, ...] = ()
-        self.device = ""
+        self.device = SOFT_CHANNEL
         """What ``DTYP`` says."""
         self.listener: Listener | None = None
         self.time_ns = 0
@@ -191,14 +193,14 @@ class LiveRecord:
 
     def initialize(self) -> None:
         """Bring internal fields in line with those that were read from a file or restored."""
-        if self.udf and self.stat == UDF:
-            self.sevr = self.udfs
 
     def changed(self, field: str) -> None:
         """A client has put ``field``."""
 
     def _settle(self) -> None:
-        """Derive the value from what was put or received."""
+        """Derive the value from what was put or received. An input without device becomes defined by being processed."""
+        if not self.IS_OUTPUT and self.device == SOFT_CHANNEL:
+            self.udf = 0
 
     def _check_alarms(self) -> None:
         if self.udf:
@@ -225,6 +227,10 @@ class LiveRecord:
         """Text of one choice; an index without one has the text EPICS Base gives it."""
         labels = self.labels(field)
         return labels[index] if 0 <= index < len(labels) else str(index)
+
+    def has_state(self, field: Field, index: int) -> bool:
+        """Whether ``index`` is the number of a choice of a menu or of a state of an enumeration."""
+        return 0 <= index < len(self.labels(field))
 
     def value_kind(self) -> Kind:
         """Type a client sees ``VAL`` as."""

@@ -50,6 +50,12 @@ class StringinRecord(_Text):
     FIELDS = COMMON | INPUT | TEXT
     __slots__ = slots(FIELDS)
 
+    def _settle(self) -> None:
+        """Processing does not make it defined."""
+
+    def _check_alarms(self) -> None:
+        """It has no alarms of its own, not even for being undefined."""
+
 
 class StringoutRecord(_Text):
     """Text output."""
@@ -61,6 +67,10 @@ class StringoutRecord(_Text):
 
     ivoa: int
     ivov: str
+
+    def _check_alarms(self) -> None:
+        if self.udf == 1:
+            super()._check_alarms()
 
     def begin(self, time_ns: int) -> bool:
         super().begin(time_ns)

@@ -50,7 +50,6 @@ class WaveformRecord(LiveRecord):
             RARM SHORT pp
             MPST MENU POST_ALWAYS
             APST MENU POST_ALWAYS
-            HASH ULONG
         """)
     )
     __slots__ = (*slots(FIELDS), "_posted")
@@ -75,8 +74,7 @@ class WaveformRecord(LiveRecord):
         super().initialize()
         self.nelm = max(self.nelm, 1)
         if len(self.val) == 0:
-            # A waveform of one element has one from the start, as EPICS Base allocates it.
-            self.val = self.coerce(([""] if FTYPE[self.ftvl] == "STRING" else [0]) if self.nelm == 1 else [])
+            self.val = self.coerce([])
         self.nord = len(self.val)
 
     def coerce(self, value: Any) -> NDArray[np.generic] | list[str]:
