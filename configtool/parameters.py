@@ -56,7 +56,7 @@ class Parameter:
     tolerance: Decimal = Decimal(0)
     """Absolute, in ``unit``: values closer than this are equal."""
     settle_s: Decimal = Decimal(0)
-    """How long the readback may take to follow."""
+    """How long a readback that has not arrived may stand still before it is given up; a slow ramp may take longer."""
     macro: str = ""
     """Template macro that carries the value into rendered files."""
     calibration: bool = False
@@ -131,7 +131,7 @@ INITIAL = (
         description="current that trips the channel",
     ),
     Parameter(
-        # 10 mV covers the converter steps of the devices; 30 s a ramp from 0 at the templates' 5 V/s with room to spare.
+        # 10 mV covers the converter steps of the devices; in 10 s a device is polled several times, even a slow one.
         BIAS,
         "V",
         Decimal(0),
@@ -141,7 +141,7 @@ INITIAL = (
         pv_suffix="BIAS",
         readback_suffix="BIAS_RBV",
         tolerance=Decimal("0.010"),
-        settle_s=Decimal(30),
+        settle_s=Decimal(10),
         description="bias voltage",
     ),
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from configtool.patience import Patience
 from configtool.pushlock import LockLost
 from configtool.pushplan import Plan
 from configtool.pushsteps import Check, Failure, Finish, Write, begin, checked, interrupt, next_step, wrote
@@ -139,19 +140,21 @@ class PushRunner:
         readings: dict[str, Reading] = {}
         differing: dict[str, str] = {}
         pending = step.items
-        start = last_beat = self._clock.monotonic()
+        last_beat = self._clock.monotonic()
+        patience = Patience(last_beat)
         while pending:
             readings |= read_targets(self._channels, [item.target for item in pending])
+            now = self._clock.monotonic()
             for item in pending:
                 found = readings[item.target.pv]
                 differing[item.target.pv] = (
                     not_restored(item.target, item.before, found) if step.restoring else mismatch(item.target, found)
                 )
+                patience.saw(item, found, now, restoring=step.restoring)
             pending = tuple(item for item in pending if differing[item.target.pv])
             self._watcher.advance(len(step.items) - len(pending))
-            now = self._clock.monotonic()
             given_up = bool(self._stop.reason) and not step.restoring
-            if given_up or not any(now - start < item.target.settle_s for item in pending):
+            if given_up or not any(patience.has(item, now) for item in pending):
                 break
             if now - last_beat > BEAT_S:
                 self._record.beat()

@@ -58,6 +58,12 @@ def _number(pv: str, answer: PvValue | ChannelError) -> tuple[float | None, str]
     return float(answer.value), ""
 
 
+def distance(target: Target, found: Reading, wanted: float) -> float:
+    """How far set-point and readback together are from a value; infinite where one is unknown."""
+    values = (found.setpoint, found.readback) if target.readback else (found.setpoint,)
+    return sum((math.inf if value is None else abs(value - wanted) for value in values), 0.0)
+
+
 def mismatch(target: Target, found: Reading) -> str:
     """How a reading differs from the target; empty if set-point and readback agree with it."""
     return _compare(target, found, target.value, (target.value,))

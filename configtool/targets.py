@@ -58,7 +58,7 @@ class Targets:
             if not any(_matches(target, pattern) for target in self.targets):
                 raise BadInput(f"--only {pattern}: no PV, controller, channel or parameter that a push writes is named so")
         chosen = tuple(target for target in self.targets if any(_matches(target, pattern) for pattern in patterns))
-        return Targets(chosen, self.absent)
+        return Targets(chosen, {})
 
 
 def _matches(target: Target, pattern: str) -> bool:
