@@ -1,0 +1,371 @@
+"""The state machine of a channel: each transition, and the laws that must never break."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iocs import fsm
+from iocs.drivers.driver import ChannelReading, Traits
+from iocs.fsm import Action, Cause, Channel, SetBias, Settings, State, SwitchOff, SwitchOn, observe
+from iocs.ramp import Rates
+from sipmdcs.errors import DeviceRefused, WireError
+
+TRAITS = Traits(floor_V=0.0, max_V=82.0, tolerance_V=0.5, settle_s=2.0)
+SETTINGS = Settings(bias_V=57.0, current_limit_uA=50.0, rates=Rates(5.0, 10.0, None), traits=TRAITS, vbr_V=52.0)
+OFF = ChannelReading(False, 57.0, 0.0, 0.0, 25.0)
+ON = ChannelReading(True, 57.0, 57.0, 0.1, 25.0)
+
+
+class Bench:
+    """A channel with a clock and a device that obeys."""
+
+    def __init__(self, reading: ChannelReading = OFF, settings: Settings = SETTINGS) -> None:
+        self.now = 100.0
+        self.channel = Channel()
+        self.reading = reading
+        self.settings = settings
+        self.actions: list[Action] = []
+        self.poll()
+
+    def poll(self, reading: ChannelReading | str | None = "same", *, after: float = 1.0) -> State:
+        self.now += after
+        seen = self.reading if isinstance(reading, str) else reading
+        if seen is not None:
+            self.reading = seen
+        self.channel, actions = observe(self.channel, seen, self.settings, self.now)
+        self._obey(actions)
+        return self.channel.state
+
+    def on(self) -> None:
+        self.channel, actions = fsm.switch_on(self.channel, self.settings, self.now)
+        self._obey(actions)
+
+    def off(self) -> None:
+        self.channel, actions = fsm.switch_off(self.channel, self.settings, self.now)
+        self._obey(actions)
+
+    def bias(self, volts: float) -> None:
+        self.settings = replace(self.settings, bias_V=volts)
+        self.channel, actions = fsm.set_bias(self.channel, self.settings, self.now)
+        self._obey(actions)
+
+    def reset(self) -> None:
+        self.channel = fsm.reset_trip(self.channel, self.settings)
+
+    def _obey(self, actions: fsm.Actions) -> None:
+        for action in actions:
+            self.actions.append(action)
+            match action:
+                case SwitchOn(volts):
+                    self.reading = replace(self.reading, on=True, bias_V=volts, vmon_V=volts)
+                case SwitchOff():
+                    self.reading = replace(self.reading, on=False, vmon_V=0.0, current_uA=0.0)
+                case SetBias(volts):
+                    self.reading = replace(self.reading, bias_V=volts, vmon_V=volts if self.reading.on else 0.0)
+
+    def states(self, polls: int) -> list[State]:
+        return [self.poll() for _ in range(polls)]
+
+
+def test_before_the_first_reading_it_is_disconnected() -> None:
+    assert Channel().state is State.DISCONNECTED
+
+
+@pytest.mark.parametrize(
+    ("reading", "state"),
+    [
+        (OFF, State.OFF),
+        (ON, State.ON),
+        (replace(ON, bias_V=50.0, vmon_V=50.0), State.STANDBY),
+        (replace(ON, temperature_C=None), State.ON),
+        (replace(ON, fault="sensor unplugged"), State.ERROR),
+        (replace(ON, moving=True, vmon_V=20.0), State.RAMPING_UP),
+        (replace(ON, moving=True, vmon_V=60.0), State.RAMPING_DOWN),
+        (replace(ON, moving=False, vmon_V=20.0), State.STANDBY),
+    ],
+)
+def test_what_is_found_is_shown_and_left_alone(reading: ChannelReading, state: State) -> None:
+    bench = Bench(reading)
+    assert bench.channel.state is state
+    assert bench.actions == []
+
+
+def test_breakdown_follows_the_temperature() -> None:
+    settings = replace(SETTINGS, vbr_slope=54.0)
+    assert Bench(replace(ON, vmon_V=52.3, bias_V=52.3), settings).channel.state is State.ON
+    assert Bench(replace(ON, vmon_V=52.3, bias_V=52.3, temperature_C=35.0), settings).channel.state is State.STANDBY
+
+
+def test_on_ramps_up_in_steps() -> None:
+    bench = Bench()
+    bench.on()
+    assert bench.actions == [SwitchOn(0.0)]
+    states = bench.states(13)
+    assert states[:11] == [State.RAMPING_UP] * 11
+    assert states[-1] is State.ON
+    steps = [action.volts for action in bench.actions if isinstance(action, SetBias)]
+    assert steps == [5.0 * n for n in range(1, 12)] + [57.0]
+
+
+def test_off_ramps_down_switches_off_and_leaves_the_set_point() -> None:
+    bench = Bench(ON)
+    bench.off()
+    assert bench.states(6)[:5] == [State.RAMPING_DOWN] * 5
+    bench.states(3)
+    assert bench.channel.state is State.OFF
+    assert bench.actions[-2:] == [SwitchOff(), SetBias(57.0)]
+    assert bench.channel.trip is Cause.NONE
+
+
+def test_a_device_with_a_slow_enough_slew_rate_gets_the_target_at_once() -> None:
+    bench = Bench(settings=replace(SETTINGS, rates=Rates(5.0, 5.0, 5.0)))
+    bench.on()
+    assert bench.actions == [SwitchOn(57.0)]
+
+
+def test_new_set_point_while_on_is_ramped_to() -> None:
+    bench = Bench(ON)
+    bench.bias(60.0)
+    assert bench.actions == []
+    bench.states(3)
+    assert bench.actions == [SetBias(60.0)]
+    bench.bias(40.0)
+    assert bench.poll() is State.RAMPING_DOWN
+    bench.states(3)
+    assert bench.actions[-1] == SetBias(40.0)
+    assert bench.channel.state is State.STANDBY
+
+
+def test_new_set_point_while_off_goes_to_the_device() -> None:
+    bench = Bench()
+    bench.bias(55.0)
+    assert bench.actions == [SetBias(55.0)]
+    assert bench.poll() is State.OFF
+
+
+def test_new_set_point_while_switching_off_is_for_later() -> None:
+    bench = Bench(ON)
+    bench.off()
+    bench.poll()
+    bench.bias(55.0)
+    bench.states(8)
+    assert bench.channel.state is State.OFF
+    assert bench.actions[-1] == SetBias(55.0)
+
+
+def test_on_again_while_switching_off() -> None:
+    bench = Bench(ON)
+    bench.off()
+    bench.states(2)
+    bench.on()
+    bench.states(8)
+    assert bench.channel.state is State.ON
+    assert SwitchOff() not in bench.actions
+
+
+TRIPS = [
+    (replace(ON, current_uA=50.1), Cause.OVER_CURRENT),
+    (replace(ON, over_current=True), Cause.OVER_CURRENT),
+    (replace(ON, vmon_V=82.5), Cause.OVER_VOLTAGE),
+    (replace(ON, temperature_C=60.5), Cause.OVER_TEMPERATURE),
+    (OFF, Cause.HARDWARE),
+]
+
+
+@pytest.mark.parametrize(("reading", "cause"), TRIPS)
+def test_trips(reading: ChannelReading, cause: Cause) -> None:
+    bench = Bench(ON)
+    assert bench.poll(reading) is State.TRIPPED
+    assert (bench.channel.trip, bench.channel.last_cause, bench.channel.wanted) == (cause, cause, False)
+    assert bench.actions == ([SwitchOff()] if reading.on else [])
+    bench.poll(replace(OFF, vmon_V=0.0))
+    with pytest.raises(DeviceRefused, match=f"tripped by {cause.text}"):
+        bench.on()
+    bench.reset()
+    assert bench.channel.state is State.OFF
+    assert bench.channel.last_cause is cause
+    assert bench.poll() is State.OFF
+    assert SwitchOn not in map(type, bench.actions)
+    bench.on()
+
+
+def test_an_output_that_comes_back_after_a_trip_is_switched_off_again() -> None:
+    bench = Bench(ON)
+    bench.poll(replace(ON, over_current=True))
+    bench.actions.clear()
+    assert bench.poll(ON) is State.TRIPPED
+    assert bench.actions == [SwitchOff()]
+
+
+@pytest.mark.parametrize(
+    ("reading", "message"),
+    [
+        (replace(OFF, over_current=True), "over-current is still present"),
+        (replace(OFF, vmon_V=83.0), "over-voltage is still present"),
+    ],
+)
+def test_reset_only_when_the_cause_is_gone(reading: ChannelReading, message: str) -> None:
+    bench = Bench(ON)
+    bench.poll(replace(ON, current_uA=100.0))
+    bench.poll(reading)
+    with pytest.raises(DeviceRefused, match=message):
+        bench.reset()
+    assert bench.channel.trip is Cause.OVER_CURRENT
+
+
+def test_output_that_does_not_come_on() -> None:
+    bench = Bench()
+    bench.on()
+    assert bench.poll(OFF) is not State.TRIPPED
+    bench.poll(OFF)
+    assert bench.poll(OFF) is State.TRIPPED
+    assert bench.channel.trip is Cause.HARDWARE
+
+
+def test_lost_wire_is_not_off() -> None:
+    bench = Bench(ON)
+    assert bench.poll(None) is State.DISCONNECTED
+    assert bench.poll(ON) is State.ON
+    assert bench.actions == []
+
+
+def test_found_off_after_the_wire_was_lost() -> None:
+    bench = Bench(ON)
+    bench.poll(None)
+    assert bench.poll(OFF) is State.TRIPPED
+    assert bench.channel.trip is Cause.COMMUNICATION
+
+
+def test_ramp_up_is_not_resumed_after_a_lost_wire_but_ramp_off_is() -> None:
+    bench = Bench()
+    bench.on()
+    bench.states(3)
+    bench.poll(None)
+    bench.actions.clear()
+    bench.states(4)
+    assert bench.actions == []
+    bench.off()
+    bench.poll()
+    bench.poll(None)
+    bench.states(4)
+    assert SwitchOff() in bench.actions
+
+
+def test_interlock_switches_off_keeps_off_and_needs_a_reset() -> None:
+    bench = Bench(ON)
+    bench.settings = replace(SETTINGS, interlock=True)
+    assert bench.poll() is State.INTERLOCKED
+    assert bench.actions == [SwitchOff()]
+    assert bench.channel.trip is Cause.INTERLOCK
+    with pytest.raises(DeviceRefused, match="interlock"):
+        bench.on()
+    with pytest.raises(DeviceRefused, match="interlock is still present"):
+        bench.reset()
+    bench.settings = SETTINGS
+    assert bench.poll() is State.TRIPPED
+    bench.reset()
+    assert bench.poll() is State.OFF
+
+
+def test_interlock_on_a_channel_that_is_off_leaves_no_trip() -> None:
+    bench = Bench()
+    bench.settings = replace(SETTINGS, interlock=True)
+    assert bench.poll() is State.INTERLOCKED
+    bench.settings = SETTINGS
+    assert bench.poll() is State.OFF
+
+
+def test_kill_is_at_once() -> None:
+    bench = Bench(ON)
+    bench.channel, actions = fsm.kill(bench.channel, bench.now)
+    assert actions == (SwitchOff(),)
+    bench.reading = replace(OFF, vmon_V=40.0)
+    assert bench.poll() is State.OFF
+    assert bench.channel.trip is Cause.NONE
+
+
+def test_device_switched_on_by_somebody_else() -> None:
+    bench = Bench()
+    assert bench.poll(ON, after=10) is State.ON
+    assert bench.channel.wanted is True
+    assert bench.poll(OFF) is State.TRIPPED
+
+
+def test_set_point_changed_by_somebody_else_is_a_ramp_not_a_deviation() -> None:
+    bench = Bench(ON)
+    assert bench.poll(replace(ON, bias_V=60.0)) is State.RAMPING_UP
+    assert bench.poll(replace(ON, bias_V=60.0), after=3) is State.ON
+
+
+def test_released_channel_adopts_what_it_sees() -> None:
+    bench = Bench(ON)
+    bench.channel = fsm.release(bench.channel)
+    assert bench.poll(OFF) is State.OFF
+
+
+@pytest.mark.parametrize("command", [Bench.on, Bench.off, Bench.reset, lambda bench: bench.bias(50.0)])
+def test_commands_need_a_connection(command) -> None:
+    bench = Bench(ON)
+    bench.poll(None)
+    with pytest.raises(WireError, match="disconnected"):
+        command(bench)
+
+
+def test_on_without_a_sensible_set_point() -> None:
+    floor = replace(TRAITS, floor_V=40.0)
+    bench = Bench(settings=replace(SETTINGS, bias_V=0.0, traits=floor))
+    with pytest.raises(DeviceRefused, match="BIAS 0 V is below 40 V"):
+        bench.on()
+
+
+def test_off_when_off_does_nothing() -> None:
+    bench = Bench()
+    bench.off()
+    assert bench.actions == []
+
+
+readings = st.one_of(
+    st.none(),
+    st.builds(
+        ChannelReading,
+        on=st.booleans(),
+        bias_V=st.floats(0, 90),
+        vmon_V=st.one_of(st.none(), st.floats(0, 90)),
+        current_uA=st.floats(0, 100),
+        temperature_C=st.one_of(st.none(), st.floats(-20, 80)),
+        over_current=st.booleans(),
+        fault=st.sampled_from(["", "sensor"]),
+    ),
+)
+events = st.one_of(
+    readings.map(lambda r: ("poll", r)), st.sampled_from([(c, None) for c in ("on", "off", "interlock", "clear")])
+)
+
+
+@given(st.lists(events, max_size=40))
+def test_nothing_switches_on_by_itself_and_a_trip_stays(script: list[tuple[str, ChannelReading | None]]) -> None:
+    bench = Bench()
+    for event, reading in script:
+        tripped = bench.channel.trip
+        bench.actions.clear()
+        try:
+            match event:
+                case "poll":
+                    bench.poll(reading)
+                    assert SwitchOn not in map(type, bench.actions)
+                case "on":
+                    bench.on()
+                    assert tripped is Cause.NONE
+                case "off":
+                    bench.off()
+                case _:
+                    bench.settings = replace(SETTINGS, interlock=event == "interlock")
+        except (DeviceRefused, WireError):
+            assert bench.actions == []
+        if tripped is not Cause.NONE:
+            assert bench.channel.trip is tripped
+            assert all(isinstance(action, SwitchOff) for action in bench.actions)
