@@ -56,6 +56,7 @@ class Controller:
         self._draw = random.Random()  # noqa: S311 - jitter
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._open = False
+        self._connected = False
         self._initialised = False
         self._severity_names = {channel: records.readbacks(channel) for channel in records.channels}
         self._readbacks = [name for channel in (CONTROLLER, *records.channels) for name in records.readbacks(channel)]
@@ -94,12 +95,14 @@ class Controller:
                 snapshot = await self.call(self.driver.poll)
                 latency_ms = (self._clock.monotonic() - started) * 1000
                 returned = self._health.lost or self._health.missed
+                self._initialise(snapshot)
                 await self._take_in(snapshot)
             except (DeviceError, ServiceError) as err:
                 await self._missed(err)
                 return
             self._count_flaws()
             self._health.missed = 0
+            self._connected = True
             self._backoff = Backoff()
             if returned:
                 _log.info("%s answers again", self.name)
@@ -186,6 +189,7 @@ class Controller:
 
     def _disconnected(self) -> None:
         """Show that nothing is known any more."""
+        self._connected = False
         now = self._clock.monotonic()
         for channel in self.records.channels:
             self.channels[channel], _ = observe(self.channels[channel], None, self.settings(channel), now)
@@ -193,7 +197,7 @@ class Controller:
         self.post(self._controller_values() | self._state_values() | self._severity_values())
 
     def _controller_values(self) -> dict[Address, Value]:
-        values: dict[str, Value] = {"CONNECTED": int(self._open and not self._health.lost), **self._health.values()}
+        values: dict[str, Value] = {"CONNECTED": int(self._connected), **self._health.values()}
         return {(CONTROLLER, key): value for key, value in values.items()}
 
     def _state_values(self) -> dict[Address, Value]:
@@ -226,20 +230,25 @@ class Controller:
         values |= {address: short(value) if isinstance(value, str) else value for address, value in snapshot.extra.items()}
         for channel, row in readings.items():
             values |= {(channel, key): value for key, value in row.items() if value is not None}
-        if not self._initialised:
-            self._initialise(values)
-            self._initialised = True
         self.post(values)
         silent = [name for address, name in self.records.names.items() if _is_silent(address, readings)]
         if silent:
             self._publisher.invalidate(silent, Status.READ)
         self.post(self._severity_values())
 
-    def _initialise(self, values: dict[Address, Value]) -> None:
+    def _initialise(self, snapshot: Snapshot) -> None:
         """Give set-points that were never restored nor written the value that the device holds, else their default."""
-        for channel, parameter in self.set_points.undefined():
-            present = self.set_points(channel, parameter)
-            values.setdefault((channel, parameter), values.get((channel, f"{parameter}_RBV"), present))
+        if self._initialised:
+            return
+        held: dict[Address, Value] = {
+            (channel, parameter.removesuffix("_RBV")): value for (channel, parameter), value in snapshot.extra.items()
+        }
+        for channel, reading in snapshot.channels.items():
+            held[channel, "ENABLE"] = int(reading.on)
+            if reading.bias_V is not None:
+                held[channel, "BIAS"] = reading.bias_V
+        self.post({address: held.get(address, self.set_points(*address)) for address in self.set_points.undefined()})
+        self._initialised = True
 
     def _count_flaws(self) -> None:
         for flaw in self.driver.take_flaws():

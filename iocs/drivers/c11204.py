@@ -55,7 +55,8 @@ class C11204Driver:
             return Identity(self._variant.name_on_label)
         self._set_variant(Variant.C11204_02)
         serial = codec.reply_data(Command.SERIAL, self._ask(Command.SERIAL)).strip()
-        return Identity(identity.device, serial, f"{identity.version} {identity.built}")
+        extra: dict[str, Value] = {"AUTO_RESTORE": int(Function.AUTO_RESTORE in self._function())}
+        return Identity(identity.device, serial, f"{identity.version} {identity.built}", extra)
 
     def _set_variant(self, variant: Variant) -> None:
         self._variant = variant
@@ -152,9 +153,12 @@ class C11204Driver:
         self._do(Command.SET_COMPENSATION, request)
 
     def _set_auto_restore(self, on: int) -> None:
-        present = Function(codec.reply_words(Command.GET_FUNCTION, self._ask(Command.GET_FUNCTION))[0])
+        present = self._function()
         wanted = present | Function.AUTO_RESTORE if on else present & ~Function.AUTO_RESTORE
         self._do(Command.SET_FUNCTION, codec.encode_request(Command.SET_FUNCTION, int(wanted)))
+
+    def _function(self) -> Function:
+        return Function(codec.reply_words(Command.GET_FUNCTION, self._ask(Command.GET_FUNCTION))[0])
 
     def _reset(self, go: int) -> None:
         """Reset the module. That would switch the output on, so it is switched off right after."""

@@ -115,9 +115,11 @@ def test_reset_leaves_the_output_off(driver: C11204Driver) -> None:
     assert not read(driver).on
 
 
-def test_auto_restore_keeps_the_other_function_bit(driver: C11204Driver) -> None:
+def test_auto_restore(driver: C11204Driver) -> None:
     driver.write(0, "AUTO_RESTORE", 1)
+    assert driver.identify().extra["AUTO_RESTORE"] == 1
     driver.write(0, "AUTO_RESTORE", 0)
+    assert driver.identify().extra["AUTO_RESTORE"] == 0
 
 
 def test_unknown_parameter_is_refused(driver: C11204Driver) -> None:
