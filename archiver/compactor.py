@@ -15,7 +15,7 @@ import numpy as np
 from archiver import lake_file, manifest
 from archiver.catalogue import Catalogue
 from archiver.lake import Lake, sync_folder
-from archiver.lake_file import Written
+from archiver.lake_file import Content, Written
 from archiver.log import Log
 from archiver.partition import Partition, split
 from archiver.rows import LOSS, Flag, is_sample
@@ -66,7 +66,7 @@ class Compactor:
     def _commit(self, sequence: int, view: View, done: list[tuple[Path, Partition, Written]]) -> None:
         rows = view.rows
         losses = rows[rows["kind"] == LOSS]
-        newest = _newest(view)
+        newest = _newest(view, done)
         with self._catalogue.writing() as db:
             for path, partition, written in done:
                 manifest.add_file(db, path, partition, 0, (sequence, sequence), written)
@@ -84,8 +84,11 @@ class Compactor:
             lake_file.temporary_name(final).unlink(missing_ok=True)
 
 
-def _newest(view: View) -> list[tuple[int, int]]:
-    """Newest time stamp of each PV, those from the future left out."""
+def _newest(view: View, done: list[tuple[Path, Partition, Written]]) -> list[tuple[int, int]]:
+    """Newest time stamp and number of each PV, samples from the future left out."""
+    if not (view.rows["flags"] & Flag.FUTURE).any():
+        samples = (written for _, partition, written in done if partition.content is not Content.LINK)
+        return [(chunk.max_ns, chunk.pv_id) for written in samples for chunk in written.chunks]
     rows = view.rows[is_sample(view.rows) & ((view.rows["flags"] & Flag.FUTURE) == 0)]
     order = np.lexsort((rows["time_ns"], rows["pv"]))
     pvs, times = rows["pv"][order], rows["time_ns"][order]

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from sipmdcs.errors import ServiceError
 
+_BACKLOG = 128
 _GRACE_S = 2
 """Answers that are under way when the service stops get this long."""
 
@@ -26,6 +27,7 @@ def listen(interface: str, port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((interface, port))
+        sock.listen(_BACKLOG)  # so that who comes before the first answer waits and is not refused
     except OSError as err:
         sock.close()
         raise ServiceError(f"HTTP cannot be served at {interface}:{port}: {err.strerror}") from err

@@ -204,5 +204,7 @@ class LakeFile:
 
 def name_column(pv_ids: NDArray[np.uint32], names: Sequence[str], ids: NDArray[np.uint32]) -> pa.DictionaryArray:
     """Column ``pv`` of rows: ``names[i]`` where ``pv_ids`` is ``ids[i]``; ``ids`` ascend."""
-    codes = np.searchsorted(ids, pv_ids).astype(np.int32)
+    places = np.zeros(int(ids[-1]) + 1, np.int32)
+    places[ids] = np.arange(len(ids))
+    codes = places[pv_ids]
     return pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string()))

@@ -157,7 +157,8 @@ class Log:
         if now - self._synced_at >= self._limits.sync_s:
             file.sync()
             self._synced_at = now
-        if len(self._segment or ()) > 0 and (self._seal_wanted or self._full()):
+        wanted, self._seal_wanted = self._seal_wanted, False
+        if len(self._segment or ()) > 0 and (wanted or self._full()):
             self._seal()
 
     def _full(self) -> bool:
@@ -180,7 +181,6 @@ class Log:
             self._sealed = (*self._sealed, segment)
         # After it is among the sealed: views() looks at the present one first and so cannot miss a segment.
         self._segment, self._file = new_segment, new_file
-        self._seal_wanted = False
         file.close()
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from archiver.catalogue import Catalogue
 from archiver.lake import Lake
 from archiver.lake_file import SCHEMAS, Batch, Chunk, name_column
 from archiver.manifest import FileEntry
+from archiver.ordering import by_pv_and_time
 from sipmdcs.clock import Clock, to_datetime
 
 MERGE_AT = 12
@@ -137,7 +138,7 @@ def _groups(chunks: Sequence[dict[int, Chunk]]) -> Iterator[list[int]]:
 
 
 def _sorted_batch(table: pa.Table, pv_ids: NDArray[np.uint32], names: dict[int, str], like: FileEntry) -> Batch:
-    order = np.lexsort((lake_file.time_ns(table), pv_ids))
+    order = by_pv_and_time(pv_ids, lake_file.time_ns(table))
     table, pv_ids = table.take(pa.array(order)), pv_ids[order]
     ids = np.unique(pv_ids)
     names_of_rows = name_column(pv_ids, [names[number] for number in ids.tolist()], ids)

@@ -16,12 +16,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from archiver.lake_file import SCHEMAS, Batch, Content, name_column
+from archiver.ordering import by_pv_and_time
 from archiver.rows import LAST_SAMPLE_KIND
 from archiver.segment import View
-from sipmdcs.channels import Kind, PvData
+from sipmdcs.channels import Kind
 from sipmdcs.clock import NS
 
 PVS_PER_SHARD = 1000
+"""At most 65,536, for sorting."""
 _DAY_NS = 86_400 * NS
 _MS = 1_000_000
 
@@ -48,40 +50,58 @@ def split(view: View, names: Mapping[int, str]) -> Iterator[tuple[Partition, Bat
         Content.LINK: (kind == int(Kind.CONNECTED)) | (kind == int(Kind.DISCONNECTED)),
     }
     for content, selected in selections.items():
-        rows = view.rows[selected]
-        if not len(rows):
+        chosen = np.flatnonzero(selected)
+        if not len(chosen):
             continue
-        days = rows["time_ns"] // _DAY_NS
-        shards = rows["pv"] // PVS_PER_SHARD
-        for day, shard in sorted(set(zip(days.tolist(), shards.tolist(), strict=True))):
-            part = rows[(days == day) & (shards == shard)]
-            part = part[np.lexsort((part["time_ns"], part["pv"]))]
+        times, pvs = view.rows["time_ns"][chosen], view.rows["pv"][chosen]
+        for day, shard, members in _places(times, pvs):
+            order = by_pv_and_time(pvs[members], times[members])
+            members = members[order]
             day_text = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date().isoformat()
-            yield Partition(content, day_text, int(shard)), _batch(content, part, view.payloads, names)
+            table_rows = _Rows(view, chosen[members], pvs[members], times[members])
+            yield Partition(content, day_text, shard), _batch(content, table_rows, names)
 
 
-def _batch(content: Content, rows: NDArray[np.void], payloads: list[PvData], names: Mapping[int, str]) -> Batch:
-    pv_ids = np.ascontiguousarray(rows["pv"])
-    ids = np.unique(pv_ids)
+def _places(times: NDArray[np.int64], pvs: NDArray[np.uint32]) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
+    """Day and shard of rows, and which rows are there."""
+    days = (times // _DAY_NS).astype(np.int32)
+    shards = ((pvs - 1) // PVS_PER_SHARD).astype(np.int32)  # numbers begin at 1
+    for day in np.unique(days).tolist():
+        for shard in np.unique(shards[days == day]).tolist():
+            yield day, shard, np.flatnonzero((days == day) & (shards == shard))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a segment, chosen and sorted; columns are gathered one by one, not rows as a whole."""
+
+    view: View
+    indices: NDArray[np.intp]
+    pv_ids: NDArray[np.uint32]
+    times: NDArray[np.int64]
+
+    def __getitem__(self, column: str) -> NDArray[np.generic]:
+        return self.view.rows[column][self.indices]
+
+
+def _batch(content: Content, rows: _Rows, names: Mapping[int, str]) -> Batch:
+    ids = rows.pv_ids[np.r_[True, rows.pv_ids[1:] != rows.pv_ids[:-1]]]
     columns: dict[str, pa.Array | NDArray[np.generic]] = {
-        "pv": name_column(pv_ids, [names[number] for number in ids.tolist()], ids),
-        "time": pa.array(np.ascontiguousarray(rows["time_ns"])).cast(pa.timestamp("ns", tz="UTC")),
+        "pv": name_column(rows.pv_ids, [names[number] for number in ids.tolist()], ids),
+        "time": pa.array(rows.times).cast(pa.timestamp("ns", tz="UTC")),
     }
     if content is Content.LINK:
         columns["connected"] = pa.array(rows["kind"] == int(Kind.CONNECTED))
     else:
-        columns["delay_ms"] = (rows["received_ns"] - rows["time_ns"]) // _MS
-        columns |= {name: np.ascontiguousarray(rows[name]) for name in ("severity", "status", "flags")}
-        if content is Content.SCALAR:
-            columns["value"] = np.ascontiguousarray(rows["value"])
-        else:
-            columns |= _payload_columns(rows, payloads)
+        columns["delay_ms"] = (rows["received_ns"].astype(np.int64) - rows.times) // _MS
+        columns |= {name: rows[name] for name in ("severity", "status", "flags")}
+        columns |= {"value": rows["value"]} if content is Content.SCALAR else _payload_columns(rows)
     schema = SCHEMAS[content]
-    return Batch(pa.Table.from_arrays([pa.array(columns[name]) for name in schema.names], schema=schema), pv_ids)
+    return Batch(pa.Table.from_arrays([pa.array(columns[name]) for name in schema.names], schema=schema), rows.pv_ids)
 
 
-def _payload_columns(rows: NDArray[np.void], payloads: list[PvData]) -> dict[str, pa.Array]:
-    values = [payloads[number - 1] for number in rows["payload"].tolist()]
+def _payload_columns(rows: _Rows) -> dict[str, pa.Array]:
+    values = [rows.view.payloads[number - 1] for number in rows["payload"].tolist()]
     texts = [value if isinstance(value, list) else None for value in values]
     strings = [value if isinstance(value, str) else None for value in values]
     lengths = [len(value) if isinstance(value, np.ndarray) else -1 for value in values]

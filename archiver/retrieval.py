@@ -58,6 +58,10 @@ class Retrieval:
         return StreamingResponse(form.write(answers, all_metadata), media_type=form.media_type)
 
     def _ask(self, wanted: Sequence[tuple[str, Processing]], interval: Interval) -> list[Answer]:
+        with self._served.meter.timed():
+            return self._ask_all(wanted, interval)
+
+    def _ask_all(self, wanted: Sequence[tuple[str, Processing]], interval: Interval) -> list[Answer]:
         served = self._served
         left = served.budget
         answers: list[Answer] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from archiver.catalogue import Catalogue
 from archiver.query import Budget
+from archiver.query_meter import QueryMeter
 from archiver.reader import Reader
 from archiver.recorder import PvActivity
 from sipmdcs.clock import Clock
@@ -30,3 +31,4 @@ class Served:
     """Have the log compacted soon."""
     figures: Callable[[], Mapping[str, float | int | str]] = field(default=dict)
     """Key figures of the service."""
+    meter: QueryMeter = field(default_factory=QueryMeter)

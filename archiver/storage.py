@@ -33,6 +33,8 @@ from sipmdcs.pvinfo import ArchivePolicy
 
 logger = logging.getLogger(__name__)
 
+_MERGE_S = 600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
@@ -71,6 +73,7 @@ class Storage:
         self.reader = Reader(self.log.views, self.catalogue, self.lake)
         self._compactor = Compactor(self.log, self.catalogue, self.lake)
         self._merger = Merger(self.catalogue, self.lake, clock)
+        self._merge_at = clock.monotonic()
 
     def _recover(self) -> None:
         with self.catalogue.reading() as db:
@@ -120,9 +123,12 @@ class Storage:
         for segment in self.log.sealed:
             self._compactor.compact(segment)
             segments += 1
+        now = self.clock.monotonic()
         merges = 0
-        while self._merger.merge_next():
-            merges += 1
+        if segments or now >= self._merge_at:  # without new files only a day that ended gives anything to merge
+            while self._merger.merge_next():
+                merges += 1
+            self._merge_at = now + _MERGE_S
         self.lake.remove_obsolete(self.clock.time_ns())
         return Upkeep(segments, merges)
 

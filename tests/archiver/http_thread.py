@@ -15,7 +15,6 @@ from archiver.served import Served
 @contextmanager
 def served_over_http(served: Served) -> Iterator[httpx.Client]:
     sock = listen("127.0.0.1", 0)
-    sock.listen()
     loop = asyncio.new_event_loop()
     task = loop.create_task(serve(make_app(served), sock))
 
