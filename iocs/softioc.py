@@ -49,5 +49,5 @@ async def run_softioc(
         BadInput: a file cannot be understood, or a record uses what is not implemented.
         ServiceError: an interface or port cannot be used.
     """
-    records = load_files(files, macros or {}, search_path)
-    await open_record_server(records, access_file, autosave=autosave).run()
+    server = open_record_server(load_files(files, macros or {}, search_path), access_file, autosave=autosave)
+    await server.run()

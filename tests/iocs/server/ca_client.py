@@ -11,6 +11,7 @@ import json
 import struct
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,13 @@ def plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def wait_until(true: Callable[[], bool], timeout: float = TIMEOUT_S) -> None:
+    """Return when something has come true, or the time is up."""
+    deadline = time.monotonic() + timeout
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.0003)
+
+
 channels: dict[str, Any] = {}
 subscriptions: list[Any] = []
 events: dict[str, list[list[object]]] = {}
@@ -39,9 +47,8 @@ def connect(names: list[str], timeout: float = TIMEOUT_S) -> dict[str, Any]:
     for name in names:
         if name not in channels:
             channels[name] = ca.create_channel(name, connect=False)
-    deadline = time.monotonic() + timeout
-    while not all(ca.isConnected(channels[name]) for name in names) and time.monotonic() < deadline:
-        ca.poll(evt=0.005, iot=1.0)
+    libca.ca_flush_io()
+    wait_until(lambda: all(ca.isConnected(channels[name]) for name in names), timeout)
     return {name: channels[name] for name in names}
 
 
@@ -94,6 +101,7 @@ def get(pvs: list[str], form: int, base: int | None = None, timeout: float = TIM
             size = size_of(dbr_type, args.count)
             answers[name] |= decode(dbr_type % 7, dbr_type // 7, args.count, ctypes.string_at(args.raw_dbr, size))
 
+    # Callbacks come in threads of libca.
     handler = ctypes.CFUNCTYPE(None, dbr.event_handler_args)(on_answer)
     for name, chid in chids.items():
         if ca.isConnected(chid):
@@ -102,9 +110,8 @@ def get(pvs: list[str], form: int, base: int | None = None, timeout: float = TIM
             answers[name] |= {"readable": bool(ca.read_access(chid)), "writable": bool(ca.write_access(chid))}
             asked = (native if base is None else base) + 7 * form
             libca.ca_array_get_callback(asked, 0, chid, handler, ctypes.py_object(name))
-    deadline = time.monotonic() + TIMEOUT_S
-    while any("status_code" not in answer for answer in answers.values()) and time.monotonic() < deadline:
-        ca.poll(evt=0.005, iot=1.0)
+    libca.ca_flush_io()
+    wait_until(lambda: all("status_code" in answer for answer in answers.values()))
     return [answers.get(name) for name in chids]
 
 
@@ -128,7 +135,7 @@ def put(pv: str, base: int, value: object, wait: bool = True) -> int | None:
             data[index] = item
     if not wait:
         status = libca.ca_array_put(base, len(values), chid, data)
-        ca.flush_io()
+        libca.ca_flush_io()
         return int(status)
     done: list[int] = []
 
@@ -139,9 +146,8 @@ def put(pv: str, base: int, value: object, wait: bool = True) -> int | None:
     status = libca.ca_array_put_callback(base, len(values), chid, data, callback, 0)
     if status != 1:
         return int(status)
-    deadline = time.monotonic() + TIMEOUT_S
-    while not done and time.monotonic() < deadline:
-        ca.poll(evt=0.002, iot=1.0)
+    libca.ca_flush_io()
+    wait_until(lambda: bool(done))
     return done[0] if done else None
 
 
@@ -154,13 +160,14 @@ def watch(pvs: list[str], mask: int, form: int = 2) -> None:
 
         handle = ca.create_subscription(chid, use_time=form == 2, use_ctrl=form == 4, callback=on_event, mask=mask)
         subscriptions.append(handle)
-    ca.poll(evt=0.01, iot=1.0)
+    libca.ca_flush_io()
 
 
 def take(pv: str, count: int = 0, settle: float = 0.0) -> list[list[object]]:
-    deadline = time.monotonic() + (settle or TIMEOUT_S)
-    while (settle or len(events[pv]) < count) and time.monotonic() < deadline:
-        ca.poll(evt=0.005, iot=1.0)
+    if settle:
+        time.sleep(settle)
+    else:
+        wait_until(lambda: len(events[pv]) >= count)
     taken, events[pv] = events[pv], []
     return taken
 

@@ -269,7 +269,7 @@ def _watch(pair: Pair, name: str, masks: tuple[int, ...]) -> None:
 def _events(client: Client, name: str, marker: str, number: int) -> list[Any]:
     """Events up to now: a put with completion to another field makes sure that all have come."""
     assert client.put(f"{name}.{marker}", number, 5) == 1
-    return client.ask("events", pv=name, settle=0.3)
+    return client.ask("events", pv=name, settle=0.1)
 
 
 @pytest.mark.parametrize("hysteresis", [0, 1, 4])
@@ -320,6 +320,6 @@ def test_events_for_archive_and_alarm(pair: Pair, mask: int) -> None:
         value = max(-12.0, min(12.0, value + rnd.uniform(-3, 3)))
         for client in pair:
             client.put(name, value, 6)
-    theirs, mine = (client.ask("events", pv=other, settle=0.3) for client in pair)
+    theirs, mine = (client.ask("events", pv=other, settle=0.1) for client in pair)
     assert mine == theirs
     assert len(mine) > 5
