@@ -47,8 +47,16 @@ if [ -n "$missing" ]; then
         root=sudo
     fi
     say "installing Debian packages${root:+ with sudo}:$missing"
-    $root apt-get update --quiet=2
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $missing >/dev/null
+    log=$(mktemp)
+    if ! {
+        $root apt-get update --quiet=2 &&
+            $root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $missing
+    } >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
+        exit 1
+    fi
+    rm -f "$log"
 fi
 if [ -d .venv ]; then
     : > "$stamp"

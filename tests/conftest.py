@@ -1,26 +1,30 @@
 """What every part's tests share: free ports and the folder of real data."""
 
 import os
+import random
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).parents[1]
 
+PORTS = (10_000, 32_000)
+"""Below the range from which the kernel takes the ports of outgoing connections, so that none of those comes in between."""
+
 
 @pytest.fixture(scope="session")
 def free_ports() -> Callable[[int], list[int]]:
     """So many different ports, free on 127.0.0.1 for UDP and TCP, none of them given out twice in this session."""
     given: set[int] = set()
+    chance = random.Random()
 
     def find(count: int) -> list[int]:
         found: list[int] = []
         while len(found) < count:
-            port = _free_for_udp_and_tcp()
-            if port is not None and port not in given:
+            port = chance.randrange(*PORTS)
+            if port not in given and _is_free(port):
                 given.add(port)
                 found.append(port)
         return found
@@ -34,17 +38,14 @@ def free_port(free_ports: Callable[[int], list[int]]) -> int:
     return free_ports(1)[0]
 
 
-def _free_for_udp_and_tcp() -> int | None:
-    with ExitStack() as stack:
-        udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        udp.bind(("127.0.0.1", 0))
-        port: int = udp.getsockname()[1]
-        tcp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        try:
-            tcp.bind(("127.0.0.1", port))
-        except OSError:
-            return None
-        return port
+def _is_free(port: int) -> bool:
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
 
 
 @pytest.fixture(scope="session")

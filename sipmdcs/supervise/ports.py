@@ -61,16 +61,16 @@ def is_free(listener: Listener) -> bool:
 
 
 def owner(listener: Listener) -> str:
-    """Who listens on a port: name and number of the process as far as this user may know."""
-    kind = "udp4" if listener.datagram else "tcp4"
-    for connection in psutil.net_connections(kind):
-        listening = listener.datagram or connection.status == psutil.CONN_LISTEN
-        if listening and connection.laddr and connection.laddr.port == listener.port and connection.pid:
-            try:
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
-            except psutil.NoSuchProcess:
-                return f"pid {connection.pid}"
-    return "a process of another user"
+    """Who has a port: name and number of the process as far as this user may know."""
+    sockets = psutil.net_connections("udp4" if listener.datagram else "tcp4")
+    users = [one for one in sockets if one.laddr and one.laddr.port == listener.port and one.pid]
+    users.sort(key=lambda user: user.status != psutil.CONN_LISTEN)
+    if not users:
+        return "a process of another user"
+    try:
+        return f"{psutil.Process(users[0].pid).name()} (pid {users[0].pid})"
+    except psutil.NoSuchProcess:
+        return f"pid {users[0].pid}"
 
 
 def check_ports(site: Site) -> None:
