@@ -43,17 +43,15 @@ def answer(line: bytes, controllers: Controllers) -> dict[str, Any]:
 @asynccontextmanager
 async def serve_control(controllers: Controllers) -> AsyncIterator[str]:
     """Listen on a free loopback port as long as the context lasts; gives ``host:port``."""
-    sessions: set[asyncio.Task[None]] = set()
+    clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            sessions.add(task)
-            task.add_done_callback(sessions.discard)
+        clients[writer] = asyncio.current_task()
         with contextlib.suppress(ConnectionError):
             while line := await reader.readline():
                 writer.write(json.dumps(answer(line, controllers)).encode() + b"\n")
                 await writer.drain()
+        del clients[writer]
         writer.close()
 
     server = await asyncio.start_server(session, "127.0.0.1", 0)
@@ -62,9 +60,10 @@ async def serve_control(controllers: Controllers) -> AsyncIterator[str]:
         yield f"{host}:{port}"
     finally:
         server.close()
-        for task in sessions:
-            task.cancel()
-        await asyncio.gather(*sessions, return_exceptions=True)
+        tasks = [task for task in clients.values() if task is not None]
+        for writer in clients:
+            writer.transport.abort()
+        await asyncio.gather(*tasks)
 
 
 def turn_knob(endpoint: str, controller: str, channel: int | None, knob: str, value: str) -> float | None:

@@ -79,9 +79,9 @@ class PadmeNimServer:
 
     async def _hang_up(self) -> None:
         tasks = list(self._clients.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in self._clients:
+            writer.transport.abort()
+        await asyncio.gather(*tasks)
 
     def _tracked(self, session: _Session) -> _Session:
         async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
