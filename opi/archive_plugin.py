@@ -47,14 +47,19 @@ def samples_array(reply: Any) -> NDArray[np.float64]:
 class ArchiveConnection(Connection):
     """Requests for one PV."""
 
+    _failing = False
+
     def data_request_finished(self, reply: QNetworkReply) -> None:
         """Send what came on to the curve; say so if nothing did."""
         try:
             data = self._read(reply)
         except ValueError as err:
-            _log.warning("archive request %s failed: %s", reply.url().toString(), err)
+            level = logging.DEBUG if self._failing else logging.WARNING  # it is asked again all the time
+            _log.log(level, "archive request %s failed: %s", reply.url().toString(), err)
+            self._failing = True
             self.connection_state_signal.emit(False)
         else:
+            self._failing = False
             self.connection_state_signal.emit(True)
             self.new_value_signal[object].emit(data)
         reply.deleteLater()

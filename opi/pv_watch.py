@@ -80,7 +80,7 @@ class PvWatch(QObject):
             self.changed.emit()
 
     def _set_value(self, value: Any) -> None:
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray) or isinstance(self._value, np.ndarray):
             self.moved = True
         elif value == self._value:
             return  # told again after a repair of the connection: no news

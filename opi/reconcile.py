@@ -49,7 +49,7 @@ class Reconciler(QObject):
                 connection.send_connection_state(conn=True)
                 repaired += 1
             elif connection not in self._settled:
-                # The flag may be right and the last signal wrong; the signal alone is cheap to repeat.
-                connection.connection_state_signal.emit(True)
+                # The flag may be right and the last signal wrong.
+                connection.send_connection_state(conn=True)
             self._settled.add(connection)
         return repaired

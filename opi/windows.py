@@ -15,6 +15,11 @@ _open: dict[str, QWidget] = {}
 """Faceplates by channel; Qt would destroy a window that nobody holds."""
 
 
+def open_windows() -> dict[str, QWidget]:
+    """Faceplates that are open, by channel."""
+    return dict(_open)
+
+
 def open_faceplate(names: ChannelNames, macros: Mapping[str, str]) -> QWidget:
     """Open the faceplate of a channel, or bring the one that is open to the front."""
     from opi.channel import ChannelFaceplate  # it opens further faceplates itself

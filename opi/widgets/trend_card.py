@@ -26,10 +26,10 @@ class TrendCard(Card):
             parent: as Qt has it.
         """
         super().__init__("Trend, UTC", parent)
-        self._badge = make_badge(self)
-        set_badge(self._badge, "No archive", UNDEFINED_STYLE)
-        self._badge.setVisible(False)
-        self.heading.addWidget(self._badge)
+        self.no_archive = make_badge(self)
+        set_badge(self.no_archive, "No archive", UNDEFINED_STYLE)
+        self.no_archive.setVisible(False)
+        self.heading.addWidget(self.no_archive)
         self.spans = QButtonGroup(self)
         for number, (text, span_s) in enumerate(SPANS):
             button = QPushButton(text, self)
@@ -61,4 +61,4 @@ class TrendCard(Card):
             plot.show_span(span_s)
 
     def _note_answer(self, good: bool) -> None:
-        self._badge.setVisible(not good)
+        self.no_archive.setVisible(not good)

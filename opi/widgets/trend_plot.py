@@ -10,6 +10,7 @@ import numpy as np
 import pyqtgraph
 from numpy.typing import NDArray
 from pydm.widgets.archiver_time_plot import ArchivePlotCurveItem, PyDMArchiverTimePlot
+from pydm.widgets.timeplot import UpdateMode
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QWidget
@@ -75,7 +76,8 @@ class TrendPlot(PyDMArchiverTimePlot):
             labelOpts={"position": 0.92, "color": PALETTE.text_soft, "anchors": [(0, 0.5), (1, 0.5)]},
         )
         self._mark.setVisible(False)
-        self.setUpdatesAsynchronously(True)
+        # A steady value goes on as a line; the other mode draws changes only.
+        self.setUpdateMode(UpdateMode.AtFixedRate)
         self.show_span(span_s)
         curve: Any = self.addYChannel(f"ca://{pv}", color=QColor(colour), lineWidth=1)
         self.curve: TrendCurve = curve
