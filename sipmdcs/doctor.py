@@ -46,7 +46,7 @@ def examine(open_site: Callable[[], Site]) -> Iterator[Finding]:
     except BadInput as err:
         yield Finding("site", Level.FAIL, str(err), "correct the file, or name a site folder with --site")
         return
-    yield Finding("site", Level.OK, f"{site.file.name}, {len(site.file.controllers)} controllers, {len(site.file.iocs)} IOCs")
+    yield Finding("site", Level.OK, f"{site.file.name}; controllers: {len(site.file.controllers)}, IOCs: {len(site.file.iocs)}")
     for name, check in SITE_CHECKS.items():
         try:
             yield from check(site)

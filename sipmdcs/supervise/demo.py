@@ -84,7 +84,7 @@ def _say_where(site: Site) -> None:
     count = sum(controller_type(controller.driver).channels for controller in site.file.controllers.values())
     environment = site.ca_environment()
     names = ("EPICS_CA_ADDR_LIST", "EPICS_CA_AUTO_ADDR_LIST", "EPICS_CA_SERVER_PORT", "EPICS_CA_REPEATER_PORT")
-    click.echo(f"{site.file.name}: {len(site.file.controllers)} controllers, {count} channels")
+    click.echo(f"{site.file.name}; controllers: {len(site.file.controllers)}, channels: {count}")
     click.echo(f"  any Channel Access client:  export {' '.join(f'{name}={environment[name]}' for name in names)}")
     for service in site.file.services:
         http = getattr(site.file, service, None)

@@ -1,0 +1,140 @@
+"""What the doctor says about a healthy site and about each thing that can be wrong with one."""
+
+import copy
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from sipmdcs.cli import main
+from sipmdcs.doctor_site import SITE_CHECKS
+from sipmdcs.errors import BadInput
+from sipmdcs.finding import Finding, Level
+from sipmdcs.site import Site
+
+SITE: dict[str, Any] = {
+    "name": "Test",
+    "prefix": "TST",
+    "services": [],
+    "controllers": {"PS1": {"driver": "c11204", "id": "1", "subsystem": "LAB", "port": "sim"}},
+    "iocs": {"bench": {"controllers": ["PS1"]}},
+}
+
+
+@pytest.fixture
+def make(tmp_path: Path, free_port: int) -> Callable[..., Site]:
+    def make(**changes: Any) -> Site:
+        data = copy.deepcopy(SITE) | {"channel_access": {"server_port": free_port}} | changes
+        (tmp_path / "site.yaml").write_text(yaml.safe_dump(data, sort_keys=False), "utf-8")
+        rendered = tmp_path / "var" / "rendered"
+        rendered.mkdir(parents=True, exist_ok=True)
+        (rendered / "bench.substitutions").write_text("", "utf-8")
+        return Site(tmp_path)
+
+    return make
+
+
+def _find(check: str, site: Site) -> list[Finding]:
+    return list(SITE_CHECKS[check](site))
+
+
+def test_healthy_site_gives_only_good_lines(make: Callable[..., Site]) -> None:
+    site = make()
+    (site.var / "sipmdcs.sqlite").touch()
+    for check in SITE_CHECKS:
+        for finding in _find(check, site):
+            assert finding.level is Level.OK or finding.check == "disk", finding
+            assert not finding.next_step or finding.check == "disk"
+
+
+def test_port_in_use_is_told_with_its_owner(make: Callable[..., Site], free_port: int) -> None:
+    site = make()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", free_port))
+        (finding,) = _find("ports", site)
+    assert finding.level is Level.FAIL
+    assert f"UDP port {free_port} on 127.0.0.1 is in use by" in finding.text
+    assert "channel_access.server_port" in finding.next_step
+
+
+@pytest.mark.parametrize(
+    ("controller", "text", "step"),
+    [
+        ({"driver": "nonsense"}, "controllers.PS1.driver: unknown driver nonsense, installed are", "correct site.yaml"),
+        ({"port": "serial:///dev/no-such-tty"}, "PS1: /dev/no-such-tty is not there", "plug it in"),
+    ],
+)
+def test_controller_without_driver_or_wire(make: Callable[..., Site], controller: dict[str, str], text: str, step: str) -> None:
+    site = make(controllers={"PS1": SITE["controllers"]["PS1"] | controller})
+    finding = _find("wires", site)[0]
+    assert finding.level is Level.FAIL
+    assert finding.text.startswith(text)
+    assert finding.next_step.startswith(step)
+
+
+def test_yaml_of_any_part_is_read(make: Callable[..., Site]) -> None:
+    site = make()
+    (site.folder / "alarms.yaml").write_text("a: 1\nb: [\n", "utf-8")
+    with pytest.raises(BadInput, match=r"alarms\.yaml:3: not valid YAML"):
+        _find("YAML", site)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ('record(ai, "TST:lower") {}', r"TST:lower: expected upper-case letters"),
+        ('record(ai, "TST:A") {}\nrecord(ai, "TST:SYS:BENCH:PID") {}', r"TST:SYS:BENCH:PID"),
+        ('record(ai, "TST:A") { info(archive, "sometimes") }', r"TST:A\.info\(archive\): 'sometimes' is no archive policy"),
+        ('record(ai, "TST:A") { info(alarm, "X why=no") }', r"TST:A\.info\(alarm\): unknown option why"),
+        ('record(ai, "TST:A") { field(DTYP, "asynFloat64") field(INP, "x") }', r"TST:A\.INP: 'x' is no device address"),
+        ('record(ai, "TST:A") { field(', r"own\.template:\d+: expected"),
+    ],
+)
+def test_records_that_break_a_rule_are_named(make: Callable[..., Site], record: str, message: str) -> None:
+    site = make()
+    (site.rendered / "bench.substitutions").write_text('file "own.template" { {} }\n', "utf-8")
+    (site.folder / "db_templates").mkdir()
+    (site.folder / "db_templates" / "own.template").write_text(record, "utf-8")
+    with pytest.raises(BadInput, match=message):
+        _find("records", site)
+
+
+def test_what_is_not_rendered_is_a_warning(make: Callable[..., Site]) -> None:
+    site = make()
+    (site.rendered / "bench.substitutions").unlink()
+    assert _find("records", site)[0] == Finding(
+        "records", Level.WARN, "not rendered yet: bench", "up does it, or sipmdcs config render"
+    )
+
+
+def test_database_that_is_not_there(make: Callable[..., Site], free_port: int) -> None:
+    (finding,) = _find("database", make())
+    assert finding.level is Level.WARN
+    (finding,) = _find("database", make(database=f"postgresql+psycopg://user:secret@127.0.0.1:{free_port}/x"))
+    assert finding.level is Level.FAIL
+    assert "does not answer" in finding.text
+    assert "secret" not in finding.text
+    assert "control runs without it" in finding.next_step
+
+
+def test_command_shows_each_finding_and_fails_if_one_does(make: Callable[..., Site]) -> None:
+    site = make()
+    runner = CliRunner()
+    healthy = runner.invoke(main, ["--site", str(site.folder), "doctor"])
+    assert healthy.exit_code == 0, healthy.output
+    assert "ok    site        Test; controllers: 1, IOCs: 1" in healthy.output
+    make(services=["nonsense"])
+    ill = runner.invoke(main, ["--site", str(site.folder), "doctor", "--json"])
+    assert ill.exit_code == 1
+    failed = [finding for finding in json.loads(ill.output) if finding["level"] == "FAIL"]
+    assert [finding["check"] for finding in failed] == ["services", "records"]
+    assert failed[0]["text"].endswith("site.yaml: services: nonsense is no installed command")
+    assert failed[1]["text"].startswith("nonsense.substitutions is not among the templates")
+    nowhere = runner.invoke(main, ["--site", str(site.folder / "nowhere"), "doctor"])
+    assert nowhere.exit_code == 1
+    assert "FAIL  site" in nowhere.output
