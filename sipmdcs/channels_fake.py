@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from sipmdcs.channels import Mask, PvData, PvMetadata, PvType, PvValue
+from sipmdcs.channels import Mask, PvData, PvMetadata, PvType, PvValue, Scalar
+from sipmdcs.channels_ca_dbr import encode
 from sipmdcs.channels_fake_capture import FakeCapture
 from sipmdcs.clock import Clock, SystemClock
 from sipmdcs.errors import ChannelError, ChannelTimeout, NotConnected, PutRefused
@@ -209,34 +210,41 @@ _TYPES = {
 
 
 def _converted(value: PvData, metadata: PvMetadata) -> PvData:
-    """What a server makes of a put, as EPICS Base does: labels to indexes, text that is a number to a number.
+    """What a server makes of a put, as EPICS Base does: labels to indexes, text to numbers, numbers into their limits.
 
     Raises:
-        ValueError: the server would refuse.
+        ValueError: client or server would refuse.
     """
+    encode(value, metadata.type)
     if isinstance(value, list | np.ndarray):
         if len(value) > metadata.count:
-            raise ValueError(f"{len(value)} elements, expected at most {metadata.count}")
+            raise ValueError(f"refused {len(value)} elements, expected at most {metadata.count}")
         return value
     match metadata.type:
-        case PvType.ENUM if isinstance(value, str):
-            if value not in metadata.labels:
-                raise ValueError(f"refused {value!r}, is it one of its labels?")
-            return metadata.labels.index(value)
-        case PvType.ENUM:
-            if metadata.labels and value not in range(len(metadata.labels)):
-                raise ValueError(f"refused {value!r}, expected an index below {len(metadata.labels)}")
-            return int(value)
         case PvType.STRING:
             return str(value)
+        case PvType.ENUM:
+            return _index(value, metadata.labels)
         case PvType.DOUBLE | PvType.FLOAT:
-            return _number(value)
+            return _limited(_number(value), metadata.control)
         case _:
-            return int(_number(value))
+            return int(_limited(_number(value), metadata.control))
 
 
-def _number(value: float | str) -> float:
+def _index(value: Scalar, labels: tuple[str, ...]) -> int:
+    index = labels.index(value) if value in labels else value
+    if isinstance(index, str) or (labels and not 0 <= index < len(labels)):
+        raise ValueError(f"refused {value!r}, is it one of its labels?")
+    return int(index)
+
+
+def _number(value: Scalar) -> float:
     try:
         return float(value)
     except ValueError:
         raise ValueError(f"refused {value!r}, expected a number") from None
+
+
+def _limited(value: float, control: tuple[float, float]) -> float:
+    low, high = control
+    return min(max(value, low), high) if low < high else value

@@ -17,6 +17,8 @@ OpenClient = Callable[..., CaChannels]
 _SERVE = """
 import sys
 from epicscorelibs import ioc
+if len(sys.argv) > 2:
+    ioc.dbCore.asSetFilename(sys.argv[2].encode())
 ioc.start_ioc(dbs=[(sys.argv[1], "")])
 sys.stdout.write("running\\n")
 sys.stdout.flush()
@@ -36,13 +38,20 @@ class BaseIoc:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def start(self, database: str) -> None:
+    def start(self, database: str, access: str | None = None) -> None:
         file = self._folder / "records.db"
         file.write_text(database)
+        files = [str(file)]
+        if access is not None:
+            acf = self._folder / "access.acf"
+            acf.write_text(access)
+            files.append(str(acf))
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(file)],
+            [sys.executable, "-c", _SERVE, *files],
             env=os.environ
             | {
+                "EPICS_CA_ADDR_LIST": self.address,
+                "EPICS_CA_AUTO_ADDR_LIST": "NO",
                 "EPICS_CAS_INTF_ADDR_LIST": "127.0.0.1",
                 "EPICS_CAS_SERVER_PORT": str(self.port),
                 "EPICS_CAS_BEACON_ADDR_LIST": "127.0.0.1",

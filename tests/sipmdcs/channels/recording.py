@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from sipmdcs.channels import EVENT, Capture, Kind, PvData
+from sipmdcs.channels import EVENT, Capture, Kind
 
 
 @dataclass
@@ -15,10 +16,10 @@ class Recording:
 
     capture: Capture
     events: list[np.void] = field(default_factory=list)
-    data: list[PvData] = field(default_factory=list)
+    data: list[Any] = field(default_factory=list)
     dropped: int = 0
 
-    def until(self, done: Callable[["Recording"], bool], timeout: float = 20.0) -> "Recording":
+    def until(self, done: Callable[["Recording"], object], timeout: float = 20.0) -> "Recording":
         """Drain until enough is there."""
         deadline = time.monotonic() + timeout
         while not done(self):
@@ -34,7 +35,7 @@ class Recording:
     def kinds(self, pv: int) -> list[Kind]:
         return [Kind(event["kind"]) for event in self.events if event["pv"] == pv]
 
-    def values(self, pv: int) -> list[PvData]:
+    def values(self, pv: int) -> list[Any]:
         """Without connection events."""
         return [
             value

@@ -17,8 +17,8 @@ from tests.sipmdcs.channels.recording import Recording
 COUNTERS = 1_000
 
 DATABASE = """
-record(ao, "AO") { field(VAL, "1.5") field(PINI, "YES") field(HIGH, "5") field(HSV, "MINOR") field(HIHI, "10") field(HHSV, "MAJOR")
-    field(ADEL, "1") }
+record(ao, "AO") { field(VAL, "1.5") field(PINI, "YES") field(HIGH, "5") field(HSV, "MINOR")
+    field(HIHI, "10") field(HHSV, "MAJOR") field(ADEL, "1") }
 record(longout, "LONG") { field(VAL, "2147483647") field(PINI, "YES") }
 record(bo, "BO") { field(ZNAM, "Off") field(ONAM, "On") field(VAL, "1") field(PINI, "YES") }
 record(mbbo, "MBBO") { field(ZRST, "Low") field(ONST, "High") field(ONVL, "1") field(VAL, "1") field(PINI, "YES") }

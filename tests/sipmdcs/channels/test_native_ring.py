@@ -1,0 +1,234 @@
+"""The C extension alone, called as libca would call it: from several threads at once, with everything libca can bring."""
+
+import ctypes
+import struct
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from ctypes import CFUNCTYPE, POINTER, c_int, c_long, c_short, c_ulong, c_void_p
+
+import numpy as np
+import pytest
+
+from sipmdcs import libca
+from sipmdcs.channels import EVENT, Batch, Kind, PvType
+from sipmdcs.channels_ca_dbr import DBR_TIME, DTYPES, TIME_VALUE_OFFSET
+from sipmdcs.channels_ca_ring_native import ENTRY, Payloads
+from sipmdcs.libca import CA_OP_CONN_UP, ConnectionArgs, ConnectionHandler, Eca, EventArgs, EventHandler
+
+_capture = pytest.importorskip("sipmdcs._capture")
+
+CA_OP_CONN_DOWN = 7
+
+
+class World:
+    """Stands in for libca: channel identifiers are slot addresses."""
+
+    def __init__(self) -> None:
+        self.types: dict[int, tuple[PvType, int]] = {}
+        self.calls: list[tuple[object, ...]] = []
+        self._functions = (
+            CFUNCTYPE(c_void_p, c_void_p)(lambda chid: chid),
+            CFUNCTYPE(c_short, c_void_p)(lambda chid: self.types[chid][0]),
+            CFUNCTYPE(c_ulong, c_void_p)(lambda chid: self.types[chid][1]),
+            CFUNCTYPE(c_int, c_long, c_ulong, c_void_p, c_long, c_void_p, c_void_p, POINTER(c_void_p))(self._subscribe),
+            CFUNCTYPE(c_int, c_void_p)(self._clear),
+        )
+        on_connection, on_event = _capture.bind(*(libca.address(function) for function in self._functions))
+        self._connection = ConnectionHandler(on_connection)
+        self._event = EventHandler(on_event)
+
+    def connect(self, chid: int, type_: PvType, count: int) -> None:
+        self.types[chid] = type_, count
+        self._connection(ConnectionArgs(chid, CA_OP_CONN_UP))
+
+    def disconnect(self, chid: int) -> None:
+        self._connection(ConnectionArgs(chid, CA_OP_CONN_DOWN))
+
+    def event(self, chid: int, type_: PvType, payload: bytes, status: int = Eca.NORMAL) -> None:
+        head = struct.pack("=hhII", 3, 2, 1000, 5)
+        dbr = head + bytes(TIME_VALUE_OFFSET[type_] - len(head)) + payload
+        count = len(payload) // DTYPES[type_].itemsize
+        buffer = ctypes.create_string_buffer(dbr, len(dbr))  # not a byte longer: a reader past the end is found out
+        address = ctypes.addressof(buffer) if status == Eca.NORMAL else None
+        self._event(EventArgs(chid, chid, DBR_TIME + type_, count, address, status))
+
+    def _subscribe(self, type_, count, chid, mask, callback, user, subscription) -> int:
+        self.calls.append(("subscribe", type_ - DBR_TIME, count, mask))
+        assert chid == user
+        subscription[0] = len(self.calls)
+        return Eca.NORMAL
+
+    def _clear(self, subscription) -> int:
+        self.calls.append(("clear", subscription))
+        return Eca.NORMAL
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    yield World()
+    ca = libca.load()
+    functions = ca.ca_puser, ca.ca_field_type, ca.ca_element_count, ca.ca_create_subscription, ca.ca_clear_subscription
+    _capture.bind(*(libca.address(function) for function in functions))
+
+
+def drain(ring) -> Batch:
+    events, entries, data, dropped = ring.drain()
+    memory = [memoryview(block) for block in (events, entries)]
+    rows, table = (np.frombuffer(m, t) if m.nbytes else np.empty(0, t) for m, t in zip(memory, (EVENT, ENTRY), strict=True))
+    return Batch(rows, Payloads(table, data), dropped)
+
+
+@pytest.mark.parametrize(
+    ("type_", "numbers"),
+    [
+        (PvType.SHORT, [-32768, 32767]),
+        (PvType.FLOAT, [0.5, -1e30]),
+        (PvType.ENUM, [0, 65535]),
+        (PvType.CHAR, [0, 255]),
+        (PvType.LONG, [-(2**31), 2**31 - 1]),
+        (PvType.DOUBLE, [np.pi, -np.inf]),
+    ],
+)
+def test_numbers_are_exact(world, type_, numbers):
+    ring = _capture.Ring(2, 100, 1000, 5)
+    scalar, array = ring.user(0), ring.user(1)
+    world.connect(scalar, type_, 1)
+    world.connect(array, type_, 10)
+    values = np.array(numbers, DTYPES[type_])
+    for value in values:
+        world.event(scalar, type_, value.tobytes())
+    world.event(array, type_, values.tobytes())
+    world.event(array, type_, b"")
+    batch = drain(ring)
+    assert list(batch.events["value"][2:4]) == [float(value) for value in values]
+    full, empty = batch.data(4), batch.data(5)
+    assert isinstance(full, np.ndarray)
+    np.testing.assert_array_equal(full, values)
+    assert full.dtype == DTYPES[type_]
+    assert isinstance(empty, np.ndarray)
+    assert len(empty) == 0
+    assert list(batch.events["kind"]) == [Kind.CONNECTED] * 2 + [Kind.SCALAR] * 2 + [Kind.ARRAY] * 2
+    assert set(batch.events["time_ns"][2:]) == {(1000 + 631_152_000) * 10**9 + 5}
+    assert set(zip(batch.events["severity"][2:], batch.events["status"][2:], strict=True)) == {(2, 3)}
+    ring.close()
+
+
+def test_subscriptions_follow_type_and_count(world):
+    ring = _capture.Ring(1, 100, 1000, 5)
+    chid = ring.user(0)
+    for type_, count in [(PvType.DOUBLE, 1), (PvType.DOUBLE, 1), (PvType.STRING, 1), (PvType.STRING, 9), (PvType.STRING, 9)]:
+        world.connect(chid, type_, count)
+        assert ring.connected() == b"\1"
+        world.disconnect(chid)
+        assert ring.connected() == b"\0"
+    assert world.calls == [
+        ("subscribe", PvType.DOUBLE, 1, 5),
+        ("clear", 1),
+        ("subscribe", PvType.STRING, 1, 5),
+        ("clear", 3),
+        ("subscribe", PvType.STRING, 0, 5),
+    ]
+    ring.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(Eca.NORDACCESS, [20]), (152, [1]), (Eca.DISCONN, [])], ids=["no access", "get failed", "gone"]
+)
+def test_bad_events(world, status, expected):
+    ring = _capture.Ring(1, 100, 1000, 5)
+    world.connect(ring.user(0), PvType.DOUBLE, 1)
+    world.event(ring.user(0), PvType.DOUBLE, b"", status)
+    events = drain(ring).events[1:]
+    assert list(events["status"]) == expected
+    assert (events["severity"] == 3).all()
+    assert np.isnan(events["value"]).all()
+    ring.close()
+
+
+def test_payloads_are_bounded(world):
+    ring = _capture.Ring(1, 100, 256, 5)
+    world.connect(ring.user(0), PvType.CHAR, 10_000)
+    world.event(ring.user(0), PvType.CHAR, bytes(10_000))  # one always fits
+    world.event(ring.user(0), PvType.CHAR, bytes(1))
+    batch = drain(ring)
+    assert (len(batch.events), batch.dropped, len(batch.payloads)) == (2, 1, 1)
+    for _ in range(50):
+        world.event(ring.user(0), PvType.CHAR, bytes(16))
+    batch = drain(ring)
+    assert (len(batch.events), batch.dropped) == (16, 34)
+    ring.close()
+
+
+def test_closed_ring_takes_nothing(world):
+    ring = _capture.Ring(1, 100, 100, 5)
+    ring.close()
+    world.connect(ring.user(0), PvType.DOUBLE, 1)
+    assert len(drain(ring).events) == 0
+    assert not ring.wait(0.0)
+
+
+@pytest.mark.parametrize("arguments", [(1, 0, 1, 5), (1, 1, 0, 5), (1, 2**32, 1, 5), (1, -1, 1, 5)])
+def test_bad_arguments(arguments):
+    with pytest.raises(ValueError, match="must be positive"):
+        _capture.Ring(*arguments)
+
+
+def test_no_such_pv():
+    ring = _capture.Ring(2, 1, 1, 5)
+    for index in (2, 2**40):
+        with pytest.raises(IndexError):
+            ring.user(index)
+    ring.close()
+
+
+def test_many_threads(world):
+    """Writers race with drains, with batches that live on, and with a ring that is too small at times."""
+    writers, rounds, capacity = 4, 10_000, 700
+    ring = _capture.Ring(writers, capacity, 200_000, 5)
+    for writer in range(writers):
+        world.connect(ring.user(writer), PvType.STRING if writer % 2 else PvType.LONG, 1 + writer // 2 * 99)
+    drain(ring)
+
+    def write(writer: int) -> None:
+        for count in range(rounds):
+            match writer:
+                case 0:
+                    world.event(ring.user(0), PvType.LONG, struct.pack("=i", count))
+                case 1:
+                    world.event(ring.user(1), PvType.STRING, f"{count}".encode().ljust(40, b"\0"))
+                case 2:
+                    world.event(ring.user(2), PvType.LONG, struct.pack("=i", count) * (count % 9))
+                case _:
+                    world.event(ring.user(3), PvType.STRING, f"{count}".encode().ljust(40, b"\0") * (count % 3))
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(writers)]
+    for thread in threads:
+        thread.start()
+    batches = []
+    while any(thread.is_alive() for thread in threads):
+        ring.wait(0.01)
+        batches.append(drain(ring))
+    batches.append(drain(ring))
+    ring.close()
+    assert sum(len(batch.events) + batch.dropped for batch in batches) == writers * rounds
+    seen: Counter[int] = Counter()
+    last = [-1] * writers
+    for batch in batches:
+        assert len(batch.events) <= capacity
+        for index, event in enumerate(batch.events):
+            value, pv = batch.data(index), int(event["pv"])
+            seen[pv] += 1
+            match pv:
+                case 0 | 1:
+                    count = int(value)
+                case 2:
+                    assert len(set(value.tolist())) <= 1
+                    count = int(value[0]) if len(value) else None
+                case _:
+                    assert len(set(value)) <= 1
+                    count = int(value[0]) if value else None
+            if count is not None:
+                assert count > last[pv]
+                last[pv] = count
+    assert len(seen) == writers
