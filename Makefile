@@ -6,6 +6,7 @@
 #     SITE=folder            another site
 #   make test              all checks and tests
 #   make lint bench docs install clean
+#   make lock              renew requirements.lock after a change of pyproject.toml
 #
 #   PYTHON=python3.12      the Python to build .venv with, 3.11 or newer
 
@@ -13,7 +14,7 @@ BIN := .venv/bin
 FIGURES := capture ioc_startup ioc_update
 export PYTHON
 
-.PHONY: demo test lint bench docs install clean
+.PHONY: demo test lint bench docs install lock clean
 .DEFAULT_GOAL := install
 
 install:
@@ -37,6 +38,9 @@ bench: install
 docs: install
 	@$(BIN)/mkdocs build --strict
 	@echo "docs: site/index.html"
+
+lock: install
+	@$(BIN)/uv pip compile --quiet --all-extras --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
 
 clean:
 	@scripts/clean.sh
