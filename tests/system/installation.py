@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from aiosmtpd.handlers import Message
@@ -42,7 +42,10 @@ class EpicsClient:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=10)
 
 

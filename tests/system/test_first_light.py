@@ -6,8 +6,9 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,8 +43,9 @@ def expected(table: list[dict[str, str]]) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def epics(installation: Installation, pushed: None) -> EpicsClient:
-    return installation.epics()
+def epics(installation: Installation, pushed: None) -> Iterator[EpicsClient]:
+    with installation.epics() as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +60,9 @@ def pushed(installation: Installation, shared_data: Path) -> None:
 
 def test_all_channels_are_in_sql(installation: Installation, pushed: None, table: list[dict[str, str]]) -> None:
     with sqlite3.connect(installation.folder / "var" / "sipmdcs.sqlite") as database:
-        (channels,) = database.execute("SELECT count(*) FROM channel").fetchone()
+        (channels,) = database.execute("SELECT count(*) FROM topology_channel").fetchone()
     assert len(table) == 256
-    assert channels >= 256
+    assert channels == 256
 
 
 def test_every_bias_is_within_10_mv(epics: EpicsClient, expected: dict[str, float]) -> None:
@@ -115,7 +117,7 @@ def test_killed_archiver_loses_nothing_older_than_a_second(
 ) -> None:
     watched = [f"{prefix}:CURRENT_RBV" for prefix in list(expected)[:32]]
     epics.ask("watch", names=watched, mask=DBE_LOG_ALARM)
-    wait_until(lambda: len(epics.ask("watched")) > 300, 60, "300 events on the independent client", period=1)
+    wait_until(lambda: len(epics.ask("watched")) > 150, 60, "150 events on the independent client", period=1)
     pid = installation.status()["archiver"]["pid"]
     killed = time.time()
     os.kill(pid, signal.SIGKILL)
@@ -128,7 +130,7 @@ def test_killed_archiver_loses_nothing_older_than_a_second(
     wait_until(_answers(installation, watched[0]), 30, "the archiver answering")
     restarted = time.time()
     seen = len(epics.ask("watched"))
-    wait_until(lambda: len(epics.ask("watched")) > seen + 200, 60, "200 more events", period=1)
+    wait_until(lambda: len(epics.ask("watched")) > seen + 100, 60, "100 more events", period=1)
     end = time.time()
     # What came in during the last second need not be on disk, but it is in memory and must be served all the same.
     time_of = {pv: [] for pv in watched}
@@ -137,15 +139,25 @@ def test_killed_archiver_loses_nothing_older_than_a_second(
     for pv in watched:
         archived = installation.history(pv, killed - 3600, end)
         stamps = [sample["secs"] + sample["nanos"] / 1e9 for sample in archived]
-        kept = {round(stamp, 6): sample["val"] for stamp, sample in zip(stamps, archived, strict=True)}
-        lost = [stamp for stamp, value in time_of[pv][1:] if stamp < killed - 1 and kept.get(round(stamp, 6)) != value]
+        kept = {_microseconds(stamp): sample["val"] for stamp, sample in zip(stamps, archived, strict=True)}
+        lost = [stamp for stamp, value in time_of[pv][1:] if stamp < killed - 1 and _kept(kept, stamp) != value]
         assert not lost, f"{pv}: {len(lost)} samples older than a second are gone, the first at {lost[0]}"
-        lost = [stamp for stamp, _ in time_of[pv] if restarted < stamp < end - 2 and round(stamp, 6) not in kept]
+        lost = [stamp for stamp, _ in time_of[pv] if restarted < stamp < end - 2 and _kept(kept, stamp) is None]
         assert not lost, f"{pv}: {len(lost)} samples after the restart are missing"
         gaps = [after - before for before, after in itertools.pairwise(stamps) if before <= killed <= after]
         truth = [stamp for stamp, _ in time_of[pv]]
         quiet = max((b - a for a, b in itertools.pairwise(truth)), default=0)
         assert all(gap <= restarted - killed + 1 + quiet for gap in gaps), f"{pv}: hole of {max(gaps):.1f} s"
+
+
+def _microseconds(stamp: float) -> int:
+    return round(stamp * 1e6)
+
+
+def _kept(kept: dict[int, float], stamp: float) -> float | None:
+    """Value archived at a time that both clients hold as a float, so that it may round either way."""
+    near = (_microseconds(stamp) + step for step in (0, -1, 1))
+    return next((kept[micros] for micros in near if micros in kept), None)
 
 
 def _answers(installation: Installation, pv: str) -> Callable[[], bool]:
@@ -170,20 +182,24 @@ def test_restarted_ioc_keeps_every_setpoint(installation: Installation, epics: E
         return service["state"] == "RUNNING" and service["pid"] not in (None, pid)
 
     wait_until(back, 30, "the IOC restarted by the supervisor")
-    fresh = installation.epics()
+    with installation.epics() as fresh:
+        _check_setpoints(fresh, before)
+        readbacks = [f"{prefix}:VMON_RBV" for prefix in mine]
+
+        def still_biased() -> bool:
+            readings = fresh.ask("get", names=readbacks)
+            return all(abs(readings[f"{p}:VMON_RBV"]["value"] - expected[p]) < 0.1 for p in mine)
+
+        wait_until(still_biased, 20, "the voltages untouched by the restart")
+
+
+def _check_setpoints(fresh: EpicsClient, before: dict[str, Any]) -> None:
+    names = list(before)
     wait_until(lambda: all(fresh.ask("get", names=names, timeout=2).values()), 30, "every set-point connected", period=1)
     after = fresh.ask("get", names=names)
     assert {name: reading["value"] for name, reading in after.items()} == {
         name: reading["value"] for name, reading in before.items()
     }
-    readbacks = [f"{prefix}:VMON_RBV" for prefix in mine]
-
-    def still_biased() -> bool:
-        readings = fresh.ask("get", names=readbacks)
-        return all(abs(readings[f"{p}:VMON_RBV"]["value"] - expected[p]) < 0.1 for p in mine)
-
-    wait_until(still_biased, 20, "the voltages untouched by the restart")
-    fresh.close()
 
 
 def test_down_leaves_nothing_running(installation: Installation, pushed: None) -> None:
