@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,13 @@ from sipmdcs.errors import BadInput
 
 if TYPE_CHECKING:
     from sipmdcs.site import Site
+
+LOOPBACK = {
+    "EPICS_CAS_INTF_ADDR_LIST": "127.0.0.1",
+    "EPICS_CAS_BEACON_ADDR_LIST": "127.255.255.255",
+    "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
+}
+"""Where database files are served without a site, unless the environment says otherwise."""
 
 
 @click.command()
@@ -62,4 +70,6 @@ def _site_ioc(site: Site, name: str) -> None:
 def _softioc(_invocation: Invocation, files: tuple[Path, ...], macros: dict[str, str]) -> None:
     from iocs.softioc import run_softioc
 
+    for variable, value in LOOPBACK.items():
+        os.environ.setdefault(variable, value)
     asyncio.run(run_softioc(files, macros, search_path=(Path(str(resources.files("db_templates"))),)))

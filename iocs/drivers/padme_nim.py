@@ -21,6 +21,9 @@ from sipmdcs.publisher import Value
 _HALF_DIGIT_V = 0.0501
 """Half of the page's last digit, and a little for rounding."""
 
+_SENSOR_C = (-60.0, 130.0)
+"""What the 1-wire sensors can measure; an unplugged one reads as something far outside."""
+
 _ALL = frozenset(range(1, CHANNELS + 1))
 
 
@@ -88,7 +91,7 @@ class PadmeNimDriver:
             bias_V=self._refine(card.channel, card.requested_V),
             vmon_V=card.level_V,
             current_uA=card.current_uA,
-            temperature_C=card.sensor_C,
+            temperature_C=card.sensor_C if _SENSOR_C[0] < card.sensor_C < _SENSOR_C[1] else None,
             fault=f"card error {card.error_status} {card.last_error}" if card.error_status else "",
         )
 

@@ -194,6 +194,13 @@ def test_card_error_and_values_of_a_card(driver: PadmeNimDriver, padme_nim: Back
     assert snapshot.extra[6, "SUPPLY_RBV"] == pytest.approx(4992, abs=5)
 
 
+def test_unplugged_sensor_has_no_temperature(driver: PadmeNimDriver, padme_nim: Background) -> None:
+    padme_nim.turn(Knob.SENSOR, 1, channel=6)
+    readings = driver.poll().channels
+    assert readings[6].temperature_C is None
+    assert readings[7].temperature_C == pytest.approx(25, abs=3)
+
+
 SPOILED_PAGES = [
     (Knob.GARBAGE, r"/brdusr.cgx: no reply"),
     (Knob.CHECKSUM, r"/brdusr.cgx is not JSON"),
