@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,32 +39,35 @@ def real_data(shared_data: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql(free_ports: Callable[[int], list[int]]) -> Iterator[str]:
-    """URL of an empty PostgreSQL server of our own, without a database name. initdb refuses root, so it runs as postgres."""
+    """URL of a PostgreSQL server of our own. It refuses to run as root, so it then runs as postgres; it dies with the tests."""
     if not POSTGRESQL:
         pytest.skip("PostgreSQL is not installed: no /usr/lib/postgresql/*/bin/initdb")
     programs = POSTGRESQL[-1].parent
     root = os.geteuid() == 0
-    prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if root else []
+    user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if root else []
+    prefix = ["setpriv", *user, "--pdeathsig=QUIT"]
+    environment = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
     folder = Path(tempfile.mkdtemp(prefix="sipmdcs-pg-"))
     if root:
         shutil.chown(folder, "postgres", "postgres")
-    data = folder / "data"
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*prefix, str(programs / program), *arguments]
-        subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, cwd=folder, env={"LC_ALL": "C", "PATH": os.environ["PATH"]}
-        )
-
-    port = free_ports(1)[0]
-    options = f"-p {port} -h 127.0.0.1 -k {folder} -F -c max_connections=20"
+    data, port = str(folder / "data"), str(free_ports(1)[0])
+    initdb = [*prefix, str(programs / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"]
+    server = [*prefix, str(programs / "postgres"), "-D", data, "-p", port, "-h", "127.0.0.1", "-k", str(folder), "-F"]
     try:
-        run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8")
-        run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
-        try:
-            yield f"postgresql+psycopg://postgres@127.0.0.1:{port}"
-        finally:
-            run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, env=environment)
+        with subprocess.Popen(server, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment) as process:
+            assert process.stderr is not None
+            log = process.stderr
+            assert any("ready to accept connections" in line for line in log)
+            # Nobody reads on: a full pipe would stop the server.
+            reader = threading.Thread(target=log.read, daemon=True)
+            reader.start()
+            try:
+                yield f"postgresql+psycopg://postgres@127.0.0.1:{port}"
+            finally:
+                process.send_signal(signal.SIGQUIT)
+                process.wait()
+                reader.join()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
