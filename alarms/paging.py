@@ -10,8 +10,8 @@ from alarms.incident import Incident, Kind, Rule, Told, follow, remind
 from alarms.level import Level
 from alarms.notifyfile import NotifyFile
 from alarms.selection import path_matches
-from alarms.state import PvState
-from alarms.tree import Leaf, Tree
+from alarms.state import Acknowledgement, PvState
+from alarms.tree import Tree
 
 Key = tuple[str, str, str]
 """Route, receiver, PV."""
@@ -60,7 +60,6 @@ class Paging:
             open_incidents: those that are open.
             next_id: number of the next incident.
         """
-        self._tree = tree
         self._next_id = next_id
         routes = [
             (route.paths, Rule(name, receiver, route.minimum.level, route.delay_s, route.repeat_s, route.follow_up))
@@ -86,7 +85,6 @@ class Paging:
             if before.level is after.level and before.message == after.message:
                 continue
             calm = _calm(change)
-            user, comment = (change.by.user, change.by.comment) if change.by else ("", "")
             for rule in self.rules(change.leaf.pv):
                 key = (rule.route, rule.receiver, change.leaf.pv)
                 old = self._incident(draft, key)
@@ -95,11 +93,9 @@ class Paging:
                     self._next_id += 1
                 self._note(draft, key, old, told, calm)
                 if told.notice is not None:
-                    shown = after if told.notice.calls else before
                     number = (told.incident or old or Incident(0, after.level, 0)).id
-                    draft.notices.append(
-                        _notice(number, rule.receiver, change.leaf, told, shown.level, change.after, user, comment, now_ns)
-                    )
+                    level = after.level if told.notice.calls else before.level
+                    draft.notices.append(_notice(number, key, told, level, change.after, change.by, now_ns))
         return draft
 
     def draft_reminders(self, states: Mapping[str, PvState], now_ns: int) -> PagingDraft:
@@ -114,9 +110,7 @@ class Paging:
                 continue
             told = remind(incident, rule, now_ns)
             self._note(draft, key, incident, told, Kind.CLEARED)
-            state = states[pv]
-            leaf = self._tree.leaves[pv]
-            draft.notices.append(_notice(incident.id, receiver, leaf, told, state.alarm.level, state, "", "", now_ns))
+            draft.notices.append(_notice(incident.id, key, told, states[pv].alarm.level, states[pv], None, now_ns))
         return draft
 
     def orphans(self) -> PagingDraft:
@@ -158,20 +152,22 @@ def _calm(change: Change) -> Kind:
 
 
 def _notice(
-    incident: int, receiver: str, leaf: Leaf, told: Told, level: Level, state: PvState, user: str, comment: str, now_ns: int
+    incident: int, key: Key, told: Told, level: Level, state: PvState, by: Acknowledgement | None, now_ns: int
 ) -> Notice:
-    shown = state.alarm if told.notice and told.notice.calls else state.current
+    kind = told.notice or Kind.ALARM
+    shown = state.alarm if kind.calls else state.current
+    _, receiver, pv = key
     return Notice(
         incident=incident,
         receiver=receiver,
-        pv=leaf.pv,
-        kind=told.notice or Kind.ALARM,
+        pv=pv,
+        kind=kind,
         level=level,
         message=shown.message,
         value=shown.value,
         pv_time_ns=shown.time_ns,
-        user=user,
-        comment=comment,
+        user=by.user if by else "",
+        comment=by.comment if by else "",
         queued_ns=now_ns,
         due_ns=told.due_ns,
     )

@@ -70,6 +70,33 @@ def wait_until(condition: Callable[[], Any], timeout: float, what: str) -> Any:
     return found
 
 
+class Epics:
+    """An independent Channel Access client: ``epics_process.py`` as an object."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("epics_process.py"))]
+        pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=quiet, text=True, env=environment)
+
+    def put(self, values: dict[str, Any]) -> None:
+        self._ask(put=values)
+
+    def get(self, name: str) -> tuple[Any, int]:
+        """Value and severity."""
+        value, severity = self._ask(get=[name])[name]
+        return value, severity
+
+    def _ask(self, **request: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
 class Mailbox(Message):
     """Every mail that came, with its time."""
 

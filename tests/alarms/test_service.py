@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from tests.alarms.bench import Bench, wait_until
-from tests.system.installation import EpicsClient
+from tests.alarms.bench import Bench, Epics, wait_until
 
 A, B, C = "T:BENCH:PS1:CH01:CURRENT_RBV", "T:BENCH:PS1:CH02:CURRENT_RBV", "T:BENCH:PS1:CH03:CURRENT_RBV"
 PLANT = f"""\
@@ -29,7 +28,7 @@ def bench(tmp_path_factory, free_ports):
 
 @pytest.fixture(scope="module")
 def epics(bench):
-    client = EpicsClient(bench.environment)
+    client = Epics(bench.environment)
     yield client
     client.close()
 
@@ -38,39 +37,34 @@ def epics(bench):
 def calm(bench, epics):
     """Each test starts with everything OK and ends so."""
     yield
-    epics.ask("put", values={A: 1.0, B: 1.0, C: 1.0})
+    epics.put({A: 1.0, B: 1.0, C: 1.0})
     wait_until(lambda: all(bench.get(f"/pv/{pv}")["current_severity"] == "OK" for pv in (A, B, C)), 5, "calm")
     bench.post("/acknowledge", select=["BENCH"], user="test")
     wait_until(lambda: not bench.get("/active?path=BENCH"), 5, "calm")
 
 
-def shown(epics, name):
-    got = epics.ask("get", names=[name])[name]
-    return got["value"], got["severity"]
-
-
 def test_severities_reach_pvs_and_tree(bench, epics):
     state, channel, area = "T:ALARM:BENCH:PS1:CH01:CURRENT_RBV", "T:ALARM:BENCH:PS1:CH01", "T:ALARM:BENCH"
     for value, expected in ((15.0, (5, 1)), (25.0, (6, 2)), (15.0, (6, 2)), (1.0, (6, 2))):
-        epics.ask("put", values={A: value})
+        epics.put({A: value})
         for name in (state, channel, area):
-            wait_until(lambda name=name, expected=expected: shown(epics, name) == expected, 5, f"{name} {expected}")
-    assert shown(epics, "T:ALARM:BENCH:N_ALARMS")[0] == 1
-    assert shown(epics, "T:ALARM:BENCH:N_UNACKED")[0] == 1
+            wait_until(lambda name=name, expected=expected: epics.get(name) == expected, 5, f"{name} {expected}")
+    assert epics.get("T:ALARM:BENCH:N_ALARMS")[0] == 1
+    assert epics.get("T:ALARM:BENCH:N_UNACKED")[0] == 1
     assert f"MAJOR {A} 25.00 uA HIHI" in bench.text("T:ALARM:LATEST")
     bench.post("/acknowledge", select=[A], user="test")
-    wait_until(lambda: shown(epics, area) == (0, 0), 5, "clear")
+    wait_until(lambda: epics.get(area) == (0, 0), 5, "clear")
 
 
 def test_not_latching_follows(bench, epics):
     for value, expected in ((25.0, "MAJOR"), (15.0, "MINOR"), (1.0, "OK")):
-        epics.ask("put", values={B: value})
+        epics.put({B: value})
         wait_until(lambda expected=expected: bench.severity(B) == expected, 5, expected)
 
 
 def test_delay(bench, epics):
     start = time.monotonic()
-    epics.ask("put", values={C: 25.0})
+    epics.put({C: 25.0})
     wait_until(lambda: bench.get(f"/pv/{C}")["current_severity"] == "MAJOR", 5, "reported")
     assert bench.severity(C) == "OK"
     wait_until(lambda: bench.severity(C) == "MAJOR", 5, "raised")
@@ -79,7 +73,7 @@ def test_delay(bench, epics):
 
 def test_major_is_paged_within_5_s_and_followed_up(bench, epics):
     before = len(bench.mailbox.mails)
-    epics.ask("put", values={A: 25.0})
+    epics.put({A: 25.0})
     start = time.time()
     wait_until(lambda: len(bench.mailbox.mails) > before, 5, "a page")
     arrived, mail = bench.mailbox.mails[before]
@@ -101,22 +95,22 @@ def test_major_is_paged_within_5_s_and_followed_up(bench, epics):
 
 
 def test_acknowledge_by_pv(bench, epics):
-    epics.ask("put", values={A: 25.0})
+    epics.put({A: 25.0})
     wait_until(lambda: bench.severity(A) == "MAJOR", 5, "MAJOR")
-    assert epics.ask("put", values={"T:ALARM:ACK": "BENCH/PS1"})["T:ALARM:ACK"] == 1
+    epics.put({"T:ALARM:ACK": "BENCH/PS1"})
     assert bench.severity(A) == "MAJOR_ACK"
     assert bench.get(f"/pv/{A}")["acknowledged"]["user"] == "Channel Access"
 
 
 def test_acknowledge_of_nothing_by_pv_is_refused(bench, epics):
-    epics.ask("put", values={A: 25.0})
+    epics.put({A: 25.0})
     wait_until(lambda: bench.severity(A) == "MAJOR", 5, "MAJOR")
     assert "T:ALARM:ACK" in bench.put("T:ALARM:ACK", "NOWHERE")
     assert bench.severity(A) == "MAJOR"
 
 
 def test_command_line(bench, epics):
-    epics.ask("put", values={A: 25.0})
+    epics.put({A: 25.0})
     wait_until(lambda: bench.severity(A) == "MAJOR", 5, "MAJOR")
     listed = bench.run("alarm", "list")
     assert "MAJOR" in listed
@@ -153,11 +147,11 @@ def test_command_line_complains_in_one_line(bench, arguments, complaint):
 
 def test_service_pvs(bench, epics):
     def figure(suffix):
-        return shown(epics, f"T:SYS:ALARMS:{suffix}")[0]
+        return epics.get(f"T:SYS:ALARMS:{suffix}")[0]
 
     wait_until(lambda: figure("DISCONNECTED") == 0, 10, "all connected")
     assert figure("PVS") >= 5
-    epics.ask("put", values={A: 25.0})
+    epics.put({A: 25.0})
     wait_until(lambda: figure("ACTIVE") == 1, 5, "one active")
     bench.post("/acknowledge", select=[A], user="test")
     wait_until(lambda: (figure("ACTIVE"), figure("ACKNOWLEDGED")) == (0, 1), 5, "one acknowledged")

@@ -4,8 +4,7 @@ import time
 
 import pytest
 
-from tests.alarms.bench import Bench, wait_until
-from tests.system.installation import EpicsClient
+from tests.alarms.bench import Bench, Epics, wait_until
 
 A, B, C = "T:BENCH:PS1:CH01:CURRENT_RBV", "T:BENCH:PS1:CH02:CURRENT_RBV", "T:BENCH:PS1:CH03:CURRENT_RBV"
 PLANT = f"""\
@@ -27,13 +26,13 @@ def bench(tmp_path, free_ports):
 
 @pytest.fixture
 def epics(bench):
-    client = EpicsClient(bench.environment)
+    client = Epics(bench.environment)
     yield client
     client.close()
 
 
 def raise_major(bench, epics, *pvs):
-    epics.ask("put", values=dict.fromkeys(pvs, 25.0))
+    epics.put(dict.fromkeys(pvs, 25.0))
     for pv in pvs:
         wait_until(lambda pv=pv: bench.severity(pv) == "MAJOR", 5, f"{pv} MAJOR")
 
@@ -47,9 +46,7 @@ def test_mail_server_down_then_up_gives_exactly_one_page(bench, epics):
     wait_until(lambda: failed_attempts(bench) >= 3, 10, "three failed attempts")
     error = bench.get("/pages")[0]["last_error"]
     assert f"mail server 127.0.0.1:{bench.smtp_port} at connecting" in error
-    wait_until(
-        lambda: epics.ask("get", names=["T:SYS:ALARMS:PAGES_FAILED"])["T:SYS:ALARMS:PAGES_FAILED"]["value"] >= 3, 5, "shown"
-    )
+    wait_until(lambda: epics.get("T:SYS:ALARMS:PAGES_FAILED")[0] >= 3, 5, "shown")
     bench.start_smtp()
     wait_until(lambda: bench.mailbox.mails, 10, "the page")
     wait_until(lambda: bench.get("/pages")[0]["sent"], 5, "proof")
@@ -61,7 +58,7 @@ def test_killed_service_keeps_latch_acknowledgement_and_page(bench, epics):
     raise_major(bench, epics, A, B, C)
     bench.post("/acknowledge", select=[B], user="ada", comment="known")
     wait_until(lambda: failed_attempts(bench) >= 1, 10, "a page that cannot be sent")
-    epics.ask("put", values={A: 1.0})
+    epics.put({A: 1.0})
     wait_until(lambda: bench.get(f"/pv/{A}")["current_severity"] == "OK", 5, "recovered")
     message_id = bench.get("/pages")[0]["message_id"]
     bench.kill_service()
@@ -77,7 +74,7 @@ def test_killed_service_keeps_latch_acknowledgement_and_page(bench, epics):
     with (bench.folder / "alarms.yaml").open("a") as file:
         file.write(f"pvs:\n  {B}: {{delay_s: 5, description: edited}}\n")
     bench.start_service()
-    wait_until(lambda: epics.ask("get", names=["T:ALARM:BENCH"], timeout=1)["T:ALARM:BENCH"], 10, "the tree")
+    wait_until(lambda: epics.get("T:ALARM:BENCH"), 10, "the tree")
     time.sleep(1)  # nothing to wait for: nothing must be sent twice
     assert [mail["Message-ID"] for _, mail in bench.mailbox.mails] == [message_id]
     leaf = bench.get(f"/pv/{B}")
