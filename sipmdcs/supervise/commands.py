@@ -1,4 +1,4 @@
-"""``up``, ``down``, ``status``, ``demo``."""
+"""``up``, ``down``, ``status``, ``demo``, ``supervisor``."""
 
 from __future__ import annotations
 
@@ -73,6 +73,15 @@ def demo(invocation: Invocation, ctx: click.Context, folder: Path | None, headle
         given = ctx.find_root().get_parameter_source("folder") is not click.core.ParameterSource.DEFAULT
         folder = invocation.folder if given else shipped_example()
     run_demo(folder, headless=headless, seconds=seconds)
+
+
+@click.command()
+@pass_site
+def supervisor(site: Site) -> None:
+    """Serve the state of all processes as PVs; up starts it if site.yaml lists it among the services."""
+    from sipmdcs.supervise.publish import publish
+
+    publish(site)
 
 
 def _show(found: SiteStatus) -> None:
