@@ -53,7 +53,7 @@ def split(view: View, names: Mapping[int, str]) -> Iterator[tuple[Partition, Bat
         chosen = np.flatnonzero(selected)
         if not len(chosen):
             continue
-        times, pvs = view.rows["time_ns"][chosen], view.rows["pv"][chosen]
+        times, pvs = view.rows["time_ns"][chosen], view.pvs[chosen]
         for day, shard, members in _places(times, pvs):
             order = by_pv_and_time(pvs[members], times[members])
             members = members[order]

@@ -18,6 +18,9 @@ from archiver.rows import Flag
 from archiver.samples import Samples
 from sipmdcs.channels import PvType
 
+_SHOWN = ((Flag.LATE, "late"), (Flag.FUTURE, "future"))
+"""Flags that replies tell. Duplicates come with every reconnection, when a server sends again what it has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -73,9 +76,9 @@ def _fields(samples: Samples, source: Samples, outages: Mapping[int, Mapping[str
             index = int(np.searchsorted(samples.time_ns, time_ns))
             if index < len(samples) and samples.time_ns[index] == time_ns:
                 fields[index] = names
-    for index in np.flatnonzero(samples.flags).tolist():
-        odd = {flag.name.lower(): "true" for flag in Flag(int(samples.flags[index])) if flag.name}
-        fields[index] = {**fields.get(index, {}), **odd}
+    for flag, name in _SHOWN:
+        for index in np.flatnonzero(samples.flags & flag).tolist():
+            fields[index] = {**fields.get(index, {}), name: "true"}
     return dict(sorted(fields.items()))
 
 

@@ -120,7 +120,7 @@ class Reader:
 
 
 def _of_pv(view: View, pv_id: int) -> tuple[NDArray[np.void], Sequence[PvData]]:
-    return view.rows[view.rows["pv"] == pv_id], view.payloads
+    return view.rows[np.flatnonzero(view.pvs == pv_id)], view.payloads
 
 
 def _is_link(rows: NDArray[np.void]) -> NDArray[np.bool_]:

@@ -26,6 +26,8 @@ class View:
 
     sequence: int
     rows: NDArray[np.void]
+    pvs: NDArray[np.uint32]
+    """Their PV numbers once more, side by side: ten times faster to search than within the rows."""
     payloads: list[PvData]
     """Shared with the segment, which only ever appends to it."""
 
@@ -43,6 +45,7 @@ class Segment:
         self.size = 0
         """Bytes of payloads in memory, about."""
         self._rows = empty_rows(_FIRST_CAPACITY)
+        self._pvs = np.zeros(_FIRST_CAPACITY, np.uint32)
         self._count = 0
 
     def __len__(self) -> int:
@@ -50,7 +53,8 @@ class Segment:
 
     def view(self) -> View:
         """The rows so far."""
-        return View(self.sequence, self._rows[: self._count], self.payloads)
+        count = self._count
+        return View(self.sequence, self._rows[:count], self._pvs[:count], self.payloads)
 
     def append(self, new: Rows) -> None:
         """Add rows; their payload numbers become those of this segment."""
@@ -58,9 +62,12 @@ class Segment:
         if end > len(self._rows):
             grown = empty_rows(max(end, 2 * len(self._rows)))
             grown[: self._count] = self._rows[: self._count]
-            self._rows = grown
+            pvs = np.zeros(len(grown), np.uint32)
+            pvs[: self._count] = self._pvs[: self._count]
+            self._rows, self._pvs = grown, pvs
         target = self._rows[self._count : end]
         target[:] = new.rows
+        self._pvs[self._count : end] = new.rows["pv"]
         if new.payloads:
             numbers = target["payload"]
             numbers[numbers > 0] += len(self.payloads)

@@ -104,9 +104,9 @@ def test_values_of_every_kind_and_what_pvs_say_about_themselves(tmp_path, enviro
 
 
 def test_an_ioc_that_dies_and_comes_back_shows_as_a_gap(tmp_path, environment, archiver):
-    archiver.start()
     start = time.time()
     with base_ioc(tmp_path, DATABASE, environment):
+        archiver.start()
         wait_until(lambda: seen(archiver, "T:0", start) > 5, "samples")
     died = time.time()
 
