@@ -145,7 +145,8 @@ static void on_event(struct event_handler_args args) {
     long type = args.type - DBR_TIME;
     if (args.status == ECA_DISCONN)
         return; /* the connection handler tells */
-    if (args.status != ECA_NORMAL || args.dbr == NULL || type < DBR_STRING || type > DBR_DOUBLE) {
+    if (args.status != ECA_NORMAL || args.dbr == NULL || type < DBR_STRING || type > DBR_DOUBLE ||
+        (slot->count == 1 && args.count < 1)) {
         row.time_ns = row.received_ns;
         row.value = NAN;
         row.status = args.status == ECA_NORDACCESS ? STATUS_READ_ACCESS : STATUS_READ;

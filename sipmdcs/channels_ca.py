@@ -44,7 +44,7 @@ class CaChannels:
 
         def receive(channel: CaChannel, args: EventArgs) -> PvValue:
             _check_read(channel, args)
-            return read_time(args.dbr, PvType(args.type - DBR_TIME), args.count, scalar=channel.count == 1)
+            return read_time(args.dbr, PvType(args.type - DBR_TIME), args.count, scalar=channel.count == args.count == 1)
 
         return self._run(names, send, receive, timeout)
 

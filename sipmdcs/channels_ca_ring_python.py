@@ -111,7 +111,7 @@ class PythonRing:
         now = time.time_ns()
         if args.status == Eca.DISCONN:
             return  # the connection handler tells
-        if args.status != Eca.NORMAL or not args.dbr:
+        if args.status != Eca.NORMAL or not args.dbr or args.count < (slot.count == 1):
             status = Status.READ_ACCESS if args.status == Eca.NORDACCESS else Status.READ
             self._append(lambda _: (now, now, nan, slot.index, 0, status, Severity.INVALID, Kind.SCALAR))
             return
