@@ -144,7 +144,7 @@ class Controller:
                 actions[channel] = wanted
         for channel, state in self.channels.items():
             if state.trip is not Cause.NONE and before[channel].trip is Cause.NONE:
-                _log.error("%s channel %d tripped: %s", self.name, channel, state.trip.text)
+                _log.warning("%s channel %d tripped: %s", self.name, channel, state.trip.text)
                 self.post({(channel, "ENABLE"): 0})
         try:
             await self.act(actions)

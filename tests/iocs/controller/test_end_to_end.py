@@ -142,10 +142,9 @@ def test_both_controllers_are_found(plant: Plant) -> None:
 
 
 def test_the_c11204_that_came_up_on_is_shown_as_it_is(plant: Plant) -> None:
-    state, enable, bias, readback, vmon = plant.get(
-        *(f"{LED}:CH01:{pv}" for pv in ("STATE", "ENABLE", "BIAS", "BIAS_RBV", "VMON_RBV"))
-    )
-    assert (state, enable) == (4, 1)
+    plant.wait(f"{LED}:CH01:STATE", 4)
+    enable, bias, readback, vmon = plant.get(*(f"{LED}:CH01:{pv}" for pv in ("ENABLE", "BIAS", "BIAS_RBV", "VMON_RBV")))
+    assert enable == 1
     assert bias == readback == pytest.approx(55, abs=0.01)
     assert vmon == pytest.approx(55, abs=0.2)
 
