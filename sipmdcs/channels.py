@@ -131,7 +131,7 @@ class Capture(Protocol):
     names: Sequence[str]
 
     def drain(self) -> Batch:
-        """Everything that came in since the last call; never waits."""
+        """Everything that came in since the last call; never waits. Costs least a few times a second."""
         ...
 
     def wait(self, timeout: float) -> bool:
