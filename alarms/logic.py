@@ -90,6 +90,9 @@ def _take(state: PvState, rules: Rules, received: AlarmState, now: float) -> Ste
     """Run a change of what the PV reports through latch, delay and count."""
     if received.level is not Level.UNDEFINED:
         state = _reconnected(state, received)
+    if state.alarm.level is Level.INVALID_ACK and received.level in (Level.MINOR, Level.MAJOR):
+        # Who acknowledged that there is no valid value has not seen what the value is now that there is one.
+        state = _with_alarm(state, clear(state.current.value, received.time_ns), None)
     if received.level is Level.OK:
         state = replace(state, pending=None)
         if not state.alarm.level.active:

@@ -1,4 +1,4 @@
-"""Schema of ``notify.yaml``: who is told of which alarms, and through which mail server."""
+"""Schema of ``notify.yaml``: who is told of which alarms, and how."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from alarms.level import Level
 from sipmdcs.site import Port
@@ -37,13 +37,29 @@ class Tls(StrEnum):
     """Secured from the first byte (RFC 8314), usually port 465."""
 
 
-class SmtpChannel(Strict):
+class Channel(Strict):
+    """What every way of sending has."""
+
+    sender: Annotated[MailAddress, Field(alias="from")]
+    retry_s: Annotated[float, Field(gt=0, le=600)] = 2.0
+    """First pause after a failure; it doubles up to ``retry_max_s``."""
+    retry_max_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
+
+
+class MaildirChannel(Channel):
+    """A folder that mail programs read (Maildir): for one's own machine, without a mail server."""
+
+    kind: Literal["maildir"]
+    folder: Path
+    """Relative to the site folder; made when the first mail comes."""
+
+
+class SmtpChannel(Channel):
     """A mail server."""
 
     kind: Literal["smtp"] = "smtp"
     host: str
     port: Port = 25
-    sender: Annotated[MailAddress, Field(alias="from")]
     tls: Tls = Tls.NONE
     ca_file: Path | None = None
     """Certificates to trust, PEM; those of the machine if left out."""
@@ -54,9 +70,6 @@ class SmtpChannel(Strict):
     password_env: str = ""
     """Environment variable that holds the password."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
-    retry_s: Annotated[float, Field(gt=0, le=600)] = 2.0
-    """First pause after a failure; it doubles up to ``retry_max_s``."""
-    retry_max_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
 
     @model_validator(mode="after")
     def _login_from_one_place(self) -> SmtpChannel:
@@ -67,6 +80,14 @@ class SmtpChannel(Strict):
         if (self.login_file or self.user_env) and self.tls is Tls.NONE:
             raise ValueError("a password needs tls: starttls or tls: implicit")
         return self
+
+
+def _kind(value: object) -> object:
+    """Mail goes through a server unless the file says otherwise."""
+    return value.get("kind", "smtp") if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+AnyChannel = Annotated[Annotated[MaildirChannel, Tag("maildir")] | Annotated[SmtpChannel, Tag("smtp")], Discriminator(_kind)]
 
 
 class Receiver(Strict):
@@ -108,7 +129,7 @@ class Route(Strict):
 class NotifyFile(Strict):
     """Schema of ``notify.yaml``."""
 
-    channels: dict[str, SmtpChannel] = Field(default_factory=dict)
+    channels: dict[str, AnyChannel] = Field(default_factory=dict)
     receivers: dict[str, Receiver] = Field(default_factory=dict)
     routes: dict[str, Route] = Field(default_factory=dict)
     gather_s: Annotated[float, Field(ge=0, le=60)] = 1.0
@@ -137,6 +158,8 @@ def load_notify(folder: Path) -> NotifyFile:
             if receiver not in file.receivers:
                 raise bad_key(path, ("routes", name, "receivers", index), f"{receiver} is not under receivers")
     for name, channel in file.channels.items():
+        if isinstance(channel, MaildirChannel):
+            continue
         login = channel.login_file
         if login is not None and (not login.is_absolute() or login.resolve().is_relative_to(folder.resolve())):
             message = f"{login} must be an absolute path outside the site folder, which is copied and versioned"

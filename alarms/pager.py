@@ -1,17 +1,20 @@
-"""Sends what is queued: one worker per mail server, in its own time, until each mail is accepted."""
+"""Sends what is queued: one worker per channel, in its own time, until each mail is accepted."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from alarms.gather import Sorted, all_settled, ready_ns, sort_out
 from alarms.letter import Letter
-from alarms.notifyfile import NotifyFile, SmtpChannel
+from alarms.mail import NotAccepted
+from alarms.maildir import keep
+from alarms.notifyfile import Channel, MaildirChannel, NotifyFile, SmtpChannel
 from alarms.outbox import Outbox, Page
 from alarms.paging import Notice
-from alarms.smtp import NotAccepted, send
+from alarms.smtp import send
 from sipmdcs.clock import NS, Clock
 
 Writer = Callable[[Sequence[Notice]], Awaitable[Letter]]
@@ -24,10 +27,11 @@ _log = logging.getLogger(__name__)
 
 
 class Pager:
-    """The workers of all mail servers."""
+    """The workers of all channels."""
 
-    def __init__(self, file: NotifyFile, outbox: Outbox, write: Writer, clock: Clock) -> None:
+    def __init__(self, file: NotifyFile, folder: Path, outbox: Outbox, write: Writer, clock: Clock) -> None:
         self._file = file
+        self._folder = folder
         self._outbox = outbox
         self._write = write
         self._clock = clock
@@ -46,7 +50,7 @@ class Pager:
             for name, channel in self._file.channels.items():
                 group.create_task(self._serve(name, channel), name=f"mail through {name}")
 
-    async def _serve(self, name: str, channel: SmtpChannel) -> None:
+    async def _serve(self, name: str, channel: MaildirChannel | SmtpChannel) -> None:
         receivers = [who for who, receiver in self._file.receivers.items() if receiver.channel == name]
         backoffs = {receiver: _Backoff(channel) for receiver in receivers}
         wake = self._wake[name]
@@ -61,7 +65,7 @@ class Pager:
                     due.append(backoff.until_ns)
             await _wait(wake, (min(due) - self._clock.time_ns()) / NS)
 
-    async def _try(self, receiver: str, channel: SmtpChannel, backoff: _Backoff) -> int:
+    async def _try(self, receiver: str, channel: MaildirChannel | SmtpChannel, backoff: _Backoff) -> int:
         """Send all that is ready to one receiver; returns when to look again."""
         try:
             due_ns = await self._send_ready(receiver, channel)
@@ -76,7 +80,7 @@ class Pager:
         backoff.failed(self._clock.time_ns())
         return backoff.until_ns
 
-    async def _send_ready(self, receiver: str, channel: SmtpChannel) -> int:
+    async def _send_ready(self, receiver: str, channel: MaildirChannel | SmtpChannel) -> int:
         while True:
             page = await asyncio.to_thread(self._unsent, receiver)
             if page is None:
@@ -84,12 +88,15 @@ class Pager:
                 if page is None:
                     return due_ns
             try:
-                reply = await asyncio.to_thread(send, channel, page)
+                reply = await asyncio.to_thread(self._deliver, channel, page)
             except NotAccepted as err:
                 await asyncio.to_thread(self._outbox.failed, page.id, str(err))
                 raise
             await asyncio.to_thread(self._outbox.accepted, page.id, reply)
             _log.info("page %s to %s is accepted: %s", page.message_id, receiver, reply)
+
+    def _deliver(self, channel: MaildirChannel | SmtpChannel, page: Page) -> str:
+        return keep(channel, page, self._folder) if isinstance(channel, MaildirChannel) else send(channel, page)
 
     def _unsent(self, receiver: str) -> Page | None:
         """A mail that was written before and is still worth sending."""
@@ -126,7 +133,7 @@ class Pager:
 class _Backoff:
     """Pause after failures, doubling."""
 
-    def __init__(self, channel: SmtpChannel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._failures = 0
         self.until_ns = 0

@@ -57,7 +57,7 @@ class AlarmService:
         paging = Paging(notify, tree, *self._store.incidents())
         self.handler = Handler(alarms, paging, self._store, published, service.publisher, clock)
         self._outbox = Outbox(self._store.engine, clock, domain=f"{site.file.prefix.lower()}.sipmdcs")
-        self._pager = Pager(notify, self._outbox, self._write, clock)
+        self._pager = Pager(notify, site.folder, self._outbox, self._write, clock)
         self.handler.on_notices = self._pager.wake
         self._application = Api(self.handler, self._store, self._outbox, notify).application()
         self._desk = Desk(site.file.name, ("sipmdcs", "--site", str(site.folder)), tree, summary_above=notify.summary_above)

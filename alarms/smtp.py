@@ -11,19 +11,13 @@ import smtplib
 import ssl
 import stat
 from contextlib import suppress
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
 from pathlib import Path
 
+from alarms.mail import NotAccepted, as_message
 from alarms.notifyfile import SmtpChannel, Tls
 from alarms.outbox import Page
-from sipmdcs.clock import to_datetime
-from sipmdcs.errors import BadInput, ServiceError
+from sipmdcs.errors import BadInput
 from sipmdcs.yamlfile import Strict, read_yaml
-
-_LONGEST_LINE = 900
-"""Characters in a line that every server takes (RFC 5321, 4.5.3.1.6, allows 998)."""
 
 
 class Login(Strict):
@@ -31,10 +25,6 @@ class Login(Strict):
 
     user: str
     password: str
-
-
-class NotAccepted(ServiceError):
-    """The mail server did not take a mail."""
 
 
 def send(channel: SmtpChannel, page: Page) -> str:
@@ -65,7 +55,7 @@ def send(channel: SmtpChannel, page: Page) -> str:
             step = "receiver"
             _expect(smtp.rcpt(page.address))
             step = "message"
-            return _expect(smtp.data(_message(channel, page).as_bytes()))
+            return _expect(smtp.data(as_message(page, channel.sender).as_bytes()))
         finally:
             _leave(smtp)
     except (smtplib.SMTPException, OSError) as err:
@@ -126,20 +116,3 @@ def read_login(path: Path) -> Login:
         raise NotAccepted(str(err)) from err
     except OSError as err:
         raise NotAccepted(f"{path}: cannot be read: {err.strerror}") from err
-
-
-def _message(channel: SmtpChannel, page: Page) -> EmailMessage:
-    message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))  # lines end as RFC 5321 wants, whatever the server can
-    message["Subject"] = page.subject
-    message["From"] = channel.sender
-    message["To"] = page.address
-    message["Date"] = format_datetime(to_datetime(page.composed_ns))
-    message["Message-ID"] = page.message_id
-    if page.in_reply_to:
-        message["In-Reply-To"] = page.in_reply_to
-        message["References"] = page.in_reply_to
-    message["Auto-Submitted"] = "auto-generated"
-    # Left alone, a line over 78 characters makes the whole text quoted-printable, which cuts commands in two.
-    plain = page.body.isascii() and max(map(len, page.body.splitlines()), default=0) <= _LONGEST_LINE
-    message.set_content(page.body, cte="7bit" if plain else None)
-    return message

@@ -114,4 +114,6 @@ def _first_problem(err: ValidationError, lines: dict[KeyPath, int], path: Path) 
         message = f"{message}, found {problem['input']!r}"
     if message[1:2].islower():  # not an abbreviation
         message = message[0].lower() + message[1:]
-    return BadInput(message, file=path, line=lines.get(known), key=_dotted(location) or None)
+    # A union adds the name of the member it tried; that is no key of the file.
+    written = tuple(part for n, part in enumerate(location) if location[: n + 1] in lines or n == len(location) - 1)
+    return BadInput(message, file=path, line=lines.get(known), key=_dotted(written) or None)

@@ -1,9 +1,9 @@
 import pytest
 
-from alarms.notifyfile import Tls, load_notify
+from alarms.notifyfile import SmtpChannel, Tls, load_notify
 from sipmdcs.errors import BadInput
 
-CHANNEL = "channels:\n  mail: {host: localhost, from: a@b.c%s}\n"
+CHANNEL = "channels:\n  mail: {kind: smtp, host: localhost, from: a@b.c%s}\n"
 RECEIVER = "receivers:\n  me: {channel: mail, address: me@b.c}\n"
 
 
@@ -14,7 +14,9 @@ def test_without_file_nobody_is_told(tmp_path):
 def test_defaults(tmp_path):
     (tmp_path / "notify.yaml").write_text(CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: [me]}\n")
     file = load_notify(tmp_path)
-    assert file.channels["mail"].tls is Tls.NONE
+    mail = file.channels["mail"]
+    assert isinstance(mail, SmtpChannel)
+    assert mail.tls is Tls.NONE
     assert file.routes["all"].minimum == "MAJOR"
     assert file.routes["all"].paths == ("/",)
 
@@ -28,7 +30,9 @@ def test_defaults(tmp_path):
         (CHANNEL % ", login_file: /x, tls: none", "a password needs tls"),
         (CHANNEL % ", login_file: mail.yaml, tls: starttls", "notify.yaml:2: channels.mail.login_file"),
         (CHANNEL % ", user_env: X, tls: starttls", "go together"),
-        (CHANNEL % ", kind: sms", "notify.yaml:2: channels.mail.kind"),
+        ("channels:\n  mail: {kind: sms}\n", "notify.yaml:2: channels.mail: input tag 'sms' found"),
+        ("channels:\n  mail: {kind: smtp, from: a@b.c}\n", "notify.yaml:2: channels.mail.host: is missing"),
+        ("channels:\n  mail: {kind: maildir, from: a@b.c, folder: var, host: x}\n", "notify.yaml:2: channels.mail.host: unknown key"),
         (CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: [me], minimum: OK}\n", "notify.yaml:6: routes.all.minimum"),
         (CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: []}\n", "notify.yaml:6: routes.all.receivers"),
         ("chanels: {}\n", "notify.yaml:1: chanels: unknown key"),

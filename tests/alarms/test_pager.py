@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -89,7 +90,7 @@ async def until(condition):
 
 async def test_one_refused_address_does_not_hold_up_another(server, file, outbox):
     server.unknown.add("ada@b.c")
-    pager = Pager(file, outbox, letter, CLOCK)
+    pager = Pager(file, Path(), outbox, letter, CLOCK)
     for receiver in ("ada", "bob"):
         outbox.queue(some_notice(receiver))
     async with running(pager):
@@ -104,7 +105,7 @@ async def test_one_refused_address_does_not_hold_up_another(server, file, outbox
 
 
 async def test_wakes_up_for_what_is_queued_and_for_what_is_due_later(server, file, outbox):
-    pager = Pager(file, outbox, letter, CLOCK)
+    pager = Pager(file, Path(), outbox, letter, CLOCK)
     async with running(pager):
         outbox.queue(some_notice("ada", due_s=0.5))
         pager.wake()
@@ -122,7 +123,7 @@ async def test_a_letter_that_cannot_be_written_is_tried_again(server, file, outb
             raise RuntimeError("no ink")
         return await letter(notices)
 
-    pager = Pager(file, outbox, moody, CLOCK)
+    pager = Pager(file, Path(), outbox, moody, CLOCK)
     outbox.queue(some_notice("ada"))
     async with running(pager):
         await until(lambda: pager.failures >= 2)

@@ -9,9 +9,10 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
+from alarms.mail import NotAccepted
 from alarms.notifyfile import SmtpChannel
 from alarms.outbox import Page
-from alarms.smtp import NotAccepted, send
+from alarms.smtp import send
 
 PAGE = Page(1, "<1.1.ada@test>", "ada", "ada@b.c", "MAJOR: µ", "Grüße\n.\nend\n", "<0@test>", 1_795_262_523_000_000_000, 0)
 

@@ -26,7 +26,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[
     (folder / "site.yaml").write_text(yaml.safe_dump(site, sort_keys=False), "utf-8")
     notify = yaml.safe_load((folder / "notify.yaml").read_text("utf-8"))
     for channel in notify["channels"].values():
-        channel |= {"host": "127.0.0.1", "port": smtp_port}
+        channel |= {"kind": "smtp", "host": "127.0.0.1", "port": smtp_port}
+        del channel["folder"]
     (folder / "notify.yaml").write_text(yaml.safe_dump(notify, sort_keys=False), "utf-8")
     mailbox = Mailbox()
     smtp = Controller(mailbox, hostname="127.0.0.1", port=smtp_port)
