@@ -57,6 +57,18 @@ def read_details(answer: Any) -> list[AlarmDetail]:
         raise ValueError(f"not an answer of the alarm service: {err!r}") from err
 
 
+def read_guidance(answer: Any) -> str:
+    """Guidance in an answer of ``/pv/NAME``, paragraphs parted by an empty line.
+
+    Raises:
+        ValueError: the answer has another shape.
+    """
+    texts = answer.get("guidance") if isinstance(answer, dict) else None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("not an answer of the alarm service: guidance is not a list of texts")
+    return "\n\n".join(texts)
+
+
 class AlarmDetails(QObject):
     """Asks without blocking; a new question makes the answers to the last one void."""
 
@@ -97,8 +109,7 @@ class AlarmDetails(QObject):
             self.answered.emit([], "")
 
     def _take_guidance(self, answer: Any) -> None:
-        guidance = answer.get("guidance") if isinstance(answer, dict) else None
-        self.answered.emit(self._alarms, guidance or "")
+        self.answered.emit(self._alarms, read_guidance(answer))
 
     def _get(self, target: str, take: Callable[[Any], None]) -> None:
         request = QNetworkRequest(QUrl(f"{self._url}{target}"))

@@ -58,8 +58,10 @@ class AlarmWatch(QObject):
         """The newest alarms that nobody has acknowledged."""
         if self._latest.value is None or self._levels.value is None:
             return []
-        # A waveform of one element arrives as a number.
-        return read_banner(np.atleast_1d(self._latest.value), np.atleast_1d(self._levels.value))
+        # A waveform of one element arrives as a number, one of one character as a string.
+        text = self._latest.value
+        codes = text.encode("latin-1") if isinstance(text, str) else np.atleast_1d(text)
+        return read_banner(codes, np.atleast_1d(self._levels.value))
 
     def channels(self) -> list[PyDMChannel]:
         """For PyDM's tools."""

@@ -15,6 +15,7 @@ from opi.detector import ChannelNames
 from opi.pv_watch import PvWatch
 from opi.site_macro import detector_of, required
 from opi.theme import PALETTE
+from opi.widgets.calibration_card import CalibrationCard
 from opi.widgets.card import Card, role_label
 from opi.widgets.channel_alarm_card import ChannelAlarmCard
 from opi.widgets.output_card import OutputCard
@@ -30,14 +31,6 @@ READBACKS = (
     ("Current", "CURRENT_RBV"),
     ("Temperature", "TEMP_RBV"),
     ("Overvoltage", "OVERVOLTAGE_RBV"),
-)
-CALIBRATION = (
-    ("Breakdown voltage", "VBR"),
-    ("at temperature", "VBR_TREF"),
-    ("Trips above", "CURRENT_LIMIT"),
-    ("Gain", "GAIN"),
-    ("Dark rate", "DARK_RATE"),
-    ("Crosstalk", "CROSSTALK"),
 )
 LEFT_PX = 360
 
@@ -62,7 +55,7 @@ class ChannelFaceplate(Display):
         self.output = OutputCard(self.names, self)
         self.trip = TripCard(self.names, self)
         self.readbacks = ReadbackTable([(text, self.names.pv(suffix)) for text, suffix in READBACKS], self)
-        self.calibration = ReadbackTable([(text, self.names.pv(suffix)) for text, suffix in CALIBRATION], self, bars=False)
+        self.calibration = CalibrationCard(self.names, self)
         self.alarm = ChannelAlarmCard(self.names, self.detector, self.alarms, self)
         self.trend = TrendCard(
             (
@@ -91,7 +84,7 @@ class ChannelFaceplate(Display):
         """PVs of the channel that are connected, and all."""
         return self.readbacks.connected_count()
 
-    def _parts(self) -> tuple[OutputCard, TripCard, ReadbackTable, ReadbackTable, ChannelAlarmCard, TrendCard]:
+    def _parts(self) -> tuple[OutputCard, TripCard, ReadbackTable, CalibrationCard, ChannelAlarmCard, TrendCard]:
         return (self.output, self.trip, self.readbacks, self.calibration, self.alarm, self.trend)
 
     def _arrange(self) -> None:
@@ -107,7 +100,7 @@ class ChannelFaceplate(Display):
         line.addWidget(self.next)
         left = QVBoxLayout()
         left.setSpacing(8)
-        for part in (self.output, self.trip, self._titled("Calibration", self.calibration)):
+        for part in (self.output, self.trip, self.calibration):
             part.setFixedWidth(LEFT_PX)
             left.addWidget(part)
         self.alarm.setFixedWidth(LEFT_PX)

@@ -108,7 +108,7 @@ def channel(
 @pass_site
 def screenshots(site: Site, folder: Path, name: str | None, size: tuple[int, int], wait_s: float) -> None:
     """Pictures of all screens, as they are at the moment, into FOLDER."""
-    session = open_session(site, os.environ, windows=False, read_only=True)
+    session = open_session(site, os.environ, windows=False, read_only=False)
     names = find_channel(site, name) if name else read_detector(site).rows[0].channel(0)
     for file, screen in (("overview.png", session.overview()), ("channel.png", session.channel(names))):
         _save(session, screen, folder / file, size, wait_s)

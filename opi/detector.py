@@ -96,6 +96,8 @@ class Detector:
     """Heartbeat of the alarm service."""
     alarm_url: str
     """Base of the alarm service's HTTP interface."""
+    archiver_url: str
+    """Base of the archiver's HTTP interface."""
 
     @property
     def alarm_state(self) -> str:
@@ -163,4 +165,5 @@ def read_detector(site: Site) -> Detector:
         services=tuple(services),
         alarm_heartbeat=f"{site.service_prefix('alarms')}:HEARTBEAT",
         alarm_url=service_url(site.file.alarms),
+        archiver_url=service_url(site.file.archiver),
     )

@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject
 
 from opi.cell import Cell
 from opi.controller_watch import ControllerWatch, Link
-from opi.detector import Detector, Quantity
+from opi.detector import ChannelNames, Detector, Quantity
 from opi.detector_state import DetectorState, detector_state
 from opi.qt_signal import Signal
 from opi.timer import make_timer
@@ -72,6 +72,10 @@ class DetectorWatch(QObject):
             int(current.size),
             self.detector.channel_count - masked,
         )
+
+    def used_channels(self) -> list[ChannelNames]:
+        """Channels that count in sums."""
+        return [watch.row.channel(int(index)) for watch in self.controllers for index in np.flatnonzero(watch.used())]
 
     def settled(self) -> bool:
         """Every controller has been polled since the screen was opened, or does not answer."""

@@ -6,21 +6,23 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from pydm import Display
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
 from opi.alarm_watch import AlarmWatch
-from opi.detector import ChannelNames
+from opi.detector import ChannelNames, Quantity
 from opi.detector_watch import DetectorWatch
+from opi.history import History
 from opi.site_macro import detector_of
 from opi.theme import PALETTE
 from opi.timer import make_timer
 from opi.widgets.alarm_banner import AlarmBanner
 from opi.widgets.card import Card
 from opi.widgets.header_bar import HeaderBar
-from opi.widgets.live_trend import LiveTrend
+from opi.widgets.live_trend import SPAN_S, LiveTrend
 from opi.widgets.map_card import MapCard
 from opi.windows import open_faceplate
 
@@ -46,6 +48,10 @@ class Overview(Display):
         self.banner = AlarmBanner(self.alarms, self)
         self.current = LiveTrend("Total current", "µA", 2, PALETTE.plot_first, self)
         self.temperature = LiveTrend("Mean temperature", "°C", 2, PALETTE.plot_second, self)
+        self._current_history = History(detector.archiver_url, np.sum, self)
+        self._current_history.answered.connect(self.current.add_history)
+        self._temperature_history = History(detector.archiver_url, np.mean, self)
+        self._temperature_history.answered.connect(self.temperature.add_history)
         self._arrange()
         self.map_card.map.channel_clicked.connect(self._open_channel)
         self.banner.pv_clicked.connect(self._open_pv)
@@ -92,12 +98,20 @@ class Overview(Display):
         if not self._settled:
             # Sums of the few that connected first would set the scale of the trend for an hour.
             self._settled = self.watch.settled() or time.monotonic() - self._opened > SETTLE_S
+            if self._settled:
+                self._ask_history()
             return
         totals = self.watch.totals()
         note = "" if totals.channels == totals.expected else f"from {totals.channels} of {totals.expected} channels"
         now = time.time()
         self.current.add(now, totals.current, note)
         self.temperature.add(now, totals.temperature)
+
+    def _ask_history(self) -> None:
+        channels = self.watch.used_channels()
+        if channels:
+            self._current_history.ask([names.pv(Quantity.CURRENT.suffix) for names in channels], SPAN_S)
+            self._temperature_history.ask([names.pv(Quantity.TEMP.suffix) for names in channels], SPAN_S)
 
     def _open_channel(self, controller: str, channel: str) -> None:
         open_faceplate(ChannelNames(controller, channel), self.macros())

@@ -17,6 +17,8 @@ from opi.theme import QUIET, UNDEFINED_STYLE
 from opi.widgets.badge import make_badge, set_badge
 from opi.widgets.card import Card
 
+NEWLINE = "\n"
+
 
 class ChannelAlarmCard(Card):
     """Worst alarm of the channel at once from its PV, reasons and guidance a moment later over HTTP."""
@@ -71,7 +73,7 @@ class ChannelAlarmCard(Card):
     def _show_details(self, details: list[AlarmDetail], guidance: str) -> None:
         lines = [self._line(detail) for detail in details]
         if guidance:
-            lines.append(f"<b>What to do</b><br>{escape(guidance)}")
+            lines.append(f"<b>What to do</b><br>{escape(guidance).replace(NEWLINE, '<br>')}")
         self.text.setText("<br><br>".join(lines))
 
     def _line(self, detail: AlarmDetail) -> str:

@@ -1,4 +1,4 @@
-"""One number against time, as long as the screen has been open, at most the last hour."""
+"""One number against time: what the archive has, then as long as the screen has been open, at most an hour."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph
+from numpy.typing import NDArray
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QFont
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -26,8 +28,8 @@ class LiveTrend(QWidget):
         self._name = name
         self._unit = unit
         self._decimals = decimals
-        self._times: deque[float] = deque(maxlen=SPAN_S)
-        self._values: deque[float] = deque(maxlen=SPAN_S)
+        self._times: deque[float] = deque()
+        self._values: deque[float] = deque()
         self._title = role_label(name, "soft", self)
         self.plot = pyqtgraph.PlotWidget(self, axisItems={"bottom": pyqtgraph.DateAxisItem(utcOffset=0)})
         item: Any = self.plot.getPlotItem()
@@ -50,15 +52,32 @@ class LiveTrend(QWidget):
         """
         self._times.append(time_s)
         self._values.append(value)
+        while self._times[0] < time_s - SPAN_S:
+            self._times.popleft()
+            self._values.popleft()
         text = "no values" if value != value else f"{value:.{self._decimals}f} {self._unit}"
         self._title.setText(f"{self._name}: <b>{text}</b> {note}")
         self._line.setData(np.array(self._times), np.array(self._values))
         self._item.setXRange(min(self._times[0], time_s - LEAST_SPAN_S), time_s, padding=0)
 
+    def add_history(self, times: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        """Put older values in front, and a mark where live begins."""
+        begin = self._times[0] if self._times else float("inf")
+        older = times < begin
+        self._times.extendleft(reversed(times[older].tolist()))
+        self._values.extendleft(reversed(values[older].tolist()))
+        if older.any() and begin < float("inf"):
+            self._item.addItem(live_mark(begin))
+
     @property
     def values(self) -> tuple[float, ...]:
         """What is drawn."""
         return tuple(self._values)
+
+
+def live_mark(time_s: float) -> pyqtgraph.InfiniteLine:
+    """A dashed line where values of the archive end and live ones begin."""
+    return pyqtgraph.InfiniteLine(time_s, angle=90, pen=pyqtgraph.mkPen(PALETTE.text_soft, style=Qt.PenStyle.DashLine))
 
 
 def prepare_plot(plot: Any) -> None:

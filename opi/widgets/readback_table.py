@@ -16,10 +16,10 @@ VALUE_PX = 130
 DISCONNECTED_TEXT = "---"
 
 
-def readback_label(pv: str, parent: QWidget, *, units: bool = True) -> PyDMLabel:
+def readback_label(pv: str, parent: QWidget) -> PyDMLabel:
     """A PyDM label in our look: unit and precision from the PV, dashes while nobody answers."""
     label = PyDMLabel(parent, init_channel=f"ca://{pv}")
-    label.showUnits = units
+    label.showUnits = True
     label.precisionFromPV = True
     label.alarmSensitiveContent = False
     label.alarmSensitiveBorder = True
@@ -32,13 +32,12 @@ def readback_label(pv: str, parent: QWidget, *, units: bool = True) -> PyDMLabel
 class ReadbackTable(QWidget):
     """One line per PV."""
 
-    def __init__(self, lines: Sequence[tuple[str, str]], parent: QWidget | None = None, *, bars: bool = True) -> None:
+    def __init__(self, lines: Sequence[tuple[str, str]], parent: QWidget | None = None) -> None:
         """Make the lines.
 
         Args:
             lines: label and PV of each.
             parent: as Qt has it.
-            bars: whether limits are shown.
         """
         super().__init__(parent)
         self.labels: dict[str, PyDMLabel] = {}
@@ -54,9 +53,8 @@ class ReadbackTable(QWidget):
             grid.addWidget(name, line, 0)
             grid.addWidget(label, line, 1)
             self.labels[pv] = label
-            if bars:
-                self.bars[pv] = LimitBar(pv, self)
-                grid.addWidget(self.bars[pv], line, 2)
+            self.bars[pv] = LimitBar(pv, self)
+            grid.addWidget(self.bars[pv], line, 2)
         grid.setColumnStretch(2, 1)
 
     def channels(self) -> list[PyDMChannel]:
@@ -64,7 +62,7 @@ class ReadbackTable(QWidget):
         return [channel for bar in self.bars.values() for channel in bar.channels()]
 
     def connected_count(self) -> tuple[int, int]:
-        """PVs with a bar that are connected, and all with a bar."""
+        """PVs that are connected, and all."""
         return sum(bar.connected for bar in self.bars.values()), len(self.bars)
 
     def close_channels(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from pydm.widgets.channel import PyDMChannel
-from qtpy.QtWidgets import QButtonGroup, QPushButton, QWidget
+from qtpy.QtWidgets import QButtonGroup, QLabel, QPushButton, QWidget
 
 from opi.theme import UNDEFINED_STYLE
 from opi.widgets.badge import make_badge, set_badge
@@ -40,10 +41,14 @@ class TrendCard(Card):
             self.heading.addWidget(button)
         self.spans.idClicked.connect(self._show_span)
         self.plots: list[TrendPlot] = []
+        self._titles: list[tuple[QLabel, str]] = []
         for label, pv, colour in traces:
-            self.body.addWidget(role_label(label, "soft", self))
+            title = role_label(label, "soft", self)
+            self.body.addWidget(title)
+            self._titles.append((title, label))
             plot = TrendPlot(pv, colour, SPANS[0][1], self)
             plot.archive_answered.connect(self._note_answer)
+            plot.live_began.connect(self._show_mark)
             self.body.addWidget(plot, 1)
             self.plots.append(plot)
 
@@ -59,6 +64,11 @@ class TrendCard(Card):
     def _show_span(self, span_s: int) -> None:
         for plot in self.plots:
             plot.show_span(span_s)
+
+    def _show_mark(self) -> None:
+        for plot, (title, label) in zip(self.plots, self._titles, strict=False):
+            if plot.live_from is not None:
+                title.setText(f"{label} · live from {datetime.fromtimestamp(plot.live_from, UTC):%H:%M:%S}, archive before")
 
     def _note_answer(self, good: bool) -> None:
         self.no_archive.setVisible(not good)

@@ -7,18 +7,16 @@ import time
 from typing import Any
 
 import numpy as np
-import pyqtgraph
 from numpy.typing import NDArray
 from pydm.widgets.archiver_time_plot import ArchivePlotCurveItem, PyDMArchiverTimePlot
 from pydm.widgets.timeplot import UpdateMode
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QWidget
 
 from opi.qt_signal import Signal
 from opi.theme import PALETTE
 from opi.timer import make_timer
-from opi.widgets.live_trend import prepare_plot
+from opi.widgets.live_trend import live_mark, prepare_plot
 
 RETRY_MS = 10_000
 """After a failed request; the archiver may just be starting."""
@@ -61,6 +59,8 @@ class TrendCurve(ArchivePlotCurveItem):
 class TrendPlot(PyDMArchiverTimePlot):
     """The last so many seconds of one PV, moving with time."""
 
+    live_began = Signal()
+    """``live_from`` is known."""
     archive_answered = Signal(bool)
     """Whether the archive gave what it was asked for."""
 
@@ -69,12 +69,7 @@ class TrendPlot(PyDMArchiverTimePlot):
         self.setShowLegend(False)
         self.plotItem.getAxis("bottom").utcOffset = 0
         self._live_from: float | None = None
-        self._mark = pyqtgraph.InfiniteLine(
-            angle=90,
-            pen=pyqtgraph.mkPen(PALETTE.text_soft, style=Qt.PenStyle.DashLine),
-            label="live",
-            labelOpts={"position": 0.92, "color": PALETTE.text_soft, "anchors": [(0, 0.5), (1, 0.5)]},
-        )
+        self._mark = live_mark(0.0)
         self._mark.setVisible(False)
         # A steady value goes on as a line; the other mode draws changes only.
         self.setUpdateMode(UpdateMode.AtFixedRate)
@@ -124,6 +119,7 @@ class TrendPlot(PyDMArchiverTimePlot):
             self._live_from = when
             self._mark.setPos(when)
             self._mark.setVisible(True)
+            self.live_began.emit()
 
     def _note_answer(self, good: bool) -> None:
         self.archive_answered.emit(good)

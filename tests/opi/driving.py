@@ -112,7 +112,7 @@ def main() -> None:
         deadline = time.monotonic() + CONNECT_S
         for name, value in values.items():
             if pvs[name].wait_for_connection(max(deadline - time.monotonic(), 0.001)):
-                pvs[name].put(value[0] if isinstance(value, list) and len(value) == 1 else value)
+                pvs[name].put(value[0] if isinstance(value, list) and pvs[name].nelm == 1 else value)
         epics.ca.flush_io()
 
     source = os.fdopen(sys.stdin.fileno(), "rb", buffering=0)

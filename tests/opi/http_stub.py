@@ -15,9 +15,14 @@ class HttpStub:
 
     def __init__(self, port: int, answer: Answer, content_type: str = "application/json") -> None:
         self.asked: list[tuple[str, dict[str, list[str]]]] = []
+        self.posted: list[str] = []
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                stub.posted.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self.do_GET()
+
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 query = parse_qs(parts.query)

@@ -209,7 +209,7 @@ def test_alarms_of_the_channel_come_with_guidance(
             return [ALARM] if query["path"] == ["NORTH/HV01/CH02"] else None
         if path == "/acknowledged":
             return [ALARM | {"pv": f"{CHANNEL}:TEMP_RBV", "severity": "MINOR_ACK", "acknowledged": {"user": "anna"}}]
-        return ALARM | {"guidance": "Lower the bias by 1 V <now>."}
+        return ALARM | {"guidance": ["Lower the bias by 1 V <now>.", "Call the expert."]}
 
     with HttpStub(ports[4], answer):
         driver.put({"SCR:ALARM:NORTH:HV01:CH02": 6})
@@ -227,3 +227,10 @@ def test_an_alarm_service_without_http_is_said(qtbot: QtBot, faceplate: ChannelF
     driver.put({"SCR:ALARM:NORTH:HV01:CH02": 5})
     qtbot.waitUntil(lambda: "cannot be read" in faceplate.alarm.text.text(), timeout=TIMEOUT)
     driver.put({"SCR:ALARM:NORTH:HV01:CH02": 0})
+
+
+def test_what_the_analysis_has_not_measured_is_no_alarm(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
+    gain = faceplate.calibration.measured["GAIN"]
+    assert gain.text() == "not measured"
+    driver.put({f"{CHANNEL}:GAIN": 1_250_000})
+    qtbot.waitUntil(lambda: gain.text() == "1,250,000 e", timeout=TIMEOUT)

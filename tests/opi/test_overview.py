@@ -1,6 +1,9 @@
 """The overview with values, alarms, dead IOCs and back again, seen in its cells and its pixels."""
 
+import json
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -19,6 +22,7 @@ from sipmdcs.severity import Severity
 from sipmdcs.site import Site
 from tests.opi.conftest import BaseIoc
 from tests.opi.driving import Driver
+from tests.opi.http_stub import HttpStub
 
 HV01, HV02, LED = 0, 1, 2
 TIMEOUT = 15_000
@@ -147,6 +151,8 @@ def test_alarms_are_listed_and_a_dead_alarm_service_is_said(qtbot: QtBot, overvi
     qtbot.waitUntil(lambda: overview.header.alarm.text() == "▲ MAJOR · 2 new of 3", timeout=TIMEOUT)
     assert rows.grab().toImage().pixelColor(200, 3).name() == PALETTE.major
     assert overview.banner.more.text() == "1 acknowledged"
+    driver.put({"SCR:ALARM:LATEST": [0], "SCR:ALARM:LATEST_LEVELS": [0]})
+    qtbot.waitUntil(lambda: rows.rows == [], timeout=TIMEOUT)
     driver.send({"hush": ["SCR:SYS:ALARMS:HEARTBEAT"]})
     qtbot.waitUntil(overview.banner.notice.isVisible, timeout=TIMEOUT)
     assert rows.rows == []
@@ -176,3 +182,20 @@ def test_totals(qtbot: QtBot, overview: Overview, driver: Driver) -> None:
 def describe(screen: Overview, row: int, channel: int) -> str:
     centre = heat_map(screen).cell_rect(row, channel).center()
     return heat_map(screen).describe(centre.x(), centre.y())
+
+
+def test_trends_begin_with_the_last_hour_of_the_archive(qtbot: QtBot, driver: Driver, site: Site, ports: list[int]) -> None:
+    def answer(path: str, query: dict[str, list[str]]) -> Any:
+        times = range(int(time.time()) - 3000, int(time.time()) - 60, 30)
+        return [{"data": [{"secs": when, "nanos": 0, "val": 2.0} for when in times]}] * 2
+
+    with HttpStub(ports[3], answer) as archiver:
+        screen = Overview(macros={"SITE": str(site.folder)})
+        qtbot.addWidget(screen)
+        screen.show()
+        qtbot.waitUntil(lambda: len(screen.current.values) > 90 and len(screen.temperature.values) > 90, timeout=TIMEOUT)
+        screen.close()
+    assert screen.current.values[0] == pytest.approx(4.0)
+    assert screen.temperature.values[0] == pytest.approx(2.0)
+    assert {path for path, _ in archiver.asked} == {"/retrieval/data/getDataForPVs.json"}
+    assert len(json.loads(archiver.posted[0])) == 33

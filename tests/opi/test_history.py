@@ -1,0 +1,42 @@
+"""One line out of the archive of many PVs."""
+
+import numpy as np
+import pytest
+
+from opi.history import combine_bins
+
+
+def entry(*samples: tuple[int, float]) -> dict[str, object]:
+    return {"meta": {}, "data": [{"secs": secs, "nanos": 0, "val": value} for secs, value in samples]}
+
+
+def test_bins_are_summed_over_pvs() -> None:
+    times, values = combine_bins([entry((30, 1.0), (60, 2.0)), entry((60, 10.0), (90, 20.0))], np.sum)
+    np.testing.assert_array_equal(times, [30, 60, 90])
+    np.testing.assert_array_equal(values, [1, 12, 20])
+
+
+def test_what_is_no_number_is_left_out() -> None:
+    times, values = combine_bins([entry((30, float("nan"))), entry((30, 4.0))], np.mean)
+    np.testing.assert_array_equal(times, [30])
+    np.testing.assert_array_equal(values, [4])
+
+
+def test_what_was_invalid_is_left_out() -> None:
+    bad = {"meta": {}, "data": [{"secs": 30, "nanos": 0, "val": 99.0, "severity": 3, "status": 9}]}
+    times, values = combine_bins([bad, entry((30, 4.0))], np.sum)
+    np.testing.assert_array_equal(times, [30])
+    np.testing.assert_array_equal(values, [4])
+
+
+def test_nothing_archived_is_nothing() -> None:
+    times, values = combine_bins([entry()], np.sum)
+    assert times.size == values.size == 0
+
+
+@pytest.mark.parametrize(
+    "reply", [{"error": "x"}, [{"meta": 1}], [{"data": [{"secs": 1}]}], [{"data": [{"secs": 1, "val": "x"}]}]]
+)
+def test_other_shapes_are_refused(reply: object) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        combine_bins(reply, np.sum)
