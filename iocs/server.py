@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import Mapping
+from contextlib import ExitStack
 from ipaddress import IPv4Address
 
 import caproto as ca
@@ -17,19 +19,15 @@ from iocs.records.record import LiveRecord
 from iocs.server_channel import Channel, find_channel
 from iocs.server_circuit import Circuit
 from iocs.server_context import Done
-from iocs.server_udp import (
-    LOOPBACK,
-    LOOPBACK_BROADCAST,
-    Relay,
-    Searches,
-    listen_addresses,
-    send_beacons,
-    udp_socket,
-)
+from iocs.server_sockets import LOOPBACK, LOOPBACK_BROADCAST, bind_tcp, bind_udp, listen_addresses
+from iocs.server_udp import Relay, Searches, send_beacons
 from iocs.server_write import Writer
-from sipmdcs.errors import BadInput, ServiceError
+from sipmdcs.errors import BadInput
 
 logger = logging.getLogger(__name__)
+
+BACKLOG = 256
+"""Connections that may wait to be accepted, as all clients come at once after a restart."""
 
 
 class Server:
@@ -82,6 +80,10 @@ class Server:
             for circuit in list(self.circuits):
                 circuit.update_rights(lambda channel: channel.record is record)
 
+    def make_circuit(self) -> Circuit:
+        """The protocol of a new connection."""
+        return Circuit(self)
+
     # Running ----------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -102,57 +104,35 @@ class Server:
         on_loopback = all(IPv4Address(interface).is_loopback for interface in interfaces)
         if on_loopback and not environment["EPICS_CAS_BEACON_ADDR_LIST"]:
             beacons = [(LOOPBACK_BROADCAST, port) for _, port in beacons[:1]]
-        listeners = await self._listen(interfaces, search_port)
-        transports: list[asyncio.DatagramTransport] = []
-        try:
-            transports += await self._open_searches(interfaces, search_port)
-            logger.info("serving %d records on %s, port %d", len(self._records), ", ".join(interfaces), self.port)
-            await send_beacons(self.port, beacons, float(environment["EPICS_CAS_BEACON_PERIOD"]))
-        finally:
-            for transport in transports:
-                transport.close()
+        with ExitStack() as stack:
+            self.port, listeners = bind_tcp(interfaces, search_port)
             for listener in listeners:
-                listener.close()
-            await self._writer.close()
-            self._flush()
-            for circuit in list(self.circuits):
-                circuit.close()
-
-    async def _listen(self, interfaces: list[str], first_port: int) -> list[asyncio.Server]:
-        """Listen on all interfaces, on one port: ``first_port`` if it is free."""
-        loop = asyncio.get_running_loop()
-        problem = OSError()
-        for port in (first_port, 0):
-            listeners: list[asyncio.Server] = []
+                stack.enter_context(listener)
+            await self._open(stack, listeners, interfaces, search_port)
+            logger.info("serving %d records on %s, port %d", len(self._records), ", ".join(interfaces), self.port)
             try:
-                for interface in interfaces:
-                    listeners.append(await loop.create_server(lambda: Circuit(self), interface, port, backlog=256))
-                    port = listeners[0].sockets[0].getsockname()[1]
-            except OSError as err:
-                for listener in listeners:
-                    listener.close()
-                problem = err
-                continue
-            self.port = port
-            return listeners
-        raise ServiceError(f"cannot listen on {', '.join(interfaces)}: {problem.strerror}") from problem
+                await send_beacons(self.port, beacons, float(environment["EPICS_CAS_BEACON_PERIOD"]))
+            finally:
+                await self._writer.close()
+                self._flush()
+                for circuit in list(self.circuits):
+                    circuit.close()
 
-    async def _open_searches(self, interfaces: list[str], port: int) -> list[asyncio.DatagramTransport]:
+    async def _open(self, stack: ExitStack, listeners: list[socket.socket], interfaces: list[str], port: int) -> None:
+        """Accept connections and answer searches as long as ``stack`` is open."""
         loop = asyncio.get_running_loop()
-        transports: list[asyncio.DatagramTransport] = []
+        for listener in listeners:
+            stack.callback((await loop.create_server(self.make_circuit, sock=listener, backlog=BACKLOG)).close)
         relay: Relay | None = None
         if LOOPBACK in interfaces:
-            transport, relay = await loop.create_datagram_endpoint(lambda: Relay(port), sock=udp_socket((LOOPBACK, 0)))
-            transports.append(transport)
+            sock = stack.enter_context(bind_udp((LOOPBACK, 0)))
+            transport, relay = await loop.create_datagram_endpoint(lambda: Relay(port), sock=sock)
+            stack.callback(transport.close)
         for interface in interfaces:
             for address in listen_addresses(interface):
-                answers_for = relay if address == LOOPBACK else None
-                try:
-                    sock = udp_socket((address, port))
-                except OSError as err:
-                    raise ServiceError(f"cannot listen for searches on {address}:{port}: {err.strerror}") from err
+                asks = relay if address == LOOPBACK else None
+                sock = stack.enter_context(bind_udp((address, port)))
                 transport, _ = await loop.create_datagram_endpoint(
-                    lambda answers_for=answers_for: Searches(self.has, self.port, answers_for), sock=sock
+                    lambda asks=asks: Searches(self.has, self.port, asks), sock=sock
                 )
-                transports.append(transport)
-        return transports
+                stack.callback(transport.close)

@@ -205,6 +205,9 @@ class Circuit(asyncio.Protocol):
                 self._update_hold()
             case _:
                 # Only what follows changes the state of the connection or of a channel.
+                if isinstance(command, ca.VersionRequest):
+                    # libca starts each search over TCP with a version whose priority counts searches; caproto minds.
+                    self._protocol.priority = command.priority
                 try:
                     self._protocol.process_command(command)
                 except (KeyError, ValueError) as err:

@@ -1,4 +1,4 @@
-"""UDP sockets of a server: searches, relayed searches, beacons.
+"""What a server does over UDP: searches, relayed searches, beacons.
 
 All IOCs of a host share the search port. The kernel gives a datagram for 127.0.0.1 to one of them only, one for the
 loopback broadcast 127.255.255.255 to all. Each IOC therefore listens on both, and one that gets a search on 127.0.0.1 for
@@ -16,51 +16,19 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 import caproto as ca
-import psutil
 
 from iocs.server_search import PROTOCOL_VERSION, answer, datagrams, find_ours, parse_answers, parse_searches, question
+from iocs.server_sockets import LOOPBACK_BROADCAST
 
 logger = logging.getLogger(__name__)
 
 Address = tuple[str, int]
-LOOPBACK = "127.0.0.1"
-LOOPBACK_BROADCAST = "127.255.255.255"
 MAX_PENDING = 20_000
 """Relayed searches that still wait for an answer; the oldest are forgotten first."""
 ADDRESS_OF_SENDER = "0.0.0.0"  # noqa: S104
 """Makes the receiver of a beacon take the address it came from; nothing is bound to it."""
 FIRST_BEACON_S = 0.02
 """Pause after the first beacon; doubles up to ``EPICS_CAS_BEACON_PERIOD``."""
-
-
-def udp_socket(address: Address) -> socket.socket:
-    """A socket that shares ``address`` with other servers of this host.
-
-    Raises:
-        OSError: the address cannot be bound.
-    """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        sock.setblocking(False)
-        sock.bind(address)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def listen_addresses(interface: str) -> list[str]:
-    """What to bind so that ``interface`` hears searches: its own address, and its broadcast address, where it has one."""
-    if IPv4Address(interface).is_loopback:
-        return [interface, LOOPBACK_BROADCAST]
-    for addresses in psutil.net_if_addrs().values():
-        for address in addresses:
-            if address.family is socket.AF_INET and address.address == interface and address.broadcast:
-                return [interface, address.broadcast]
-    return [interface]
 
 
 class Searches(asyncio.DatagramProtocol):

@@ -109,7 +109,9 @@ def get(pvs: list[str], form: int, base: int | None = None, timeout: float = TIM
             answers[name] = {"type": native, "count": ca.element_count(chid)}
             answers[name] |= {"readable": bool(ca.read_access(chid)), "writable": bool(ca.write_access(chid))}
             asked = (native if base is None else base) + 7 * form
-            libca.ca_array_get_callback(asked, 0, chid, handler, ctypes.py_object(name))
+            status = libca.ca_array_get_callback(asked, 0, chid, handler, ctypes.py_object(name))
+            if status != 1:
+                answers[name]["status_code"] = status
     libca.ca_flush_io()
     wait_until(lambda: all("status_code" in answer for answer in answers.values()))
     return [answers.get(name) for name in chids]
