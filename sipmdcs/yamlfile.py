@@ -102,7 +102,8 @@ def _dotted(key_path: KeyPath) -> str:
 
 
 def _first_problem(err: ValidationError, lines: dict[KeyPath, int], path: Path) -> BadInput:
-    problem: Any = err.errors()[0]
+    # An unknown key first: it is often the misspelt one of those that are missing.
+    problem: Any = min(err.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     location: KeyPath = tuple(problem["loc"])
     known = next((location[:n] for n in range(len(location), -1, -1) if location[:n] in lines), ())
     message = problem["msg"].removeprefix("Value error, ")

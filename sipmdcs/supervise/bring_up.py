@@ -25,7 +25,7 @@ def bring_up(site: Site, timeout_s: float) -> None:
     try:
         status = start_site(site, click.echo, timeout_s)
     except KeyboardInterrupt:
-        stop_site(site, click.echo)
+        stop_site(site.folder, click.echo)
         raise
     idle = [service for service in status.services if service.state is not State.RUNNING]
     if idle:

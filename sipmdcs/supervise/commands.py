@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from sipmdcs.cli import Invocation, pass_invocation, pass_site
-from sipmdcs.site import Site
+from sipmdcs.errors import BadInput
+from sipmdcs.site import SITE_FILE, Site
 from sipmdcs.supervise.bring_up import bring_up
 from sipmdcs.supervise.lock import site_lock
 from sipmdcs.supervise.run_folder import RunFolder
@@ -25,17 +26,21 @@ def up(site: Site, timeout_s: float) -> None:
 
     Processes that die are started again for ever, ever more slowly up to once a minute.
     """
-    with site_lock(RunFolder.of(site)):
+    with site_lock(RunFolder.of(site.folder)):
         bring_up(site, timeout_s)
 
 
 @click.command()
-@pass_site
-def down(site: Site) -> None:
+@pass_invocation
+def down(invocation: Invocation) -> None:
     """Stop every process of the site; nothing is left running, even if the supervisor was killed."""
-    with site_lock(RunFolder.of(site)):
-        stop_site(site, click.echo)
-    click.echo(f"{site.file.name}: nothing is running")
+    # The site file is not read: a mistake in it must not keep anybody from stopping what runs.
+    folder = invocation.folder.resolve()
+    if not (folder / SITE_FILE).is_file():
+        raise BadInput(f"no {SITE_FILE} here; name a site folder with --site", file=folder)
+    with site_lock(RunFolder.of(folder)):
+        stop_site(folder, click.echo)
+    click.echo(f"{folder}: nothing is running")
 
 
 @click.command()

@@ -39,14 +39,14 @@ def run_demo(folder: Path, *, headless: bool, seconds: float | None) -> None:
     begin = time.monotonic()
     site = writable_site(folder, click.echo)
     os.environ.update(site.ca_environment())
-    run = RunFolder.of(site)
+    run = RunFolder.of(site.folder)
     with _end_on_signals():
         with site_lock(run):
             has_settings = import_tables(site, click.echo)
             try:
                 bring_up(site, START_TIMEOUT_S)
             except NotReady:
-                stop_site(site, click.echo)
+                stop_site(site.folder, click.echo)
                 raise
         try:
             if has_settings:
@@ -59,7 +59,7 @@ def run_demo(folder: Path, *, headless: bool, seconds: float | None) -> None:
             click.echo("")
         finally:
             with _deaf_to_interrupts(), site_lock(run):
-                stop_site(site, click.echo)
+                stop_site(site.folder, click.echo)
     click.echo("the demonstration is over, nothing is running")
 
 
@@ -92,7 +92,7 @@ def _say_where(site: Site) -> None:
             click.echo(f"  {service + ':':26}  http://{http.interface}:{http.port}/")
     program = Path(sys.executable).with_name("sipmdcs")
     click.echo(f"  in another terminal:        {program} --site {site.folder} status")
-    click.echo(f"  logs:                       {RunFolder.of(site).logs}")
+    click.echo(f"  logs:                       {RunFolder.of(site.folder).logs}")
 
 
 def _has_display() -> bool:

@@ -52,9 +52,14 @@ class Keeper:
         """Start what is due."""
         for name, history in self.histories.items():
             if history.due is not None and history.due <= now:
-                self._supervisor.start(name)
-                self.histories[name] = history.started()
-                _log.info("%s started again", name)
+                try:
+                    self._supervisor.start(name)
+                except ServiceError as err:
+                    self.histories[name] = history.died(now, 0.0, self._policy)
+                    _log.error("%s: %s", name, err)
+                else:
+                    self.histories[name] = history.started()
+                    _log.info("%s started again", name)
                 self._save()
 
     def wait_s(self, now: float) -> float | None:

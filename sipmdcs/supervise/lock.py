@@ -16,10 +16,14 @@ def site_lock(run: RunFolder) -> Iterator[None]:
     """Hold the lock of a site; the kernel frees it however this process ends.
 
     Raises:
-        ServiceError: another process holds it; the message names it.
+        ServiceError: another process holds it, which the message names, or it belongs to another user.
     """
     run.make()
-    with run.lock.open("a+", encoding="utf-8") as file:
+    try:
+        file = run.lock.open("a+", encoding="utf-8")
+    except OSError as err:
+        raise ServiceError(f"{run.lock}: cannot be opened: {err.strerror}") from err
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sipmdcs.errors import ServiceError
-from sipmdcs.site import Site
 
 SOCKET_LIMIT = 107
 """Longest path of a UNIX socket, bytes (``sun_path`` of Linux less the terminator, unix(7))."""
@@ -25,9 +24,9 @@ class RunFolder:
     var: Path
 
     @classmethod
-    def of(cls, site: Site) -> RunFolder:
-        """The run folder of a site."""
-        return cls(site.var)
+    def of(cls, folder: Path) -> RunFolder:
+        """The run folder of the site in ``folder``, whether its file can be read or not."""
+        return cls(folder / "var")
 
     @property
     def folder(self) -> Path:

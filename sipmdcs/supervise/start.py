@@ -33,11 +33,11 @@ def start_site(site: Site, report: Report, timeout_s: float) -> SiteStatus:
         ServiceError: the site runs already, a port is taken, or supervisord does not start.
     """
     wanted = programs(site)
-    run = RunFolder.of(site)
+    run = RunFolder.of(site.folder)
     supervisor = supervisor_process(site.folder)
     if supervisor is not None:
         raise ServiceError(f"{site.folder} is up already, supervisor pid {supervisor.pid}; see sipmdcs status or sipmdcs down")
-    end_strays(site, report)
+    end_strays(site.folder, report)
     remove_run_files(run)
     check_ports(site)
     render(site, report)

@@ -85,7 +85,7 @@ def site_status(site: Site) -> SiteStatus:
         except ServiceError:
             _log.warning("supervisor (pid %d) does not answer, it is being started or stopped", supervisor.pid)
     strays = {found.program: found.process.pid for found in marked_processes(site.folder)}
-    run = RunFolder.of(site)
+    run = RunFolder.of(site.folder)
     return SiteStatus(
         str(site.folder), None, tuple(_unsupervised(program, strays.get(program.name), run) for program in wanted)
     )
@@ -97,7 +97,7 @@ def supervised_services(site: Site, wanted: Iterable[Program]) -> tuple[ServiceS
     Raises:
         ServiceError: supervisord does not answer.
     """
-    run = RunFolder.of(site)
+    run = RunFolder.of(site.folder)
     infos = {info.full_name: info for info in SupervisorClient(run.socket).processes()}
     histories = read_histories(run.keeper)
     exits = last_exits(tail(run.supervisor_log))
@@ -116,7 +116,7 @@ def _unsupervised(program: Program, pid: int | None, run: RunFolder) -> ServiceS
 
 
 def _supervised(site: Site, program: Program, info: ProcessInfo, history: History, exits: Mapping[str, str]) -> ServiceStatus:
-    log = RunFolder.of(site).log(program.name)
+    log = RunFolder.of(site.folder).log(program.name)
     alive = info.pid != 0
     next_start_s = None
     if alive:

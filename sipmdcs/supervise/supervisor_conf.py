@@ -108,7 +108,7 @@ def supervisor_environment(site: Site) -> dict[str, str]:
             "SIPMDCS_SITE": str(site.folder),
             "SIPMDCS_QUOTED_SITE": shlex.quote(str(site.folder)),
             "SIPMDCS_PYTHON": shlex.quote(sys.executable),
-            "SIPMDCS_SOCKET": str(RunFolder.of(site).socket),
+            "SIPMDCS_SOCKET": str(RunFolder.of(site.folder).socket),
             "PYTHONUNBUFFERED": "1",
         }
     )

@@ -39,6 +39,7 @@ class Schema(Strict):
         ("- 1\n", "f.yaml:1: "),
         ("name: 3\n", "f.yaml:1: name: input should be a valid string, found 3"),
         ("name: x\nnmae: y\n", "f.yaml:2: nmae: unknown key"),
+        ("nmae: x\n", "f.yaml:1: nmae: unknown key"),
         ("name: x\nname: y\n", "f.yaml:2: name: given twice, first at line 1"),
         (
             "name: x\nparts:\n  - size: 1\n  - size: 0\n",

@@ -136,6 +136,14 @@ def test_down_after_killed_supervisor_kills_even_what_ignores_it(site: TinySite)
     assert not site.processes()
 
 
+def test_mistake_in_the_site_file_does_not_keep_from_stopping(site: TinySite) -> None:
+    site.run("up")
+    (site.folder / "site.yaml").write_text("nmae: x\n", "utf-8")
+    assert "nmae: unknown key" in site.run("status", expect=1)
+    assert "nothing is running" in site.run("down")
+    assert not site.processes()
+
+
 def test_two_ups_at_once_make_one_site(site: TinySite) -> None:
     both = [site.start("up"), site.start("up")]
     said = ["".join(process.communicate(timeout=50)) for process in both]
@@ -170,8 +178,9 @@ def test_unreachable_database_stops_only_a_site_that_never_rendered(site: TinySi
     site.run("down")
 
 
-def test_deep_folder_with_odd_name(make_site: Callable[..., TinySite]) -> None:
-    site = make_site("/".join(["deep" * 10] * 3) + "/50 % of; \"it\" 'is' %(here)s é")
+@pytest.mark.parametrize("parent", ["", "/".join(["deep" * 10] * 3) + "/"], ids=["short", "deep"])
+def test_folder_of_any_name(make_site: Callable[..., TinySite], parent: str) -> None:
+    site = make_site(f"{parent}a % ;\"b\" 'c' %(here)s #é")
     site.run("up")
     assert all(service["state"] == "RUNNING" for service in site.status()["services"])
     site.run("down")
