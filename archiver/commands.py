@@ -95,7 +95,7 @@ def get(site: Site, pv: str, *, from_ns: int, to_ns: int, as_json: bool, as_csv:
     sipmdcs archive get 'mean_60(LAB:BENCH:PS1:CH01:BIAS_RBV)' --from 2026-11-21 --to 2026-11-22 --csv
     """
     client = ArchiverClient(site.file.archiver)
-    parameters = {"pv": pv, "from": format_iso(from_ns), "to": format_iso(to_ns)}
+    parameters = {"pv": pv, "from": format_iso(from_ns), "to": format_iso(to_ns), "fetchLatestMetadata": "true"}
     if as_csv:
         click.echo(client.text("/retrieval/data/getData.csv", parameters).rstrip("\n"))
         return
@@ -104,11 +104,13 @@ def get(site: Site, pv: str, *, from_ns: int, to_ns: int, as_json: bool, as_csv:
         click.echo(text.rstrip("\n"))
         return
     (answer,) = json.loads(text)
-    unit = answer["meta"].get("EGU", "")
+    meta = answer["meta"]
+    unit = meta.get("EGU", "")
     for sample in answer["data"]:
         marks = " ".join(f"{key}={value}" for key, value in sample.get("fields", {}).items())
         severity = "" if not sample["severity"] else Severity(sample["severity"]).name
-        line = f"{format_iso(sample['secs'] * NS + sample['nanos'])}  {sample['val']} {unit}  {severity}  {marks}"
+        value = meta.get(f"ENUM_{sample['val']}", sample["val"])
+        line = f"{format_iso(sample['secs'] * NS + sample['nanos'])}  {value} {unit}  {severity}  {marks}"
         click.echo(line.rstrip())
 
 

@@ -86,6 +86,7 @@ def test_it_archives_what_its_records_and_the_site_ask_for(running: Site):
 def test_history_of_its_own_pvs(running: Site):
     (answer,) = json.loads(running.archive("get", f"{OWN}:DISK", "--json"))
     assert answer["data"][-1]["val"] == 1
+    wait_until(lambda: "  Writable" in running.archive("get", f"{OWN}:DISK"), "the label of an enumeration")
     text = running.archive("get", f"{OWN}:VERSION", "--from", "-1h")
     assert text.startswith(time.strftime("%Y-", time.gmtime()))
 
