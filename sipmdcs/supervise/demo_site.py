@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -46,6 +47,8 @@ def writable_site(folder: Path, report: Report) -> Site:
     copy = Path(tempfile.mkdtemp(prefix="sipmdcs-demo-")) / site.folder.name
     report(f"{site.folder} is not writable; using a copy in {copy}")
     shutil.copytree(site.folder, copy, ignore=shutil.ignore_patterns("var"))
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(path.stat().st_mode | stat.S_IWUSR)  # the copy is as write-protected as the original
     return Site(copy)
 
 
