@@ -88,4 +88,4 @@ def test_every_command_works_when_typed(shell: Shell, free_ports: Callable[[int]
     assert "MAJOR" in said["sipmdcs alarm list"]
     assert "verified" in said["sipmdcs config push"]
     history = next(output for command, output in said.items() if command.startswith("sipmdcs archive get"))
-    assert len(history.splitlines()) > 2
+    assert "MAJOR" in history
