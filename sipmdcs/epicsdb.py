@@ -32,7 +32,8 @@ _TOKEN = re.compile(
 )
 _RECORD_NAME = re.compile(r"[^\s\"'.$]+")
 _ESCAPE = re.compile(r"\\(.)")
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'"}
+"""Escapes that mean the same to everybody; EPICS Base knows more, which nobody needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,12 @@ class _Reader:
         self._index += 1
         if token.kind == "word":
             return token.text
-        return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), token.text[1:-1])
+        return _ESCAPE.sub(lambda match: self._unescape(match[1], token.line), token.text[1:-1])
+
+    def _unescape(self, char: str, line: int) -> str:
+        if char not in _ESCAPED:
+            raise BadInput(f"unknown escape \\{char} in a string", file=self.file, line=line)
+        return _ESCAPED[char]
 
     def json_text(self) -> str:
         """A JSON object or array, as written; its brackets are matched outside strings."""

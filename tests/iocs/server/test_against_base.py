@@ -323,3 +323,14 @@ def test_events_for_archive_and_alarm(pair: Pair, mask: int) -> None:
     theirs, mine = (client.ask("events", pv=other, settle=0.1) for client in pair)
     assert mine == theirs
     assert len(mine) > 5
+
+
+TEXT_SAMPLES = ["plain", 'say "µ"', "back\\slash", "tab\there", "line\nbreak", "{not: json}", "$ 5", "#1, (2)", "it's"]
+
+
+def test_text_written_by_us_reads_the_same_in_base(tmp_path: Path, base: Callable[[Path], Client]) -> None:
+    file = tmp_path / "texts.db"
+    records = [Record("ai", f"TEXT{index}", {"DESC": text}, {"note": text}) for index, text in enumerate(TEXT_SAMPLES)]
+    file.write_text(format_records(records))
+    found = base(file).get(*(f"{record.name}.DESC$" for record in records), form=0)
+    assert [bytes(answer["values"]) for answer in found if answer] == [text.encode() + b"\0" for text in TEXT_SAMPLES]
