@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +25,9 @@ from sipmdcs.supervise.ports import is_free, listeners, owner
 from sipmdcs.supervise.processes import marked_processes, supervisor_process
 from sipmdcs.supervise.programs import programs
 from sipmdcs.yamlfile import Strict, read_yaml
+
+CHECKS = "sipmdcs.checks"
+"""Entry points of functions that take a ``Site`` and raise ``BadInput`` if a file of their part cannot be used."""
 
 _PV_NAME = re.compile(r"[A-Z0-9_:]+")
 _GB = 1_000_000_000
@@ -128,6 +132,20 @@ def _note_records(homes: dict[str, str], process: str, records: list[Record]) ->
         device_address(record)
 
 
+def check_parts(site: Site) -> Iterator[Finding]:
+    """Does each part understand its files? Parts name a function that reads them in the entry-point group ``CHECKS``."""
+    if any(not (site.rendered / f"{ioc}.substitutions").is_file() for ioc in site.file.iocs):
+        return  # some of their files refer to records; check_records has said that there are none yet
+    for point in sorted(entry_points(group=CHECKS), key=lambda point: point.name):
+        read: Callable[[Site], object] = point.load()
+        try:
+            read(site)
+        except BadInput as err:
+            yield Finding(point.name, Level.FAIL, str(err), "correct what the message names")
+        else:
+            yield Finding(point.name, Level.OK, "its files are right")
+
+
 def check_database(site: Site) -> Iterator[Finding]:
     """Does the configuration database answer?"""
     url = make_url(site.database_url)
@@ -175,6 +193,7 @@ SITE_CHECKS: dict[str, Callable[[Site], Iterator[Finding]]] = {
     "wires": check_controllers,
     "YAML": check_yaml,
     "records": check_records,
+    "parts": check_parts,
     "database": check_database,
     "disk": check_disk,
 }

@@ -85,6 +85,22 @@ def test_yaml_of_any_part_is_read(make: Callable[..., Site]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("archiver.yaml", "polices: []\n", "archiver.yaml:1: polices: unknown key"),
+        ("alarms.yaml", "pvs:\n  NONE: {delay_s: 5}\n", "alarms.yaml:2: pvs.NONE: no PV in the alarm tree"),
+    ],
+)
+def test_parts_read_their_own_files(make: Callable[..., Site], file: str, text: str, message: str) -> None:
+    site = make()
+    assert {finding.level for finding in _find("parts", site)} == {Level.OK}
+    (site.folder / file).write_text(text, "utf-8")
+    failed = [finding for finding in _find("parts", site) if finding.level is Level.FAIL]
+    assert [finding.check for finding in failed] == [file.removesuffix(".yaml")]
+    assert message in failed[0].text
+
+
+@pytest.mark.parametrize(
     ("record", "message"),
     [
         ('record(ai, "TST:lower") {}', r"TST:lower: expected upper-case letters"),
@@ -132,7 +148,7 @@ def test_command_shows_each_finding_and_fails_if_one_does(make: Callable[..., Si
     ill = runner.invoke(main, ["--site", str(site.folder), "doctor", "--json"])
     assert ill.exit_code == 1
     failed = [finding for finding in json.loads(ill.output) if finding["level"] == "FAIL"]
-    assert [finding["check"] for finding in failed] == ["services", "records"]
+    assert [finding["check"] for finding in failed] == ["services", "records", "alarms"]
     assert failed[0]["text"].endswith("site.yaml: services: nonsense is no installed command")
     assert failed[1]["text"].startswith("nonsense.substitutions is not among the templates")
     nowhere = runner.invoke(main, ["--site", str(site.folder / "nowhere"), "doctor"])
