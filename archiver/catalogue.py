@@ -48,14 +48,6 @@ class ArchivedPv:
         return self.types[-1] if self.types else None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A time when the archiver was up; ``stopped_ns`` is ``None`` for the present run."""
-
-    started_ns: int
-    stopped_ns: int | None
-
-
 class Catalogue:
     """The catalogue in one file; created if it is not there."""
 
@@ -206,8 +198,3 @@ class Catalogue:
         """Note a stop."""
         with self.writing() as db:
             db.execute("UPDATE run SET stopped_ns = ? WHERE stopped_ns IS NULL", (now_ns,))
-
-    def runs(self) -> list[Run]:
-        """Every run, oldest first."""
-        with self.reading() as db:
-            return [Run(*row) for row in db.execute("SELECT started_ns, stopped_ns FROM run ORDER BY id")]

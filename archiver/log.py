@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,8 +196,3 @@ class Log:
             file.sync()
         finally:
             file.close()
-
-
-def rows_in(views: Iterable[View]) -> int:
-    """How many rows some views show."""
-    return sum(len(view.rows) for view in views)

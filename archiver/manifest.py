@@ -1,4 +1,4 @@
-"""Statements on the manifest: which files make up the lake, and which rows of them belong to which PV."""
+"""What the read path asks the catalogue: which files make up the lake, where in them a PV is, when the archiver ran."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ class ChunkEntry:
     max_ns: int
     first_row: int
     row_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A time when the archiver was up; ``stopped_ns`` is ``None`` for the present run."""
+
+    started_ns: int
+    stopped_ns: int | None
 
 
 def add_file(
@@ -100,3 +108,8 @@ def last_chunk(db: sqlite3.Connection, pv_id: int, content: Content, at_ns: int)
 def compacted_through(db: sqlite3.Connection) -> int:
     """Number of the last log segment that is in the lake."""
     return db.execute("SELECT compacted_through FROM progress").fetchone()[0]
+
+
+def runs(db: sqlite3.Connection) -> list[Run]:
+    """Every run, oldest first."""
+    return [Run(*row) for row in db.execute("SELECT started_ns, stopped_ns FROM run ORDER BY id")]

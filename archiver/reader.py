@@ -15,13 +15,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from archiver import manifest
-from archiver.catalogue import Catalogue, Run
+from archiver.catalogue import Catalogue
 from archiver.columns import links_of_rows, links_of_table, samples_of_rows, samples_of_table
 from archiver.errors import BadQuery
 from archiver.lake import Lake
 from archiver.lake_file import Content
 from archiver.links import Links, join_links
-from archiver.manifest import ChunkEntry
+from archiver.manifest import ChunkEntry, Run
 from archiver.rows import is_sample
 from archiver.samples import Samples, in_order, join
 from archiver.segment import View
@@ -86,7 +86,7 @@ class Reader:
                 last = manifest.last_chunk(db, pv_id, content, from_ns)
                 chunks += [last] if last else []
                 chunks += manifest.chunks_between(db, pv_id, content, from_ns, to_ns)
-            runs = tuple(Run(*row) for row in db.execute("SELECT started_ns, stopped_ns FROM run ORDER BY id"))
+            runs = tuple(manifest.runs(db))
             certain = sum(chunk.row_count for chunk in chunks if chunk.min_ns > from_ns and chunk.max_ns <= to_ns)
             if certain > 2 * limit:  # duplicates count here but not in the result
                 raise TooManySamples(certain // 2, limit)
@@ -101,11 +101,6 @@ class Reader:
             links = [links_of_table(self._table(chunk)) for chunk in link_chunks]
             links += [links_of_rows(rows[_is_link(rows)]) for rows, _ in fresh]
             return History(samples, join_links(links, start_ns, to_ns), runs)
-
-    def at(self, pv_id: int, at_ns: int) -> Samples:
-        """The newest sample at or before a time; none if there is none."""
-        samples = self.read(pv_id, at_ns, at_ns, 10).samples
-        return samples.take(samples.time_ns <= at_ns)
 
     def _samples(self, chunk: ChunkEntry, from_ns: int, to_ns: int) -> Samples:
         if chunk.max_ns <= from_ns:  # only its last row can matter

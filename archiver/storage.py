@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,8 +98,8 @@ class Storage:
             numbers = self.catalogue.register(policies, now_ns)
             self.catalogue.begin_run(now_ns, self.log.alive_ns)
             self.log.start()
-        except OSError as err:
-            raise ServiceError(f"{self.folder}: the archive cannot be written: {err.strerror}") from err
+        except (OSError, sqlite3.Error) as err:
+            raise ServiceError(f"{self.folder}: the archive cannot be written: {err}") from err
         return numbers
 
     def newest_ns(self) -> dict[int, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archiver.log import Log, LogLimits, rows_in
+from archiver.log import Log, LogLimits
 from archiver.rows import Rows
 from tests.archiver.making import payload_rows, sample_rows
 
@@ -67,7 +67,7 @@ def test_a_segment_is_sealed_by_age_and_by_size(folder, clock):
     log.append(sample_rows([(1, second, 0.0) for second in range(100)]))
     log.write()
     assert [segment.sequence for segment in log.sealed] == [1, 2]
-    assert rows_in(log.views()) == 101
+    assert len(values(log)) == 101
     log.forget(1)
     assert [path.name for path in sorted(folder.iterdir())] == ["00000002.log", "00000003.log"]
 

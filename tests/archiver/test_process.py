@@ -103,6 +103,7 @@ def test_values_of_every_kind_and_what_pvs_say_about_themselves(tmp_path, enviro
         assert (never["status"], never["connectionState"]) == ("Initial sampling", "false")
 
 
+@pytest.mark.slow  # libca looks for a lost server again after ten seconds
 def test_an_ioc_that_dies_and_comes_back_shows_as_a_gap(tmp_path, environment, archiver):
     start = time.time()
     with base_ioc(tmp_path, DATABASE, environment):

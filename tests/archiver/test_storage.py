@@ -1,6 +1,8 @@
 """Lake, log and memory as one archive: whatever was compacted or merged when, a query sees the same."""
 
 import itertools
+import os
+import sqlite3
 from pathlib import Path
 
 import duckdb
@@ -114,13 +116,10 @@ def test_a_run_that_was_killed_ended_when_the_log_was_last_written(folder, clock
     clock.advance(7)
     storage.log.write()
     clock.advance(100)
-    killed = storage  # no close: its files are as a kill leaves them
-    killed.catalogue.close()
-    import os
-
-    os.close(killed._lock)
+    storage.catalogue.close()  # and not the storage: its files are as a kill leaves them
+    os.close(storage._lock)
     storage = opened(folder, clock)
-    first, _ = storage.catalogue.runs()
+    first, _ = storage.reader.read(1, *EVER, 10).runs
     assert first.stopped_ns == START_NS + 7 * NS
     storage.close()
 
@@ -130,6 +129,21 @@ def test_one_archive_has_one_writer(folder, clock):
     with pytest.raises(ServiceError, match="another process archives here"):
         Storage(folder, clock)
     storage.close()
+
+
+def test_a_folder_that_cannot_be_one_is_refused(folder, clock):
+    folder.write_text("a file")
+    with pytest.raises(ServiceError, match="the archive cannot be opened"):
+        Storage(folder, clock)
+
+
+def test_a_catalogue_of_another_version_is_refused(folder, clock):
+    opened(folder, clock).close()
+    with sqlite3.connect(folder / "catalogue.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(ServiceError, match="catalogue of version 99, expected 1"):
+        Storage(folder, clock)
 
 
 def test_losses_are_on_record(folder, clock):
