@@ -89,7 +89,7 @@ class SiteFile(Strict):
     database: str = ""
     """SQL URL; left out, SQLite in ``var``."""
     archive: str = ""
-    """Folder of the archive; left out, ``var/archive``."""
+    """Folder of the archive, relative to the site folder; left out, ``var/archive``."""
     archiver: HttpService = HttpService(port=17665)
     alarms: HttpService = HttpService(port=8081)
     services: tuple[str, ...] = ("archiver", "alarms")
@@ -144,7 +144,7 @@ class Site:
     @property
     def archive_folder(self) -> Path:
         """Folder of the archive."""
-        return Path(self.file.archive) if self.file.archive else self.var / "archive"
+        return self.folder / self.file.archive if self.file.archive else self.var / "archive"
 
     @property
     def access_file(self) -> Path | None:
