@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -46,6 +46,11 @@ class ControllerSummary:
     on: int | None
     tripped: int | None
     severity: Severity
+
+    @property
+    def shown(self) -> ControllerSummary:
+        """What is painted of it: the age only where the values are stale, in whole seconds."""
+        return replace(self, age_s=float(round(self.age_s)) if self.link is Link.STALE else 0.0)
 
 
 class ControllerWatch(QObject):

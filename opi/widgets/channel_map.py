@@ -67,12 +67,15 @@ class ChannelMap(QWidget):
         return self._watch.channels()
 
     def _refresh(self, rows: set[int]) -> None:
+        changed: set[int] = set()
         for row in rows:
-            self._cells[row] = self._watches[row].cells(self.quantity)
-            self._summaries[row] = self._watches[row].summary()
+            cells, summary = self._watches[row].cells(self.quantity), self._watches[row].summary()
+            if cells != self._cells[row] or summary.shown != self._summaries[row].shown:
+                changed.add(row)
+            self._cells[row], self._summaries[row] = cells, summary
         self._fit_scale()
         for line in self._layout.lines:
-            if line.row in rows:
+            if line.row in changed:
                 self.update(_rect(line.bounds).toAlignedRect())
 
     def _fit_scale(self) -> None:
