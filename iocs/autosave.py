@@ -15,6 +15,7 @@ import asyncio
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +77,7 @@ class Autosave:
         self._old = path.with_name(path.name + ".old")
         self._saved: dict[str, Any] | None = None
         self._touched = asyncio.Event()
+        self._lock = threading.Lock()
         self._fields: dict[str, tuple[LiveRecord, Field]] = {
             f"{record.name}.{name}": (record, record.FIELDS[name]) for record in records for name in record.autosave
         }
@@ -140,25 +142,28 @@ class Autosave:
             OSError: it cannot be written.
         """
         values = self._collect()
-        if not values or values == self._saved:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_name(self._path.name + ".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(format_values(values.items(), datetime.now(UTC)))
-            file.flush()
-            os.fsync(file.fileno())
-        if self._path.exists():
-            # A link and not a rename: at every moment there is a whole file under the name that is read first.
-            self._old.unlink(missing_ok=True)
-            os.link(self._path, self._old)
-        fresh.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        self._saved = values
+        if values and values != self._saved:
+            self._write(values)
+
+    def _write(self, values: dict[str, Any]) -> None:
+        with self._lock:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self._path.with_name(self._path.name + ".new")
+            with fresh.open("w", encoding="utf-8") as file:
+                file.write(format_values(values.items(), datetime.now(UTC)))
+                file.flush()
+                os.fsync(file.fileno())
+            if self._path.exists():
+                # A link and not a rename: at every moment there is a whole file under the name that is read first.
+                self._old.unlink(missing_ok=True)
+                os.link(self._path, self._old)
+            fresh.replace(self._path)
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+            self._saved = values
 
     async def run(self) -> None:
         """Save within a second of each change, and at the end."""
@@ -168,17 +173,23 @@ class Autosave:
                 await self._touched.wait()
                 await asyncio.sleep(PERIOD_S)
                 self._touched.clear()
+                values = self._collect()
+                if not values or values == self._saved:
+                    continue
                 try:
-                    self.save()
+                    # In a thread: a slow disk must not hold up the polling of hardware.
+                    await asyncio.to_thread(self._write, values)
+                    failed = False
                 except OSError as err:
                     if not failed:
                         logger.warning("%s cannot be written: %s; trying again", self._path, err.strerror)
                     failed = True
                     self._touched.set()
-                else:
-                    failed = False
         finally:
-            self.save()
+            try:
+                self.save()
+            except OSError as err:
+                logger.warning("%s cannot be written: %s", self._path, err.strerror)
 
 
 def _set(record: LiveRecord, field: Field, value: Any) -> None:

@@ -137,12 +137,17 @@ class RecordServer:
 
         Raises:
             ServiceError: an interface or port cannot be used.
+            BadInput: an EPICS environment variable cannot be understood.
         """
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._server.run())
-            tasks.create_task(self._scanner.run())
-            if self._autosave is not None:
-                tasks.create_task(self._autosave.run())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._server.run())
+                tasks.create_task(self._scanner.run())
+                if self._autosave is not None:
+                    tasks.create_task(self._autosave.run())
+        except BaseExceptionGroup as problems:
+            # Whatever ended one of them is what there is to say; the others were only cancelled.
+            raise problems.exceptions[0] from None
 
 
 def open_record_server(

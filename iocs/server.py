@@ -99,9 +99,9 @@ class Server:
             # The environment itself: caproto fills in its default for the first of the two whether or not it is set.
             search_port = int(os.environ.get("EPICS_CAS_SERVER_PORT") or environment["EPICS_CA_SERVER_PORT"])
             beacons = ca.get_beacon_address_list()
+            on_loopback = all(IPv4Address(interface).is_loopback for interface in interfaces)
         except (ca.CaprotoError, ValueError) as err:
             raise BadInput(str(err)) from err
-        on_loopback = all(IPv4Address(interface).is_loopback for interface in interfaces)
         if on_loopback and not environment["EPICS_CAS_BEACON_ADDR_LIST"]:
             beacons = [(LOOPBACK_BROADCAST, port) for _, port in beacons[:1]]
         with ExitStack() as stack:

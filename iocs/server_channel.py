@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from iocs.records.fields import Field, Kind
+from iocs.records.numbers import format_float
 from iocs.records.record import LiveRecord
 from iocs.records.waveform import WaveformRecord
 from sipmdcs.channels import PvType
@@ -97,8 +98,6 @@ class Channel:
 
     def text(self) -> str:
         """The value as text."""
-        from iocs.records.numbers import format_float
-
         value = self.value()
         match self.kind():
             case Kind.MENU | Kind.ENUM | Kind.DEVICE:

@@ -74,6 +74,7 @@ class Writer:
         handler = self.handlers.get(record)
         if handler is None or not (drive and drives):
             record.finish(self._clock.time_ns())
+            self._time_pulse(record)
             done(None)
             return
         record.pact = 1
@@ -97,11 +98,23 @@ class Writer:
             again = record.rpro
             record.rpro = 0
             record.finish(self._clock.time_ns())
+            self._time_pulse(record)
             done(error)
         if again:
             self._process(record, True, _ignore)
         if waiting := self._waiting.get(record):
             self._next(record, waiting)
+
+    def _time_pulse(self, record: LiveRecord) -> None:
+        if pulse_s := record.pulse_s():
+            asyncio.get_running_loop().call_later(pulse_s, self._end_pulse, record)
+
+    def _end_pulse(self, record: LiveRecord) -> None:
+        if record.pact:
+            self._time_pulse(record)
+            return
+        record.end_pulse()
+        self._process(record, True, _ignore)
 
     def _next(self, record: LiveRecord, waiting: deque[_Waiting]) -> None:
         while waiting and not record.pact:

@@ -12,6 +12,9 @@ from sipmdcs.severity import Status
 
 STATE = int(Status.STATE)
 COS = int(Status.COS)
+HIGH_PRECISION = 2
+MAX_HIGH_S = 100_000.0
+"""What ``boRecord.c`` says of ``HIGH``."""
 
 
 class _Binary(LiveRecord):
@@ -103,6 +106,7 @@ class BoRecord(_Binary):
         | OUTPUT
         | table("""
             VAL  ENUM pp
+            HIGH DOUBLE
             RBV  ULONG ro
             ORBV ULONG ro
             IVOV USHORT
@@ -111,6 +115,7 @@ class BoRecord(_Binary):
     )
     __slots__ = slots(FIELDS)
 
+    high: float
     ivoa: int
     ivov: int
 
@@ -130,5 +135,17 @@ class BoRecord(_Binary):
         super().begin(time_ns)
         return begin_output(self, self._settle)
 
+    def pulse_s(self) -> float:
+        return self.high if self.val == 1 else 0.0
+
+    def end_pulse(self) -> None:
+        self.val = 0
+
+    def units(self, field: Field) -> str:
+        return "s" if field.name == "HIGH" else ""
+
+    def precision(self, field: Field) -> int | None:
+        return HIGH_PRECISION if field.name == "HIGH" else None
+
     def control_limits(self, field: Field) -> tuple[float, float]:
-        return type_range(field.kind)
+        return (0.0, MAX_HIGH_S) if field.name == "HIGH" else type_range(field.kind)

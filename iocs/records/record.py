@@ -174,6 +174,13 @@ class LiveRecord:
         self._post_more(mask)
         self.pact = self.putf = 0
 
+    def pulse_s(self) -> float:
+        """Seconds after which the value goes back by itself, 0 for never."""
+        return 0.0
+
+    def end_pulse(self) -> None:
+        """The time of ``pulse_s`` is over; the record is to be processed."""
+
     def receive(self, value: Any) -> None:
         """Take ``value`` from the device or program behind the record, before it is processed.
 

@@ -183,13 +183,13 @@ def test_puts_have_the_same_effect(pair: Pair, seed: int) -> None:
     """Several hundred puts of all sorts to all fields; after each one the whole record is compared."""
     rnd = random.Random(seed)
     base, ours = pair
-    records = [record for record in load_files([RECORDS], {}) if record.name.startswith("T:")]
+    records = [record for record in load_files([RECORDS], {}) if record.name.startswith("T:") and record.name != "T:bo3"]
     for _ in range(350):
         record = rnd.choice(records)
         fields = TYPES[record.type].FIELDS
         field = fields[rnd.choice([*(name for name in fields if name not in NOT_PUT), *["VAL"] * 12, "PROC", "PROC"])]
         what = _value(rnd, field, record)
-        disables = field.name in ("DISP", "DISA") and rnd.random() < 0.7
+        disables = (record.type, field.name) == ("bo", "HIGH") or (field.name in ("DISP", "DISA") and rnd.random() < 0.7)
         new_state = record.name == "T:mbbo0" and field.name[:2] in STATES and not field.name.endswith("SV")
         if what is None or disables or new_state or (record.name == "T:mbbo0" and what == (0, "-4")):
             continue
@@ -254,6 +254,15 @@ def test_disp_refuses_all_but_itself(pair: Pair) -> None:
         assert client.put("T:lo2.DISP", 0, 5) == 1
         assert client.put("T:lo2.VAL", 6, 5) == 1
         assert client.value("T:lo2.VAL") == 6
+
+
+def test_a_momentary_output_goes_back_by_itself(pair: Pair) -> None:
+    for client in pair:
+        client.ask("watch", pvs=["T:bo3"], mask=1)
+        client.ask("events", pv="T:bo3", count=1)
+        assert client.put("T:bo3", "Go") == 1
+        values = [client.ask("events", pv="T:bo3", count=1)[0][0] for _ in range(2)]
+        assert values == [1, 0]
 
 
 # Sweeps ---------------------------------------------------------------------------------------------------------------
