@@ -45,6 +45,15 @@ _PADDING = {
 _INTEGER_BITS = {SHORT: 16, ENUM: 16, CHAR: 8, LONG: 32}
 _SIGNED = (SHORT, LONG)
 
+
+def _timed(base: int) -> Struct:
+    """One number with status and time, padded to eight bytes."""
+    layout = f">HHII{_PADDING[TIME].get(base, 0)}x{_CODES[base]}"
+    return Struct(f"{layout}{-Struct(layout).size % 8}x")
+
+
+_TIMED = {base: _timed(base) for base in _CODES}
+
 Encoder = Callable[[], tuple[bytes, int]]
 """Gives the present value as payload, padded to eight bytes, and its number of elements."""
 
@@ -70,9 +79,7 @@ def _fast_time(channel: Channel, base: int) -> Encoder | None:
     """The form nearly all monitors ask for, without detours: a number of the record in its own type, with time."""
     if base not in _CODES or channel.native_type() != base or channel.count() != 1 or not channel.is_number():
         return None
-    layout = f">HHII{_PADDING[TIME].get(base, 0)}x{_CODES[base]}"
-    layout += f"{-Struct(layout).size % 8}x"
-    pack = Struct(layout).pack
+    pack = _TIMED[base].pack
     record, attribute = channel.record, channel.field.attribute
 
     def encode() -> tuple[bytes, int]:

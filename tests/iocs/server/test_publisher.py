@@ -50,9 +50,7 @@ async def test_surroundings_that_do_not_work(
             await open_record_server(RECORDS).run()
 
 
-async def test_a_port_that_is_taken_is_no_problem(
-    monkeypatch: pytest.MonkeyPatch, free_ports: Callable[[int], list[int]]
-) -> None:
+async def test_a_port_that_is_taken_is_no_problem(monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:
     """Clients are told the port of the second server with the answer to their search."""
     monkeypatch.setenv("EPICS_CA_SERVER_PORT", str(free_port))
     monkeypatch.setenv("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1")
