@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pydm import Display
 from pydm.widgets.channel import PyDMChannel
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -66,6 +67,9 @@ class ChannelFaceplate(Display):
         )
         self._arrange()
         self._link_neighbours()
+        # Without this the first button has the focus, and a stray space bar presses it.
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocus()
 
     def channels(self) -> list[PyDMChannel]:
         """Every channel of the screen that is not of a PyDM widget."""

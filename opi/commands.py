@@ -97,8 +97,9 @@ def channel(
     site: Site, name: str, fullscreen: bool, read_only: bool, picture: Path | None, size: tuple[int, int], wait_s: float
 ) -> None:
     """One channel, such as PADME:PVETO:HV13:CH01."""
+    names = find_channel(site, name)
     session = open_session(site, os.environ, windows=picture is None, read_only=read_only)
-    _show(session, session.channel(find_channel(site, name)), fullscreen, picture, size, wait_s)
+    _show(session, session.channel(names), fullscreen, picture, size, wait_s)
 
 
 @opi.command()
@@ -108,8 +109,8 @@ def channel(
 @pass_site
 def screenshots(site: Site, folder: Path, name: str | None, size: tuple[int, int], wait_s: float) -> None:
     """Pictures of all screens, as they are at the moment, into FOLDER."""
-    session = open_session(site, os.environ, windows=False, read_only=False)
     names = find_channel(site, name) if name else read_detector(site).rows[0].channel(0)
+    session = open_session(site, os.environ, windows=False, read_only=False)
     for file, screen in (("overview.png", session.overview()), ("channel.png", session.channel(names))):
         _save(session, screen, folder / file, size, wait_s)
     session.leave(0)

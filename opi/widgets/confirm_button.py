@@ -69,7 +69,7 @@ class ConfirmButton(QPushButton):
         if self.dialog is not None:
             self.dialog.raise_()
             return
-        dialog = QMessageBox(QMessageBox.Icon.Question, self.text(), self._question(), parent=self.window())
+        dialog = QMessageBox(QMessageBox.Icon.NoIcon, self.text(), self._question(), parent=self.window())
         dialog.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No)
         dialog.setDefaultButton(QMessageBox.StandardButton.No)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

@@ -1,14 +1,18 @@
 """The faceplate: values, limits, writes that go through only when confirmed, alarms with guidance."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydm import data_plugins
+from pydm.display import load_py_file
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QLabel, QMessageBox, QWidget
 
+import opi
 from opi import windows
 from opi.channel import ChannelFaceplate
 from opi.pv_watch import PvWatch
@@ -25,7 +29,8 @@ TIMEOUT = 15_000
 
 
 @pytest.fixture
-def faceplate(qtbot: QtBot, driver: Driver, site: Site) -> Iterator[ChannelFaceplate]:
+def faceplate(qtbot: QtBot, driver: Driver, site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChannelFaceplate]:
+    monkeypatch.setattr("opi.pv_writer.ECHO_MS", 800)
     screen = ChannelFaceplate(macros={"SITE": str(site.folder), "P": CONTROLLER, "R": "CH02"})
     qtbot.addWidget(screen)
     screen.resize(1080, 700)
@@ -234,3 +239,17 @@ def test_what_the_analysis_has_not_measured_is_no_alarm(qtbot: QtBot, faceplate:
     assert gain.text() == "not measured"
     driver.put({f"{CHANNEL}:GAIN": 1_250_000})
     qtbot.waitUntil(lambda: gain.text() == "1,250,000 e", timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("name", ["overview.py", "channel.py"])
+def test_screens_open_in_pydms_own_launcher(qtbot: QtBot, driver: Driver, site: Site, name: str) -> None:
+    path = Path(opi.__file__).with_name(name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.path", list(sys.path))  # PyDM adds the folder of the screen
+        screen: Any = load_py_file(str(path), macros=macros(site, "CH01"))
+    qtbot.addWidget(screen)
+    assert type(screen).__name__ in ("Overview", "ChannelFaceplate")
+    screen.show()
+    qtbot.waitUntil(lambda: screen.connected_count()[0] == screen.connected_count()[1], timeout=TIMEOUT)
+    assert screen.loaded_file() == str(path)
+    screen.close()
