@@ -56,18 +56,25 @@ class Bench:
     def __init__(self, server: RecordServer, port: int) -> None:
         self.server = server
         self.device = Device()
-        self._clients = [Client(port) for _ in range(3)]
+        self._port = port
+        self._clients: dict[int, Client] = {}
         for name in ("BIAS", "ENABLE", "LABEL", "SHAPE", "COUNT"):
             server.on_write(name, self.device.write)
 
     async def put(self, pv: str, value: Any, base: int | None = None, *, wait: bool = True, client: int = 0) -> int | None:
-        return await asyncio.to_thread(self._clients[client].put, pv, value, base, wait=wait)
+        return await asyncio.to_thread(self._client(client).put, pv, value, base, wait=wait)
 
     async def value(self, pv: str) -> Any:
-        return await asyncio.to_thread(self._clients[2].value, pv)
+        return await asyncio.to_thread(self._client(2).value, pv)
+
+    def _client(self, number: int) -> Client:
+        """One of several clients, so that one can look while another waits; started when first needed."""
+        if number not in self._clients:
+            self._clients[number] = Client(self._port)
+        return self._clients[number]
 
     def close(self) -> None:
-        for client in self._clients:
+        for client in self._clients.values():
             client.close()
 
 
