@@ -1,6 +1,6 @@
-"""Every benchmark, one after the other; each prints the machine, both figures and their ratio.
+"""Every benchmark, one after the other.
 
-python bench/run.py [NAME ...]        names of benchmarks without .py; all if left out
+Usage: ``python bench/run.py [NAME ...]``, names without ``.py``; all if left out.
 """
 
 from __future__ import annotations
