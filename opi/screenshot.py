@@ -13,8 +13,8 @@ from opi.timer import make_timer
 from sipmdcs.errors import ServiceError
 
 LOOK_MS = 200
-SETTLE_S = 2.5
-"""From all connected until the values of a poll have come and are drawn."""
+SETTLE_S = 3.5
+"""From all connected until the values of a poll and the history from the archive have come and are drawn."""
 
 
 class Screen(Protocol):

@@ -57,8 +57,7 @@ class LiveTrend(QWidget):
             self._values.popleft()
         text = "no values" if value != value else f"{value:.{self._decimals}f} {self._unit}"
         self._title.setText(f"{self._name}: <b>{text}</b> {note}")
-        self._line.setData(np.array(self._times), np.array(self._values))
-        self._item.setXRange(min(self._times[0], time_s - LEAST_SPAN_S), time_s, padding=0)
+        self._draw()
 
     def add_history(self, times: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         """Put older values in front, and a mark where live begins."""
@@ -68,6 +67,12 @@ class LiveTrend(QWidget):
         self._values.extendleft(reversed(values[older].tolist()))
         if older.any() and begin < float("inf"):
             self._item.addItem(live_mark(begin))
+        self._draw()
+
+    def _draw(self) -> None:
+        self._line.setData(np.array(self._times), np.array(self._values))
+        if self._times:
+            self._item.setXRange(min(self._times[0], self._times[-1] - LEAST_SPAN_S), self._times[-1], padding=0)
 
     @property
     def values(self) -> tuple[float, ...]:

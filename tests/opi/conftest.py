@@ -105,25 +105,36 @@ def iocs(site: Site, ports: list[int]) -> Iterator[dict[str, BaseIoc]]:
 
 
 @pytest.fixture(scope="session")
-def channel_access(iocs: dict[str, BaseIoc], site: Site, ports: list[int]) -> Iterator[None]:
-    """A context of libca that looks for exactly these IOCs, whatever another test of this process made of the environment.
+def ca_environment(site: Site, ports: list[int]) -> dict[str, str]:
+    """Where clients find both IOCs."""
+    return site.ca_environment() | {"EPICS_CA_ADDR_LIST": f"127.0.0.1:{ports[0]} 127.0.0.1:{ports[1]}"}
 
-    PyDM uses the context that pyepics calls the initial one.
+
+@pytest.fixture(scope="session")
+def channel_access(iocs: dict[str, BaseIoc], ca_environment: dict[str, str], ports: list[int]) -> Iterator[None]:
+    """A context of libca that looks for exactly these IOCs, whatever other tests of this process make of the environment.
+
+    PyDM uses the context that pyepics calls the initial one. libca reads the environment when the first channel is made.
     """
-    environment = site.ca_environment() | {"EPICS_CA_ADDR_LIST": f"127.0.0.1:{ports[0]} 127.0.0.1:{ports[1]}"}
+    from sipmdcs.channels_ca_repeater import ensure_repeater
+
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (environment | {"PYDM_ARCHIVER_URL": f"http://127.0.0.1:{ports[3]}"}).items():
-            patch.setenv(name, value)
-        from sipmdcs.channels_ca_repeater import ensure_repeater
+        with pytest.MonkeyPatch.context() as setting:
+            for name, value in ca_environment.items():
+                setting.setenv(name, value)
+            ensure_repeater()
+            import epics
 
-        ensure_repeater()
-        import epics
-
-        epics.ca.initialize_libca()
-        epics.ca.detach_context()
-        epics.ca.create_context()
-        patch.setattr(epics.ca, "initial_context", epics.ca.current_context())
+            epics.ca.initialize_libca()
+            other = epics.ca.current_context()
+            epics.ca.detach_context()
+            epics.ca.create_context()
+            patch.setattr(epics.ca, "initial_context", epics.ca.current_context())
+            epics.ca.create_channel(f"{PREFIX}:NORTH:HV01:STATE", connect=True)
+        patch.setenv("PYDM_ARCHIVER_URL", f"http://127.0.0.1:{ports[3]}")
         yield
+        epics.ca.detach_context()
+        epics.ca.attach_context(other)
 
 
 @pytest.fixture(scope="session")
@@ -134,8 +145,8 @@ def qapp_cls(channel_access: None) -> type:
 
 
 @pytest.fixture(scope="session")
-def player(site: Site, channel_access: None) -> Iterator[Driver]:
-    driver = Driver(site)
+def player(site: Site, channel_access: None, ca_environment: dict[str, str]) -> Iterator[Driver]:
+    driver = Driver(site, ca_environment)
     driver.start()
     yield driver
     driver.stop()

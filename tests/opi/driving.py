@@ -23,8 +23,9 @@ CONNECT_S = 20.0
 class Driver:
     """The playing process as a test sees it."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, ca_environment: dict[str, str]) -> None:
         self._site = site
+        self._environment = os.environ | ca_environment
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -34,6 +35,7 @@ class Driver:
             stdout=subprocess.PIPE,
             text=True,
             stderr=subprocess.DEVNULL,
+            env=self._environment,
         )
 
     def reset(self) -> None:
