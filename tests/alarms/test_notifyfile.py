@@ -32,7 +32,7 @@ def test_defaults(tmp_path):
         (CHANNEL % ", user_env: X, tls: starttls", "go together"),
         ("channels:\n  mail: {kind: sms}\n", "notify.yaml:2: channels.mail: input tag 'sms' found"),
         ("channels:\n  mail: {kind: smtp, from: a@b.c}\n", "notify.yaml:2: channels.mail.host: is missing"),
-        ("channels:\n  mail: {kind: maildir, from: a@b.c, folder: var, host: x}\n", "notify.yaml:2: channels.mail.host: unknown key"),
+        ("channels:\n  mail: {kind: maildir, from: a@b.c, folder: v, host: x}\n", "notify.yaml:2: channels.mail.host: unknown"),
         (CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: [me], minimum: OK}\n", "notify.yaml:6: routes.all.minimum"),
         (CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: []}\n", "notify.yaml:6: routes.all.receivers"),
         ("chanels: {}\n", "notify.yaml:1: chanels: unknown key"),
