@@ -2,28 +2,25 @@
 
 The repeater hands each server's beacons to all clients of a host; beacons are how a client learns at once that a server
 is back. libca wants to start a program ``caRepeater`` and prints a banner to stderr where it is not installed. So the
-repeater of libca runs as a thread of the first client process instead, which makes libca find one.
-
-Protocol: ``caProto.h`` of EPICS Base, ``REPEATER_REGISTER`` 24 answered by ``REPEATER_CONFIRM`` 17, header of 16 bytes.
+repeater runs as a thread of the first client process instead, which makes libca find one: libca's own, or where only
+loopback addresses are searched one that listens on loopback only.
 """
 
 from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import socket
-import struct
 import threading
 import time
 from functools import cache
 
 from sipmdcs import libca
+from sipmdcs.loopback_repeater import CONFIRM, HEADER, REGISTER, LoopbackRepeater, is_loopback
 
 log = logging.getLogger(__name__)
 
-_HEADER = struct.Struct(">HHHHI4s")
-_REGISTER = 24
-_CONFIRM = 17
 _START_S = 2.0
 _TAKE_OVER_S = 10.0
 
@@ -58,17 +55,41 @@ def answers(port: int, timeout: float = 0.1) -> bool:
     """Whether a repeater confirms a registration at this UDP port of the loopback interface."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.settimeout(timeout)
-        probe.sendto(_HEADER.pack(_REGISTER, 0, 0, 0, 0, socket.inet_aton("127.0.0.1")), ("127.0.0.1", port))
+        probe.sendto(HEADER.pack(REGISTER, 0, 0, 0, 0, socket.inet_aton("127.0.0.1")), ("127.0.0.1", port))
         try:
             reply = probe.recv(64)  # from a port that the repeater opens for each client, so the probe is not connected
         except TimeoutError:
             return False
-    return len(reply) >= _HEADER.size and _HEADER.unpack_from(reply)[0] == _CONFIRM
+    return len(reply) >= HEADER.size and HEADER.unpack_from(reply)[0] == CONFIRM
 
 
 def _keep(port: int) -> None:
-    ca = libca.load()
+    repeat = _on_loopback if _only_loopback() else _on_every_interface
     while True:
         if not answers(port):
-            ca.caRepeaterThread(None)  # runs as long as the process, or returns at once if the port is taken
+            repeat(port)
         time.sleep(_TAKE_OVER_S)
+
+
+def _only_loopback() -> bool:
+    automatic = os.environ.get("EPICS_CA_AUTO_ADDR_LIST", "YES").upper() != "NO"
+    return not automatic and is_loopback(os.environ.get("EPICS_CA_ADDR_LIST", ""))
+
+
+def _on_loopback(port: int) -> None:
+    """Repeat as long as the process runs; return at once if the port is taken."""
+    try:
+        repeater = LoopbackRepeater(port)
+    except OSError as err:
+        log.debug("UDP port %d: %s", port, err.strerror)
+        return
+    try:
+        repeater.run()
+    except OSError as err:
+        log.warning("the CA repeater at UDP port %d ends: %s", port, err.strerror)
+    finally:
+        repeater.close()
+
+
+def _on_every_interface(_port: int) -> None:
+    libca.load().caRepeaterThread(None)  # runs as long as the process, or returns at once if the port is taken
