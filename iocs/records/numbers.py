@@ -8,7 +8,9 @@ from math import isnan
 
 from iocs.records.fields import INTEGER_RANGE, Kind
 
-_FLOAT = re.compile(r"\s*[+-]?(?:0[xX][0-9a-fA-F]+|inf(?:inity)?|nan|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.IGNORECASE)
+_FLOAT = re.compile(
+    r"\s*[+-]?(?:0[xX][0-9a-fA-F]+|inf(?:inity)?|nan|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.IGNORECASE | re.ASCII
+)
 _INTEGER = re.compile(r"\s*[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)")
 
 WIDE = 10_000_000.0

@@ -1,13 +1,13 @@
 """A put by a client: conversion, checks and side effects of ``dbPutField`` (``dbAccess.c``), stricter where that guesses.
 
 EPICS Base stores a number outside the choices of a menu or the states of an enumeration, and wraps integers that do not
-fit. Here both are refused (ADR 0102).
+fit. Here both are refused (ADR 0102), and so is NaN for an output that drives a device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from iocs.records.events import LOG, PROPERTY, VALUE
 from iocs.records.fields import Field, Kind
 from iocs.records.menus import FTYPE
 from iocs.records.numbers import fit_int, format_float, parse_float, parse_int
-from iocs.records.record import LiveRecord
+from iocs.records.record import SOFT_CHANNEL, LiveRecord
 from iocs.records.waveform import WaveformRecord
 from sipmdcs.errors import PutRefused
 
@@ -72,7 +72,15 @@ def convert(record: LiveRecord, field: Field, data: Data) -> Any:
     if len(data) == 0:
         raise ValueError("no value given")
     kind = record.value_kind() if field.name == "VAL" else field.kind
-    return _CONVERT[kind](record, field, kind, data)
+    value = _CONVERT[kind](record, field, kind, data)
+    if field.name == "VAL" and record.IS_OUTPUT and record.device != SOFT_CHANNEL and _is_nan(value):
+        # No comparison with it is ever true: as a limit it would never trip, as the end of a ramp never be reached.
+        raise ValueError("nan is no value for a device")
+    return value
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and isnan(value)
 
 
 def _precision(record: LiveRecord, field: Field) -> int:

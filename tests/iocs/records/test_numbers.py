@@ -66,7 +66,7 @@ def test_a_whole_number_with_unit(text: str, number: int) -> None:
     assert parse_int(text, Kind.LONG, units=True) == number
 
 
-@pytest.mark.parametrize("text", ["abc", "V 12", "--1", "x10", "e5"])
+@pytest.mark.parametrize("text", ["abc", "V 12", "--1", "x10", "e5", "\uff11\uff12", "\u0663"])
 @pytest.mark.parametrize("units", [True, False])
 def test_no_number(text: str, units: bool) -> None:
     with pytest.raises(ValueError, match="is not a number"):

@@ -268,3 +268,18 @@ def test_a_put_of_nothing_is_refused(load: Load) -> None:
     record = load('record(ai, "X") {}')["X"]
     with pytest.raises(PutRefused, match="no value given"):
         put(record, record.FIELDS["VAL"], [])
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN V"])
+def test_nan_never_reaches_a_device(load: Load, text: str) -> None:
+    """A soft output takes it, as in EPICS Base."""
+    records = load("""
+        record(ao, "BIAS") { field(DTYP, "asynFloat64") field(OUT, "@asyn(P,1)BIAS") field(DRVH, "60") field(VAL, "54") }
+        record(ao, "SOFT") { field(VAL, "54") }
+    """)
+    bias, soft = records["BIAS"], records["SOFT"]
+    for data in ([text], np.array([np.nan])):
+        with pytest.raises(PutRefused, match=r"BIAS\.VAL: nan is no value for a device"):
+            put(bias, bias.FIELDS["VAL"], data)
+    assert bias.val == 54
+    assert put(soft, soft.FIELDS["VAL"], [text])

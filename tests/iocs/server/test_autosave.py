@@ -30,6 +30,7 @@ record(stringout, "LABEL") { info(autosaveFields, "VAL DESC") }
 record(waveform, "SHAPE") { field(NELM, "4") field(FTVL, "DOUBLE") info(autosaveFields, "VAL") }
 record(mbbo, "MODE") { field(ZRST, "A") field(ONST, "B") field(PINI, "YES") info(autosaveFields, "VAL") }
 record(ao, "FORGOTTEN") {}
+record(ao, "LIMIT") { field(DTYP, "asynFloat64") field(OUT, "@asyn(P,1)LIMIT") field(VAL, "50") info(autosaveFields, "VAL") }
 """
 VALUES = st.one_of(st.floats(allow_nan=False), st.integers(), st.text(), st.lists(st.floats(allow_nan=False)))
 
@@ -124,11 +125,12 @@ def test_the_generation_before_a_broken_file(records: list[Record], file: Path, 
 
 
 def test_what_does_not_fit_any_more_is_left_out(records: list[Record], file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write(file, BIAS__VAL="high", ENABLE__VAL=1, GONE__VAL=3, MODE__VAL=9, SHAPE__VAL=[1] * 9)
+    write(file, BIAS__VAL="high", ENABLE__VAL=1, GONE__VAL=3, MODE__VAL=9, SHAPE__VAL=[1] * 9, LIMIT__VAL=math.nan)
     with caplog.at_level(logging.WARNING):
         server = RecordServer(records, autosave=file)
     assert server.value("ENABLE") == 1
-    for name in ("BIAS.VAL", "MODE.VAL", "SHAPE.VAL"):
+    assert server.value("LIMIT") == 50
+    for name in ("BIAS.VAL", "MODE.VAL", "SHAPE.VAL", "LIMIT.VAL"):
         assert f"{name} not restored" in caplog.text
 
 
