@@ -3,7 +3,7 @@
 import os
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,3 +55,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data are not in {folder}; name their folder in SIPMDCS_DATA")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def environment_restored() -> Iterator[None]:
+    """No test sees the environment variables of another: a command run in this process sets those of its site."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
