@@ -36,7 +36,7 @@ def _address(text: str) -> str:
 
 
 NamePart = Annotated[str, AfterValidator(_name_part)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -69,7 +69,7 @@ class Controller(Strict):
     subsystem: NamePart
     port: str
     """The wire: ``serial:///dev/ttyUSB0``, ``tcp://192.168.5.13``, or ``sim`` for a simulator of this site."""
-    poll_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    poll_s: Annotated[float, Field(gt=0, le=60, strict=True)] = 1.0
     """Poll period, seconds."""
 
 
@@ -96,6 +96,14 @@ class SiteFile(Strict):
     """Services that ``up`` starts besides the IOCs."""
     controllers: Annotated[dict[NamePart, Controller], Field(min_length=1)]
     iocs: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], Ioc], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _every_port_has_one_owner(self) -> SiteFile:
+        if self.archiver.port == self.alarms.port:
+            raise ValueError(f"archiver.port and alarms.port are both {self.alarms.port}")
+        if self.channel_access.server_port == self.channel_access.repeater_port:
+            raise ValueError(f"server_port and repeater_port of channel_access are both {self.channel_access.server_port}")
+        return self
 
     @model_validator(mode="after")
     def _every_controller_has_one_ioc(self) -> SiteFile:

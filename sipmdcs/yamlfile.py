@@ -22,6 +22,11 @@ class Strict(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 KeyPath = tuple[Hashable, ...]
 
+DEEPEST = 50
+"""Levels of a file; more is a slip, or an alias that holds itself."""
+MOST_ENTRIES = 100_000
+"""Keys and list items of a file, those behind aliases counted wherever they are used."""
+
 
 def read_yaml(path: Path, schema: type[Model]) -> Model:
     """One YAML file as an instance of ``schema``.
@@ -43,6 +48,8 @@ def read_yaml(path: Path, schema: type[Model]) -> Model:
 def parse_yaml(text: str, schema: type[Model], path: Path) -> Model:
     """As ``read_yaml``, from text; ``path`` is only for messages."""
     lines: dict[KeyPath, int] = {}
+    loader: yaml.SafeLoader | None = None
+    root: yaml.Node | None = None
     try:
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
@@ -56,9 +63,10 @@ def parse_yaml(text: str, schema: type[Model], path: Path) -> Model:
         line = text[: err.position].count("\n") + 1
         raise BadInput(f"not valid YAML: character {err.character:#x} is not allowed", file=path, line=line) from err
     except RecursionError as err:
-        raise BadInput("not valid YAML: nested too deeply, or an alias holds itself", file=path) from err
+        line = None if loader is None else loader.line + 1
+        raise BadInput("not valid YAML: nested too deeply", file=path, line=line) from err
     except ValueError as err:  # a date or number that looks like one but is none, such as 2026-02-30
-        raise BadInput(f"not valid YAML: {err}", file=path) from err
+        raise BadInput(f"not valid YAML: {err}", file=path, line=None if root is None else _bad_scalar_line(root)) from err
     try:
         return schema.model_validate(data)
     except ValidationError as err:
@@ -80,7 +88,24 @@ def bad_key(path: Path, key_path: KeyPath, message: str) -> BadInput:
     return BadInput(message, file=path, line=lines.get(key_path), key=_dotted(key_path))
 
 
+def _bad_scalar_line(node: yaml.Node) -> int | None:
+    """Line of the first scalar that cannot be what it looks like."""
+    if isinstance(node, yaml.ScalarNode):
+        try:
+            yaml.SafeLoader("").construct_object(node)
+        except ValueError:
+            return node.start_mark.line + 1
+        return None
+    if not isinstance(node, yaml.CollectionNode):
+        return None
+    inner = (part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,)))
+    return next((line for part in inner if (line := _bad_scalar_line(part)) is not None), None)
+
+
 def _index_lines(node: yaml.Node, key_path: KeyPath, lines: dict[KeyPath, int], path: Path) -> None:
+    if len(key_path) > DEEPEST or len(lines) > MOST_ENTRIES:
+        problem = "nested too deeply, or an alias holds itself" if len(key_path) > DEEPEST else "too large with its aliases"
+        raise BadInput(f"not valid YAML: {problem}", file=path, line=node.start_mark.line + 1)
     lines.setdefault(key_path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
@@ -98,7 +123,17 @@ def _index_lines(node: yaml.Node, key_path: KeyPath, lines: dict[KeyPath, int], 
 
 
 def _dotted(key_path: KeyPath) -> str:
-    return ".".join(str(part) for part in key_path)
+    # A key may hold a line end, a message not.
+    return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in key_path)
+
+
+_PLAIN_WORDS: dict[str, str] = {
+    "model_type": "expected keys with values",
+    "dict_type": "expected keys with values",
+    "tuple_type": "expected a list",
+    "list_type": "expected a list",
+}
+"""Messages that would speak of Python."""
 
 
 def _first_problem(err: ValidationError, lines: dict[KeyPath, int], path: Path) -> BadInput:
@@ -106,15 +141,17 @@ def _first_problem(err: ValidationError, lines: dict[KeyPath, int], path: Path) 
     problem: Any = min(err.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     location: KeyPath = tuple(problem["loc"])
     known = next((location[:n] for n in range(len(location), -1, -1) if location[:n] in lines), ())
-    message = problem["msg"].removeprefix("Value error, ")
+    message: str = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         message = "unknown key"
     elif problem["type"] == "missing":
         message = "is missing"
-    elif not isinstance(problem.get("input"), dict | list):
-        message = f"{message}, found {problem['input']!r}"
+    else:
+        message = _PLAIN_WORDS.get(str(problem["type"]), message)
+        if not isinstance(problem.get("input"), dict | list):
+            message = f"{message}, found {problem['input']!r}"
     if message[1:2].islower():  # not an abbreviation
         message = message[0].lower() + message[1:]
     # A union adds the name of the member it tried; that is no key of the file.
     written = tuple(part for n, part in enumerate(location) if location[: n + 1] in lines or n == len(location) - 1)
-    return BadInput(message, file=path, line=lines.get(known), key=_dotted(written) or None)
+    return BadInput(message, file=path, line=lines.get(known, 1), key=_dotted(written) or None)

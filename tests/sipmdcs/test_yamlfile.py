@@ -30,13 +30,20 @@ class Schema(Strict):
         return self
 
 
+BILLION_LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+"""A few lines that are 400 million entries."""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "f.yaml: name: is missing"),
+        ("", "f.yaml:1: name: is missing"),
         ("name: [\n", "f.yaml:2: not valid YAML: "),
         ("name: a\n\tb: c\n", "f.yaml:2: not valid YAML: "),
-        ("- 1\n", "f.yaml:1: "),
+        ("- 1\n", "f.yaml:1: expected keys with values"),
+        ("name: x\nparts: hello\n", "f.yaml:2: parts: expected a list, found 'hello'"),
         ("name: 3\n", "f.yaml:1: name: input should be a valid string, found 3"),
         ("name: x\nnmae: y\n", "f.yaml:2: nmae: unknown key"),
         ("nmae: x\n", "f.yaml:1: nmae: unknown key"),
@@ -51,9 +58,11 @@ class Schema(Strict):
         ("name: !!python/object/apply:os.system ['true']\n", "f.yaml:1: not valid YAML: could not determine a constructor"),
         ("a: 1\n--- \nb: 2\n", "f.yaml:2: not valid YAML: "),
         ("name: x\nparts: \x07\n", "f.yaml:2: not valid YAML: character 0x7 is not allowed"),
-        ("name: &a [*a]\n", "f.yaml: not valid YAML: nested too deeply, or an alias holds itself"),
-        ("[" * 5000, "f.yaml: not valid YAML: nested too deeply"),
-        ("name: 2026-02-30\n", "f.yaml: not valid YAML: day is out of range for month"),
+        ("name: &a [*a]\n", "f.yaml:1: not valid YAML: nested too deeply, or an alias holds itself"),
+        ("[" * 5000, "f.yaml:1: not valid YAML: nested too deeply"),
+        ("named: {}\nname: 2026-02-30\n", "f.yaml:2: not valid YAML: day is out of range for month"),
+        (BILLION_LAUGHS, "f.yaml:1: not valid YAML: too large with its aliases"),
+        ("name: x\n? '\n\n  '\n: 1\n", r"f.yaml:2: '\n': unknown key"),
     ],
 )
 def test_message_names_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:
