@@ -11,7 +11,6 @@
 #   PYTHON=python3.12      the Python to build .venv with, 3.11 or newer
 
 BIN := .venv/bin
-FIGURES := capture ioc_startup ioc_update
 export PYTHON
 
 .PHONY: demo test lint bench docs install lock clean
@@ -33,7 +32,7 @@ lint: install
 	@$(BIN)/lint-imports
 
 bench: install
-	@for figure in $(FIGURES); do echo "== bench/$$figure.py"; $(BIN)/python bench/$$figure.py || exit; done
+	@$(BIN)/python bench/run.py
 
 docs: install
 	@$(BIN)/mkdocs build --strict
