@@ -8,6 +8,7 @@ from configtool.resolution import Installed
 from sipmdcs.controllers import ControllerType, controller_type
 from sipmdcs.errors import BadInput
 from sipmdcs.site import SITE_FILE, Site
+from sipmdcs.yamlfile import bad_key
 
 
 def installed_controllers(site: Site, kind_of: Callable[[str], ControllerType] = controller_type) -> dict[str, Installed]:
@@ -22,14 +23,14 @@ def installed_controllers(site: Site, kind_of: Callable[[str], ControllerType] =
     """
     out: dict[str, Installed] = {}
     for name, controller in site.file.controllers.items():
-        place = f"controllers.{name}"
+        place = ("controllers", name)
         if (other := out.get(controller.id)) is not None:
             message = f"id {controller.id} is already that of {other.name}"
-            raise BadInput(message, file=site.folder / SITE_FILE, key=f"{place}.id")
+            raise bad_key(site.folder / SITE_FILE, (*place, "id"), message)
         try:
             kind = kind_of(controller.driver)
         except BadInput as err:
-            raise BadInput(err.message, file=site.folder / SITE_FILE, key=f"{place}.driver") from err
+            raise bad_key(site.folder / SITE_FILE, (*place, "driver"), err.message) from err
         prefix = site.controller_prefix(name)
         out[controller.id] = Installed(name, controller.id, controller.subsystem, prefix, kind, controller.poll_s)
     return out

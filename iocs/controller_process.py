@@ -17,7 +17,8 @@ from sipmdcs.epicsdb import Record
 from sipmdcs.errors import BadInput
 from sipmdcs.publisher import Publisher
 from sipmdcs.service import Service, run_service
-from sipmdcs.site import Site
+from sipmdcs.site import SITE_FILE, Site
+from sipmdcs.yamlfile import bad_key
 
 
 def build_controller(site: Site, name: str, records: list[Record], publisher: Publisher, clock: Clock) -> Controller:
@@ -29,7 +30,10 @@ def build_controller(site: Site, name: str, records: list[Record], publisher: Pu
     entry = site.file.controllers[name]
     module, _, attribute = controller_type(entry.driver).driver.partition(":")
     set_points = SetPoints(records_of(name, records), publisher)
-    source = endpoint_source(entry.port, site.simulator_endpoint(name))
+    try:
+        source = endpoint_source(entry.port, site.simulator_endpoint(name))
+    except BadInput as err:
+        raise bad_key(site.folder / SITE_FILE, ("controllers", name, "port"), err.message) from err
     driver: Driver = getattr(importlib.import_module(module), attribute)(source, set_points)
     controller = Controller(name, driver, set_points, publisher, clock)
     Commands(controller, publisher)

@@ -50,7 +50,8 @@ def _parse(port: str) -> Endpoint:
             "user": unquote(match["user"] or ""),
             "password": unquote(match["password"] or ""),
         }
-    raise BadInput(f"port {port!r} is neither sim, serial:///DEVICE nor tcp://HOST[:TELNET[:HTTP]]")
+    shown = re.sub(r":[^:/]*@", ":***@", port)
+    raise BadInput(f"port {shown!r} is neither sim, serial:///DEVICE nor tcp://HOST[:TELNET[:HTTP]]")
 
 
 def _read_simulator_file(path: Path) -> Endpoint:

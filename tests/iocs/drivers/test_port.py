@@ -32,6 +32,12 @@ def test_what_is_no_port(port: str) -> None:
         endpoint_source(port, NOWHERE)
 
 
+def test_a_wrong_port_does_not_tell_its_password() -> None:
+    with pytest.raises(BadInput, match=r"tcp://u:\*\*\*@host:x") as caught:
+        endpoint_source("tcp://u:secret@host:x", NOWHERE)
+    assert "secret" not in str(caught.value)
+
+
 def test_simulator_is_looked_up_at_each_connect(tmp_path: Path) -> None:
     file = tmp_path / "HV13.json"
     source = endpoint_source("sim", file)

@@ -1,0 +1,26 @@
+"""An IOC process and what its site file says."""
+
+from pathlib import Path
+
+import pytest
+
+from iocs.controller_process import build_controller
+from iocs.publisher import RecordServer
+from sipmdcs.clock import SystemClock
+from sipmdcs.errors import BadInput
+from sipmdcs.site import Site
+
+SITE = """
+name: Test
+prefix: TST
+controllers:
+  PS1: {driver: c11204, id: "1", subsystem: LAB, port: "usb:1"}
+iocs:
+  one: {controllers: [PS1]}
+"""
+
+
+def test_a_wrong_port_is_named_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(SITE)
+    with pytest.raises(BadInput, match=r"site\.yaml:5: controllers\.PS1\.port: port 'usb:1' is neither sim"):
+        build_controller(Site(tmp_path), "PS1", [], RecordServer([]), SystemClock())
