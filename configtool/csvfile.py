@@ -77,7 +77,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[Row]:
             raise BadInput(f"row has {len(cells)} columns, the header {len(header)}", file=path, line=line)
         rows.append(Row(path, line, dict(zip(header, cells, strict=True))))
     if not rows:
-        raise BadInput("holds no data rows", file=path)
+        raise BadInput("holds no data rows", file=path, line=header_line)
     return rows
 
 
@@ -96,7 +96,10 @@ def _records(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
 def _check_header(header: Sequence[str], columns: Sequence[str], path: Path, line: int) -> None:
     expected = f"the header must be {','.join(columns)}"
     if not header:
-        raise BadInput(f"is empty; {expected}", file=path)
+        raise BadInput(f"is empty; {expected}", file=path, line=line)
+    if other := next((sign for sign in ";\t" if len(header) == 1 and sign in header[0]), None):
+        # What a spreadsheet writes where the comma is the decimal sign.
+        raise BadInput(f"columns are separated by {other!r}, expected commas; {expected}", file=path, line=line, key=columns[0])
     for column in columns:
         if header.count(column) != 1:
             problem = "is missing" if column not in header else "is there twice"

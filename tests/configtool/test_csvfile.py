@@ -25,11 +25,13 @@ def test_the_same_rows(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "t.csv: is empty; the header must be a,b"),
-        (b"\n\n", "t.csv: is empty; the header must be a,b"),
-        (b"a,b\n", "t.csv: holds no data rows"),
+        (b"", "t.csv:1: is empty; the header must be a,b"),
+        (b"\n\n", "t.csv:1: is empty; the header must be a,b"),
+        (b"a,b\n", "t.csv:1: holds no data rows"),
+        (b"\xef\xbb\xbfa;b\n1,5;2\n", "t.csv:1: a: columns are separated by ';', expected commas; the header must be a,b"),
+        (b"a\tb\n1\t2\n", "t.csv:1: a: columns are separated by '\\t', expected commas; the header must be a,b"),
         (b"a\n1\n", "t.csv:1: b: column is missing; the header must be a,b"),
-        (b"a;b\n1;2\n", "t.csv:1: a: column is missing; the header must be a,b"),
+        (b"a;b\n1;2\n", "t.csv:1: a: columns are separated by ';', expected commas; the header must be a,b"),
         (b"a,b,a\n1,2,3\n", "t.csv:1: a: column is there twice; the header must be a,b"),
         (b"a,b,c\n1,2,3\n", "t.csv:1: c: unknown column; the header must be a,b"),
         (b"a,b\n1,2\n3\n", "t.csv:3: row has 1 columns, the header 2"),
