@@ -25,7 +25,7 @@ def build_controller(site: Site, name: str, records: list[Record], publisher: Pu
     """A controller of the site with its write handlers in place, not connected yet.
 
     Raises:
-        BadInput: its driver is not installed, its port makes no sense, or records do not fit it.
+        BadInput: its driver is not installed, its port makes no sense, or it has no records or such as do not fit.
     """
     entry = site.file.controllers[name]
     module, _, attribute = controller_type(entry.driver).driver.partition(":")
@@ -34,6 +34,11 @@ def build_controller(site: Site, name: str, records: list[Record], publisher: Pu
         source = endpoint_source(entry.port, site.simulator_endpoint(name))
     except BadInput as err:
         raise bad_key(site.folder / SITE_FILE, ("controllers", name, "port"), err.message) from err
+    if not set_points.records.names:
+        raise BadInput(
+            f"no record is bound to {name}; run: sipmdcs config render",
+            file=site.rendered / f"{site.ioc_of(name)}.substitutions",
+        )
     driver: Driver = getattr(importlib.import_module(module), attribute)(source, set_points)
     controller = Controller(name, driver, set_points, publisher, clock)
     Commands(controller, publisher)
