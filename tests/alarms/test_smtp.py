@@ -50,7 +50,7 @@ def serving(free_port, handler):
     def serve(**options):
         controllers.append(Controller(handler, hostname="127.0.0.1", port=free_port, **options))
         controllers[-1].start()
-        return SmtpChannel.model_validate({"host": "127.0.0.1", "port": free_port, "from": "a@b.c", "timeout_s": 5})
+        return SmtpChannel.model_validate({"host": "127.0.0.1", "port": free_port, "from": "a@b.c", "timeout_s": 30})
 
     yield serve
     for controller in controllers:

@@ -1,7 +1,6 @@
 """The whole chain on real input: SQL to wire, readback, archive, alarm, page; seen by independent clients only."""
 
 import csv
-import itertools
 import os
 import signal
 import sqlite3
@@ -140,14 +139,12 @@ def test_killed_archiver_loses_nothing_older_than_a_second(
         archived = installation.history(pv, killed - 3600, end)
         stamps = [sample["secs"] + sample["nanos"] / 1e9 for sample in archived]
         kept = {_microseconds(stamp): sample["val"] for stamp, sample in zip(stamps, archived, strict=True)}
-        lost = [stamp for stamp, value in time_of[pv][1:] if stamp < killed - 1 and _kept(kept, stamp) != value]
+        missing = [stamp for stamp, value in time_of[pv][1:] if stamp < end - 2 and _kept(kept, stamp) != value]
+        lost = [stamp for stamp in missing if stamp < killed - 1]
         assert not lost, f"{pv}: {len(lost)} samples older than a second are gone, the first at {lost[0]}"
-        lost = [stamp for stamp, _ in time_of[pv] if restarted < stamp < end - 2 and _kept(kept, stamp) is None]
-        assert not lost, f"{pv}: {len(lost)} samples after the restart are missing"
-        gaps = [after - before for before, after in itertools.pairwise(stamps) if before <= killed <= after]
-        truth = [stamp for stamp, _ in time_of[pv]]
-        quiet = max((b - a for a, b in itertools.pairwise(truth)), default=0)
-        assert all(gap <= restarted - killed + 1 + quiet for gap in gaps), f"{pv}: hole of {max(gaps):.1f} s"
+        late = [stamp for stamp in missing if stamp > restarted]
+        assert not late, f"{pv}: {len(late)} samples after the restart are missing, the first at {late[0]}"
+        assert not missing or missing[-1] - missing[0] <= restarted - killed + 1
 
 
 def _microseconds(stamp: float) -> int:
