@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import random
@@ -15,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iocs.autosave import END, format_values, parse_values
+from iocs.autosave import END, Autosave, format_values, parse_values
 from iocs.publisher import RecordServer
+from iocs.records.load import load_records
 from sipmdcs.epicsdb import Record, load_template
 from sipmdcs.errors import BadInput
 from sipmdcs.severity import Severity
@@ -151,6 +153,30 @@ def test_saved_within_a_second_and_at_the_end(records: list[Record], file: Path,
     saved = parse_values(file.read_text(), file)
     assert (saved["BIAS.VAL"], saved["LABEL.VAL"]) == (43.0, "end")
     assert parse_values(file.with_name("ioc.sav.old").read_text(), file)["BIAS.VAL"] == 42.0
+
+
+async def test_a_disk_that_takes_nothing_is_an_error_until_it_does(
+    records: list[Record], file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    live = load_records(records)
+    autosave = Autosave(file, live.values())
+    file.parent.write_text("a file where the folder should be")
+    live["BIAS"].receive(42.0)
+    task = asyncio.create_task(autosave.run())
+    autosave.touch()
+    await until(lambda: "set-points are not saved" in caplog.text)
+    file.parent.unlink()
+    await until(lambda: "set-points are saved again" in caplog.text)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    assert parse_values(await asyncio.to_thread(file.read_text), file)["BIAS.VAL"] == 42.0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - it polls a log
+        await asyncio.sleep(0.01)
 
 
 def test_killed_again_and_again(
