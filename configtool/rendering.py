@@ -16,6 +16,7 @@ from sipmdcs.errors import ServiceError
 from sipmdcs.site import Site
 
 _MARK = "# Rendered by: sipmdcs config render."
+_DEFAULTS = "no table imported, defaults of the templates"
 SUFFIX = ".substitutions"
 
 
@@ -35,7 +36,7 @@ def render_site(site: Site, installed: Mapping[str, Installed], content: Content
 
     Raises:
         BadInput: a template is missing or does not fit.
-        ServiceError: a file cannot be written.
+        ServiceError: a file cannot be written, or the database has lost the settings that the old ones were made from.
     """
     by_name = {controller.name: controller for controller in installed.values()}
     out: list[Rendered] = []
@@ -47,6 +48,9 @@ def render_site(site: Site, installed: Mapping[str, Installed], content: Content
             text = substitutions(ioc, [by_name[name] for name in entry.controllers], content)
             draft = path.with_name(f".{path.name}.{os.getpid()}")
             drafts.append((draft, path))
+            if content.version is None and _is_from_a_version(path):
+                message = f"{path} holds settings but the database none; it is kept"
+                raise ServiceError(f"{message}: restore the database, import the table again, or remove the file")
             _write(draft, text)
             records = len(load_substitutions(draft, site.template_path))
             out.append(Rendered(path, not path.is_file() or path.read_bytes() != text.encode(), records))
@@ -69,6 +73,13 @@ def _write(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
+def _is_from_a_version(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    head = path.read_text("utf-8", "replace").splitlines()[:2]
+    return len(head) == 2 and head[0].startswith(_MARK) and not head[1].endswith(_DEFAULTS)
+
+
 def _remove_strays(site: Site) -> None:
     for path in site.rendered.glob(f"*{SUFFIX}"):
         if path.name.removesuffix(SUFFIX) not in site.file.iocs and path.read_text("utf-8", "replace").startswith(_MARK):
@@ -77,7 +88,7 @@ def _remove_strays(site: Site) -> None:
 
 def substitutions(ioc: str, controllers: Sequence[Installed], content: Content) -> str:
     """Text of the file for one IOC."""
-    origin = "no table imported, defaults of the templates"
+    origin = _DEFAULTS
     if content.version is not None:
         origin = f"version {content.version.number}, sha256 {content.version.content_hash}"
     lines = [f"{_MARK} Do not edit, the next one replaces it.", f"# IOC {ioc}: {origin}", ""]

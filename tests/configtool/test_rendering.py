@@ -11,9 +11,11 @@ from sqlalchemy import Engine, text
 from configtool.content import load_content, load_head
 from configtool.installation import installed_controllers
 from configtool.rendering import render_site
+from configtool.schema import upgrade
 from configtool.store import Store
+from sipmdcs.database import make_engine
 from sipmdcs.epicsdb import Record
-from sipmdcs.errors import BadInput
+from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.site import Site
 
 SITE = """
@@ -148,6 +150,20 @@ def test_a_site_that_does_not_hold_together(site: Site, old: str, new: str, expe
     (site.folder / "site.yaml").write_text(SITE.replace(old, new))
     with pytest.raises(BadInput, match=expected):
         installed_controllers(Site(site.folder))
+
+
+def test_a_lost_database_does_not_turn_settings_into_defaults(
+    site: Site, sqlite: Engine, load: Any, example: Path, tmp_path: Path
+) -> None:
+    load(sqlite, example / "channels.csv")
+    render(site, sqlite)
+    before = {path: path.read_text() for path in site.rendered.iterdir()}
+    empty = make_engine(f"sqlite:///{tmp_path / 'empty.sqlite'}")
+    upgrade(empty)
+    with pytest.raises(ServiceError, match=r"veto\.substitutions holds settings but the database none; it is kept"):
+        render(site, empty)
+    assert {path: path.read_text() for path in site.rendered.iterdir()} == before
+    empty.dispose()
 
 
 def test_tampered_settings_are_not_rendered(site: Site, sqlite: Engine, load: Any, example: Path) -> None:
