@@ -13,7 +13,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from sipmdcs.errors import ServiceError
 
-_NO_HARM = (Faults.ALREADY_STARTED, Faults.SHUTDOWN_STATE)
+_NO_HARM = (Faults.ALREADY_STARTED, Faults.NOT_RUNNING, Faults.SHUTDOWN_STATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,14 @@ class SupervisorClient:
             ServiceError: it cannot be started; the message says why.
         """
         self._call(self._proxy.supervisor.startProcess, full_name, False)
+
+    def stop(self, full_name: str) -> None:
+        """Stop a process and wait until it has ended; no harm if it does not run.
+
+        Raises:
+            ServiceError: it cannot be stopped; the message says why.
+        """
+        self._call(self._proxy.supervisor.stopProcess, full_name)
 
     def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
         try:

@@ -14,30 +14,43 @@ from sipmdcs.site import SITE_FILE, Site
 from sipmdcs.supervise.bring_up import bring_up
 from sipmdcs.supervise.lock import site_lock
 from sipmdcs.supervise.run_folder import RunFolder
+from sipmdcs.supervise.single import start_processes, stop_processes
 from sipmdcs.supervise.status import SiteStatus, State, site_status
 from sipmdcs.supervise.stop import stop_site
 
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds to wait.")
 @pass_site
-def up(site: Site, timeout_s: float) -> None:
+def up(site: Site, names: tuple[str, ...], timeout_s: float) -> None:
     """Start every process of the site and wait until all are ready.
 
-    Processes that die are started again for ever, ever more slowly up to once a minute.
+    Processes that die are started again for ever, ever more slowly up to once a minute. With NAMEs as status shows them, only
+    those are started, of a site that is up.
     """
+    if names:
+        start_processes(site.folder, names)
+        return
     with site_lock(RunFolder.of(site.folder)):
         bring_up(site, timeout_s)
 
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @pass_invocation
-def down(invocation: Invocation) -> None:
-    """Stop every process of the site; nothing is left running, even if the supervisor was killed."""
+def down(invocation: Invocation, names: tuple[str, ...]) -> None:
+    """Stop every process of the site; nothing is left running, even if the supervisor was killed.
+
+    With NAMEs as status shows them, only those are stopped, and stay so until: up NAME.
+    """
     # The site file is not read: a mistake in it must not keep anybody from stopping what runs.
     folder = invocation.folder.resolve()
     if not (folder / SITE_FILE).is_file():
         raise BadInput(f"no {SITE_FILE} here; name a site folder with --site", file=folder)
+    if names:
+        stop_processes(folder, names)
+        return
     with site_lock(RunFolder.of(folder)):
         stop_site(folder, click.echo)
     click.echo(f"{folder}: nothing is running")
