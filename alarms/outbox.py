@@ -19,6 +19,7 @@ from alarms.level import Level
 from alarms.paging import Notice
 from alarms.store import notice_row
 from alarms.tables import incident, notice, page
+from alarms.transaction import transaction
 from sipmdcs.clock import NS, Clock
 
 _CHUNK = 500
@@ -69,14 +70,14 @@ class Outbox:
 
     def queue(self, item: Notice) -> int:
         """Queue a notice that no alarm caused, such as a test; returns its number."""
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             key = connection.execute(insert(notice), notice_row(item)).inserted_primary_key
         return 0 if key is None else int(key[0])
 
     def waiting(self, receiver: str) -> list[Waiting]:
         """Notices to a receiver that are in no mail yet, due or not, oldest first."""
         condition = (notice.c.receiver == receiver) & notice.c.page.is_(None) & notice.c.void_ns.is_(None)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             found = _waiting(connection, condition)
             ends = {item.notice.incident for item in found if not item.notice.kind.calls}
             reached = _reached(connection, receiver, ends)
@@ -84,19 +85,19 @@ class Outbox:
 
     def content(self, page_id: int) -> list[Waiting]:
         """The notices in a mail, with what became of their incidents."""
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return _waiting(connection, notice.c.page == page_id)
 
     def recent(self, receiver: str, since_ns: int) -> list[SentPage]:
         """Mails to a receiver that were written since a time."""
         query = select(page.c.composed_ns, page.c.summary).where(page.c.receiver == receiver, page.c.composed_ns >= since_ns)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return [SentPage(composed_ns, summary) for composed_ns, summary in connection.execute(query)]
 
     def open_page(self, receiver: str) -> Page | None:
         """The mail to a receiver that is written and not accepted yet; there is at most one."""
         query = select(page).where(page.c.receiver == receiver, page.c.sent_ns.is_(None), page.c.cancelled_ns.is_(None))
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             row = connection.execute(query.order_by(page.c.id)).mappings().first()
         return None if row is None else _page(row)
 
@@ -106,7 +107,7 @@ class Outbox:
         if len(numbers) != 1:
             return ""
         query = select(page.c.message_id).join(notice, notice.c.page == page.c.id).where(notice.c.incident.in_(numbers))
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return connection.execute(query.order_by(page.c.id)).scalar() or ""
 
     def compose(self, receiver: str, address: str, letter: Letter, chosen: Sorted) -> Page:
@@ -123,7 +124,7 @@ class Outbox:
             "summary": letter.summary,
             "composed_ns": now_ns,
         }
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             key = connection.execute(insert(page), row).inserted_primary_key
             number = 0 if key is None else int(key[0])
             _mark(connection, told, page=number)
@@ -132,7 +133,7 @@ class Outbox:
 
     def void(self, items: Sequence[Waiting]) -> None:
         """Take notices off the queue that are not to be told any more."""
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             _mark(connection, [item.id for item in items], void_ns=self._clock.time_ns())
 
     def accepted(self, page_id: int, reply: str) -> None:
@@ -153,7 +154,7 @@ class Outbox:
         now_ns = self._clock.time_ns()
         open_pages = page.c.sent_ns.is_(None) & page.c.cancelled_ns.is_(None)
         due = notice.c.page.is_(None) & notice.c.void_ns.is_(None) & (notice.c.due_ns <= now_ns)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             sent = connection.execute(select(func.count()).select_from(page).where(page.c.sent_ns.is_not(None))).scalar()
             pages, oldest_page = connection.execute(select(func.count(), func.min(page.c.composed_ns)).where(open_pages)).one()
             notices, oldest_notice = connection.execute(select(func.count(), func.min(notice.c.due_ns)).where(due)).one()
@@ -162,18 +163,18 @@ class Outbox:
 
     def pages(self, limit: int = 100) -> list[dict[str, Any]]:
         """Mails, newest first, with the server's reply or the last error."""
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return [dict(row) for row in connection.execute(select(page).order_by(page.c.id.desc()).limit(limit)).mappings()]
 
     def page_of(self, notice_id: int) -> dict[str, Any] | None:
         """The mail that tells of a notice, ``None`` before it is written."""
         query = select(page).join(notice, notice.c.page == page.c.id).where(notice.c.id == notice_id)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else dict(row)
 
     def _update(self, page_id: int, values: dict[str, Any]) -> None:
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             connection.execute(update(page).where(page.c.id == page_id).values(values))
 
 

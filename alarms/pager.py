@@ -16,6 +16,7 @@ from alarms.outbox import Outbox, Page
 from alarms.paging import Notice
 from alarms.smtp import send
 from sipmdcs.clock import NS, Clock
+from sipmdcs.errors import ServiceError
 
 Writer = Callable[[Sequence[Notice]], Awaitable[Letter]]
 """Writes a mail about notices."""
@@ -56,20 +57,20 @@ class Pager:
         wake = self._wake[name]
         while True:
             wake.clear()
-            now_ns = self._clock.time_ns()
-            due = [now_ns + round(_LONGEST_WAIT_S * NS)]
+            now = self._clock.monotonic()
+            waits_s = [_LONGEST_WAIT_S]
             for receiver, backoff in backoffs.items():
-                if backoff.until_ns <= now_ns:
-                    due.append(await self._try(receiver, channel, backoff))
-                if backoff.until_ns > now_ns:
-                    due.append(backoff.until_ns)
-            await _wait(wake, (min(due) - self._clock.time_ns()) / NS)
+                if backoff.until <= now and (due_ns := await self._try(receiver, channel, backoff)) is not None:
+                    waits_s.append((due_ns - self._clock.time_ns()) / NS)
+                if backoff.until > now:
+                    waits_s.append(backoff.until - self._clock.monotonic())
+            await _wait(wake, min(waits_s))
 
-    async def _try(self, receiver: str, channel: MaildirChannel | SmtpChannel, backoff: _Backoff) -> int:
-        """Send all that is ready to one receiver; returns when to look again."""
+    async def _try(self, receiver: str, channel: MaildirChannel | SmtpChannel, backoff: _Backoff) -> int | None:
+        """Send all that is ready to one receiver; returns when to look again, ``None`` if that failed."""
         try:
             due_ns = await self._send_ready(receiver, channel)
-        except NotAccepted as err:
+        except ServiceError as err:
             _log.error("page to %s is not sent: %s", receiver, err)
         except Exception:  # noqa: BLE001  one bad mail must not end paging of the others
             _log.exception("page to %s is not sent", receiver)
@@ -77,8 +78,8 @@ class Pager:
             backoff.succeeded()
             return due_ns
         self.failures += 1
-        backoff.failed(self._clock.time_ns())
-        return backoff.until_ns
+        backoff.failed(self._clock.monotonic())
+        return None
 
     async def _send_ready(self, receiver: str, channel: MaildirChannel | SmtpChannel) -> int:
         while True:
@@ -136,17 +137,17 @@ class _Backoff:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._failures = 0
-        self.until_ns = 0
-        """No attempt before this time."""
+        self.until = 0.0
+        """No attempt before this time, monotonic seconds: a wall clock that is set back must not silence paging."""
 
-    def failed(self, now_ns: int) -> None:
+    def failed(self, now: float) -> None:
         pause_s = min(self._channel.retry_s * 2 ** min(self._failures, 20), self._channel.retry_max_s)
         self._failures += 1
-        self.until_ns = now_ns + round(pause_s * NS)
+        self.until = now + pause_s
 
     def succeeded(self) -> None:
         self._failures = 0
-        self.until_ns = 0
+        self.until = 0.0
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -17,6 +17,7 @@ from alarms.paging import Key, Notice, PagingDraft
 from alarms.state import PvState
 from alarms.state_json import from_json, to_json
 from alarms.tables import METADATA, history, incident, notice, pv_state
+from alarms.transaction import transaction
 from alarms.tree import NodePath, Tree, path_text
 from sipmdcs.clock import Clock
 from sipmdcs.database import make_engine
@@ -48,13 +49,13 @@ class Store:
 
     def states(self, tree: Tree) -> dict[str, PvState]:
         """The states that are known of PVs in ``tree``."""
-        with self.engine.begin() as connection:
+        with transaction(self.engine) as connection:
             rows = connection.execute(select(pv_state.c.pv, pv_state.c.state))
             return {pv: from_json(state, self._clock, tree.leaves[pv].rules.delay_s) for pv, state in rows if pv in tree.leaves}
 
     def incidents(self) -> tuple[dict[Key, Incident], int]:
         """The open incidents, and the number that the next one gets."""
-        with self.engine.begin() as connection:
+        with transaction(self.engine) as connection:
             rows = connection.execute(select(incident).where(incident.c.ended_ns.is_(None))).mappings()
             found: dict[Key, Incident] = {
                 (row["route"], row["receiver"], row["pv"]): Incident(
@@ -72,13 +73,10 @@ class Store:
             ServiceError: the database refuses; nothing is written.
         """
         now_ns = self._clock.time_ns()
-        try:
-            with self.engine.begin() as connection:
-                self._write_states(connection, draft)
-                _write_history(connection, draft.changes, now_ns)
-                _write_paging(connection, paging, now_ns)
-        except SQLAlchemyError as err:
-            raise ServiceError(f"{self.path} cannot be written: {err.__cause__ or err}") from err
+        with transaction(self.engine) as connection:
+            self._write_states(connection, draft)
+            _write_history(connection, draft.changes, now_ns)
+            _write_paging(connection, paging, now_ns)
 
     def _write_states(self, connection: Connection, draft: Draft) -> None:
         changed = {change.leaf.pv for change in draft.changes}
@@ -105,7 +103,7 @@ class Store:
             text = path_text(path)
             below = history.c.path.startswith(f"{text}/", autoescape=True)
             query = query.where((history.c.path == text) | below)
-        with self.engine.begin() as connection:
+        with transaction(self.engine) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
 

@@ -1,6 +1,7 @@
 """The workers, with a real database and a real mail server."""
 
 import asyncio
+import sqlite3
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from alarms.paging import Notice
 from alarms.store import Store
 from alarms.tree import grow
 from sipmdcs.clock import SystemClock
+from sipmdcs.errors import ServiceError
 
 CLOCK = SystemClock()
 
@@ -65,6 +67,15 @@ def outbox(tmp_path):
 def some_notice(receiver, due_s=0.0):
     now = CLOCK.time_ns()
     return Notice(0, receiver, "DET:A", Kind.TEST, Level.OK, "", "", now, "me", "", now, now + round(due_s * 1e9))
+
+
+class SteppedClock(SystemClock):
+    """The machine's clock, set back by a time server."""
+
+    back_s = 0
+
+    def time_ns(self) -> int:
+        return super().time_ns() - self.back_s * 1_000_000_000
 
 
 @asynccontextmanager
@@ -130,3 +141,31 @@ async def test_a_letter_that_cannot_be_written_is_tried_again(server, file, outb
         broken = False
         await until(lambda: server.mails == ["ada@b.c"])
     assert "no ink" in caplog.text
+
+
+async def test_a_wall_clock_that_is_set_back_does_not_stop_repeating(server, file, outbox):
+    server.unknown.add("ada@b.c")
+    clock = SteppedClock()
+    pager = Pager(file, Path(), outbox, letter, clock)
+    outbox.queue(some_notice("ada"))
+    async with running(pager):
+        await until(lambda: pager.failures >= 1)
+        clock.back_s = 3600
+        server.unknown.clear()
+        await until(lambda: server.mails == ["ada@b.c"])
+
+
+async def test_a_database_that_fails_is_waited_for(server, file, outbox, tmp_path, caplog):
+    pager = Pager(file, Path(), outbox, letter, CLOCK)
+    outbox.queue(some_notice("ada"))
+    with sqlite3.connect(tmp_path / "alarms.sqlite") as other:
+        other.execute("ALTER TABLE page RENAME TO away")
+    async with running(pager):
+        await until(lambda: pager.failures >= 2)
+        with pytest.raises(ServiceError, match=r"alarms\.sqlite fails: no such table: page"):
+            outbox.backlog()
+        other.execute("ALTER TABLE away RENAME TO page")
+        await until(lambda: server.mails == ["ada@b.c"])
+    other.close()
+    assert "page to ada is not sent: alarm database" in caplog.text
+    assert "Traceback" not in caplog.text
