@@ -17,7 +17,6 @@ from archiver.operators import plain_name
 from archiver.replies import json_reply
 from archiver.served import Served
 from sipmdcs import __version__
-from sipmdcs.clock import NS
 
 
 class Bpl:
@@ -25,7 +24,7 @@ class Bpl:
 
     def __init__(self, served: Served) -> None:
         self._served = served
-        self._started_ns = served.clock.time_ns()
+        self._started = served.clock.monotonic()
 
     def routes(self) -> list[Route]:
         """Where the handlers answer."""
@@ -86,7 +85,7 @@ class Bpl:
     def type_info(self, request: Request) -> Response:
         """How a PV is archived."""
         pv = self._pv(request)
-        up_s = (self._served.clock.time_ns() - self._started_ns) / NS
+        up_s = self._served.clock.monotonic() - self._started
         return json_reply(pv_report.type_info(pv, self._served.activity(pv.name), up_s))
 
     async def status(self, request: Request) -> Response:
