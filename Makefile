@@ -5,7 +5,7 @@
 #     SECONDS=30             ends by itself
 #     SITE=folder            another site
 #   make test              all checks and tests
-#   make lint bench docs install clean
+#   make lint bench screenshots docs install clean
 #   make lock              renew requirements.lock after a change of pyproject.toml
 #
 #   PYTHON=python3.12      the Python to build .venv with, 3.11 or newer
@@ -13,7 +13,7 @@
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test lint bench docs install lock clean
+.PHONY: demo test lint bench screenshots docs install lock clean
 .DEFAULT_GOAL := install
 
 install:
@@ -33,6 +33,9 @@ lint: install
 
 bench: install
 	@$(BIN)/python bench/run.py
+
+screenshots: install
+	@scripts/screenshots.sh
 
 docs: install
 	@$(BIN)/mkdocs build --strict

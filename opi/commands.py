@@ -108,11 +108,14 @@ def channel(
 @_picture_options
 @pass_site
 def screenshots(site: Site, folder: Path, name: str | None, size: tuple[int, int], wait_s: float) -> None:
-    """Pictures of all screens, as they are at the moment, into FOLDER."""
+    """Pictures of all screens, as they are at the moment, into FOLDER.
+
+    The faceplate of a channel whose IOC is dead is shown as it is, as long as the rest of the detector answers.
+    """
     names = find_channel(site, name) if name else read_detector(site).rows[0].channel(0)
     session = open_session(site, os.environ, windows=False, read_only=False)
-    for file, screen in (("overview.png", session.overview()), ("channel.png", session.channel(names))):
-        _save(session, screen, folder / file, size, wait_s)
+    _save(session, session.overview(), folder / "overview.png", size, wait_s)
+    _save(session, session.channel(names), folder / "channel.png", size, wait_s, dead=True)
     session.leave(0)
 
 
@@ -174,6 +177,6 @@ def _show(
     session.leave(status)
 
 
-def _save(session: Session, screen: Screen, path: Path, size: tuple[int, int], wait_s: float) -> None:
-    connected, every = session.picture(screen, size, wait_s, path)
+def _save(session: Session, screen: Screen, path: Path, size: tuple[int, int], wait_s: float, *, dead: bool = False) -> None:
+    connected, every = session.picture(screen, size, wait_s, path, dead=dead)
     click.echo(f"{path}: {connected} of {every} PVs connected")
