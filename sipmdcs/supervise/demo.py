@@ -132,8 +132,9 @@ def _end_screens(screens: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _end_on_signals() -> Iterator[None]:
-    """Take SIGTERM and a closed terminal as Ctrl-C."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    """Take SIGTERM and a closed terminal as Ctrl-C; what the caller ignores, as nohup does, stays ignored."""
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in heard}
     try:
         yield
     finally:
