@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from alarms.banner import banner_choice
 from alarms.engine import Change
 from alarms.names import Names, state_names
 from alarms.rollup import Rollup
@@ -90,13 +90,13 @@ class Published:
 
     def _banner(self, states: Mapping[str, PvState]) -> dict[str, Value]:
         active = ((pv, state.alarm) for pv, state in states.items() if state.alarm.level.active)
-        newest = heapq.nlargest(self._rows, active, key=lambda item: (item[1].time_ns, item[0]))
+        chosen = banner_choice(active, self._rows)
         lines = [
             f"{to_datetime(alarm.time_ns):%H:%M:%S} {alarm.level.name} {pv} {alarm.value} {alarm.message}"
-            for pv, alarm in newest
+            for pv, alarm in chosen
         ]
         text = "\n".join(lines).encode("ascii", "replace")[: _BANNER_BYTES - 1] + b"\0"
-        levels = [int(alarm.level) for _, alarm in newest] or [0]
+        levels = [int(alarm.level) for _, alarm in chosen] or [0]
         return {f"{self._base}:LATEST": list(text), f"{self._base}:LATEST_LEVELS": levels}
 
     def _post(self, values: dict[str, Value], publisher: Publisher) -> None:
