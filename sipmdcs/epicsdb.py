@@ -16,24 +16,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from sipmdcs.dbtokens import Reader, open_reader
 from sipmdcs.errors import BadInput
 from sipmdcs.macros import expand_macros
 
 MAX_NAME_LENGTH = 60
 """Longest record name EPICS Base accepts (``PVNAME_STRINGSZ`` less the terminator)."""
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+|\#[^\n]*)
-      | (?P<quoted>"(?:[^"\\\n]|\\.)*")
-      | (?P<punct>[(){},=])
-      | (?P<word>(?:\$\([^()]*(?:\([^()]*\)[^()]*)*\)|\$\{[^{}]*\}|[A-Za-z0-9_\-+:./\\\[\]<>;*@&%!~])+)
-    """,
-    re.VERBOSE,
-)
 _RECORD_NAME = re.compile(r"[^\s\"'.$]+")
-_ESCAPE = re.compile(r"\\(.)")
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'"}
-"""Escapes that mean the same to everybody; EPICS Base knows more, which nobody needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +52,6 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Item:
     """One statement of a record body, unexpanded: ``field``, ``info`` or ``alias``."""
 
@@ -88,114 +71,9 @@ class _Body:
     line: int
 
 
-class _Reader:
-    """Tokens of one file with a cursor; every complaint carries file and line."""
-
-    def __init__(self, text: str, file: str) -> None:
-        self.file = file
-        self._text = text
-        self._tokens: list[_Token] = []
-        self._offsets: list[int] = []
-        self._index = 0
-        self._tokenize(0, 1)
-
-    def _tokenize(self, position: int, line: int) -> None:
-        text = self._text
-        while position < len(text):
-            match = _TOKEN.match(text, position)
-            if match is None:
-                if text[position] == '"':
-                    raise BadInput("string is not closed before the end of the line", file=self.file, line=line)
-                # JSON holds characters that are no token anywhere else; take them one by one and let the grammar decide.
-                self._tokens.append(_Token("other", text[position], line))
-                self._offsets.append(position)
-                position += 1
-                continue
-            kind = match.lastgroup or ""
-            if kind != "space":
-                self._tokens.append(_Token(kind, match.group(), line))
-                self._offsets.append(position)
-            line += match.group().count("\n")
-            position = match.end()
-        self._tokens.append(_Token("end", "", line))
-        self._offsets.append(len(text))
-
-    @property
-    def line(self) -> int:
-        return self._tokens[self._index].line
-
-    def error(self, expected: str) -> BadInput:
-        token = self._tokens[self._index]
-        found = "end of file" if token.kind == "end" else token.text
-        return BadInput(f"expected {expected}, found {found}", file=self.file, line=token.line)
-
-    def at(self, *texts: str) -> bool:
-        token = self._tokens[self._index]
-        return token.kind in ("punct", "word") and token.text in texts
-
-    def at_end(self) -> bool:
-        return self._tokens[self._index].kind == "end"
-
-    def take(self, *texts: str) -> str:
-        if not self.at(*texts):
-            raise self.error(" or ".join(texts))
-        self._index += 1
-        return self._tokens[self._index - 1].text
-
-    def skip(self, text: str) -> bool:
-        """Step over ``text`` if it is next."""
-        if self.at(text):
-            self._index += 1
-            return True
-        return False
-
-    def value(self, what: str) -> str:
-        """A word, or a quoted string with its escapes resolved."""
-        token = self._tokens[self._index]
-        if token.kind not in ("word", "quoted"):
-            raise self.error(what)
-        self._index += 1
-        if token.kind == "word":
-            return token.text
-        return _ESCAPE.sub(lambda match: self._unescape(match[1], token.line), token.text[1:-1])
-
-    def _unescape(self, char: str, line: int) -> str:
-        if char not in _ESCAPED:
-            raise BadInput(f"unknown escape \\{char} in a string", file=self.file, line=line)
-        return _ESCAPED[char]
-
-    def json_text(self) -> str:
-        """A JSON object or array, as written; its brackets are matched outside strings."""
-        start = self._index
-        depth = 0
-        while True:
-            token = self._tokens[self._index]
-            if token.kind == "end":
-                raise self.error("the end of a JSON value")
-            self._index += 1
-            if token.kind != "quoted":
-                depth += sum(token.text.count(c) for c in "{[") - sum(token.text.count(c) for c in "}]")
-            if depth <= 0:
-                return self._text[self._offsets[start] : self._offsets[self._index - 1] + len(token.text)]
-
-    def at_json(self) -> bool:
-        token = self._tokens[self._index]
-        return token.text[:1] in ("{", "[") and token.kind != "quoted"
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as err:
-        line = err.object[: err.start].count(b"\n") + 1
-        raise BadInput(f"byte 0x{err.object[err.start]:02x} is not UTF-8", file=path, line=line) from err
-    except OSError as err:
-        raise BadInput(f"cannot be read: {err.strerror}", file=path) from err
-
-
 @lru_cache(maxsize=256)
 def _parse_template(path: Path, _stamp: tuple[int, int]) -> tuple[_Body, ...]:
-    reader = _Reader(_read(path), str(path))
+    reader = open_reader(path)
     bodies: list[_Body] = []
     while not reader.at_end():
         line = reader.line
@@ -212,7 +90,7 @@ def _parse_template(path: Path, _stamp: tuple[int, int]) -> tuple[_Body, ...]:
     return tuple(bodies)
 
 
-def _record_items(reader: _Reader) -> Iterator[_Item]:
+def _record_items(reader: Reader) -> Iterator[_Item]:
     if not reader.skip("{"):
         return
     while not reader.skip("}"):
@@ -228,7 +106,7 @@ def _record_items(reader: _Reader) -> Iterator[_Item]:
         reader.take(")")
 
 
-def _value_or_json(reader: _Reader) -> str:
+def _value_or_json(reader: Reader) -> str:
     if not reader.at_json():
         return reader.value("a value")
     line = reader.line
@@ -328,7 +206,7 @@ def _find(template: str, path: Path, line: int, search_path: Sequence[Path]) -> 
 
 def _rows(path: Path, macros: dict[str, str]) -> Iterator[tuple[str, int, dict[str, str]]]:
     """Each instantiation: template name, line, and the macros that hold for it."""
-    reader = _Reader(_read(path), str(path))
+    reader = open_reader(path)
     scope = dict(macros)
     while not reader.at_end():
         if reader.take("global", "file") == "global":
@@ -353,7 +231,7 @@ def _rows(path: Path, macros: dict[str, str]) -> Iterator[tuple[str, int, dict[s
             yield template, line, scope | dict(zip(pattern, values, strict=True))
 
 
-def _assignments(reader: _Reader) -> dict[str, str]:
+def _assignments(reader: Reader) -> dict[str, str]:
     reader.take("{")
     out: dict[str, str] = {}
     while not reader.skip("}"):
@@ -367,7 +245,7 @@ def _assignments(reader: _Reader) -> dict[str, str]:
     return out
 
 
-def _words(reader: _Reader, what: str) -> list[str]:
+def _words(reader: Reader, what: str) -> list[str]:
     out: list[str] = []
     while not reader.skip("}"):
         out.append(reader.value(what))
