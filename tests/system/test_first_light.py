@@ -78,7 +78,7 @@ def test_every_bias_is_within_10_mv(epics: EpicsClient, expected: dict[str, floa
 
 def test_a_second_push_writes_nothing(installation: Installation, pushed: None) -> None:
     done = installation.run("config", "push", "--dry-run")
-    assert "0 " in done.stdout
+    assert "would write 0 values" in done.stdout
 
 
 def test_voltages_rise_when_switched_on(epics: EpicsClient, expected: dict[str, float]) -> None:
@@ -144,7 +144,6 @@ def test_killed_archiver_loses_nothing_older_than_a_second(
         assert not lost, f"{pv}: {len(lost)} samples older than a second are gone, the first at {lost[0]}"
         late = [stamp for stamp in missing if stamp > restarted]
         assert not late, f"{pv}: {len(late)} samples after the restart are missing, the first at {late[0]}"
-        assert not missing or missing[-1] - missing[0] <= restarted - killed + 1
 
 
 def _microseconds(stamp: float) -> int:
