@@ -17,7 +17,8 @@ from sipmdcs.controllers import controller_type
 from sipmdcs.site import Site
 
 PERIOD_S = 0.2
-CONNECT_S = 20.0
+CONNECT_S = 60.0
+"""libca looks for an IOC that restarted in steps that grow to several seconds."""
 
 
 class Driver:
@@ -26,17 +27,19 @@ class Driver:
     def __init__(self, site: Site, ca_environment: dict[str, str]) -> None:
         self._site = site
         self._environment = os.environ | ca_environment
+        self._errors = site.folder / "driver-errors.txt"
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            stderr=subprocess.DEVNULL,
-            env=self._environment,
-        )
+        with self._errors.open("w") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, str(Path(__file__))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                stderr=errors,
+                env=self._environment,
+            )
 
     def reset(self) -> None:
         """Everything on and quiet, all hearts beating."""
@@ -56,7 +59,7 @@ class Driver:
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "done\n"
+        assert self._process.stdout.readline() == "done\n", self._errors.read_text()
 
     def stop(self) -> None:
         if self._process is not None:
@@ -113,8 +116,28 @@ def main() -> None:
                 pvs[name] = epics.PV(name, auto_monitor=False)
         deadline = time.monotonic() + CONNECT_S
         for name, value in values.items():
-            if pvs[name].wait_for_connection(max(deadline - time.monotonic(), 0.001)):
-                pvs[name].put(value[0] if isinstance(value, list) and pvs[name].nelm == 1 else value)
+            while not write(pvs[name], value, max(deadline - time.monotonic(), 0.001)):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(name)
+        epics.ca.flush_io()
+
+    def write(pv: epics.PV, value: Any, patience_s: float) -> bool:
+        """False if it is not connected, or was lost between the look and the write: libca tells of a loss a moment later."""
+        if not pv.wait_for_connection(patience_s):
+            return False
+        try:
+            pv.put(value[0] if isinstance(value, list) and pv.nelm == 1 else value)
+        except (epics.ca.CASeverityException, epics.ca.ChannelAccessException):
+            return False
+        return True
+
+    def beat() -> None:
+        for name, count in beating.items():
+            beating[name] = count + 1
+            if name not in pvs:
+                pvs[name] = epics.PV(name, auto_monitor=False)
+            if pvs[name].connected:
+                write(pvs[name], count + 1, 0.001)
         epics.ca.flush_io()
 
     source = os.fdopen(sys.stdin.fileno(), "rb", buffering=0)
@@ -135,8 +158,7 @@ def main() -> None:
             sys.stdout.flush()
         if time.monotonic() > next_beat:
             next_beat = time.monotonic() + PERIOD_S
-            beating = {name: count + 1 for name, count in beating.items()}
-            put({name: count for name, count in beating.items() if name not in pvs or pvs[name].connected})
+            beat()
 
 
 if __name__ == "__main__":

@@ -107,19 +107,20 @@ def test_severities_states_and_masks_are_outlined_and_lettered(qtbot: QtBot, ove
     qtbot.waitUntil(lambda: "2 tripped" in overview.header.state.text(), timeout=TIMEOUT)
 
 
+@pytest.mark.timeout(180)
 def test_a_dead_ioc_is_hatched_and_comes_back(
     qtbot: QtBot, overview: Overview, iocs: dict[str, BaseIoc], driver: Driver
 ) -> None:
     iocs["south"].kill()
-    qtbot.waitUntil(lambda: look(overview, HV02, 0) is Look.LOST and look(overview, LED, 0) is Look.LOST, timeout=5000)
+    qtbot.waitUntil(lambda: look(overview, HV02, 0) is Look.LOST and look(overview, LED, 0) is Look.LOST, timeout=TIMEOUT)
     assert PALETTE.invalid in colours(overview, HV02, 0)
     assert look(overview, HV01, 0) is Look.VALUE
     assert "no present values" in describe(overview, HV02, 0)
-    qtbot.waitUntil(lambda: "17 no value" in overview.header.state.text(), timeout=5000)
-    qtbot.waitUntil(lambda: "south gone" in overview.header.iocs.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "17 no value" in overview.header.state.text(), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: "south gone" in overview.header.iocs.text(), timeout=TIMEOUT)
     iocs["south"].start()
     driver.reset()
-    qtbot.waitUntil(lambda: look(overview, HV02, 0) is Look.VALUE and look(overview, LED, 0) is Look.VALUE, timeout=30_000)
+    qtbot.waitUntil(lambda: look(overview, HV02, 0) is Look.VALUE and look(overview, LED, 0) is Look.VALUE, timeout=60_000)
     assert PALETTE.invalid not in colours(overview, HV02, 0)
     qtbot.waitUntil(lambda: "IOCs 2/2" in overview.header.iocs.text(), timeout=TIMEOUT)
 
