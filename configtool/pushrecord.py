@@ -15,9 +15,9 @@ from configtool.pushlock import Client, keep_lock, release_lock, take_lock
 from configtool.pushplan import Plan, PushState
 from configtool.pushsteps import Check, Failure, Write
 from configtool.reading import Reading
-from configtool.schema import database_error
 from configtool.tables import Push, PushItem
 from sipmdcs.clock import Clock, to_datetime
+from sipmdcs.database import database_error
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from configtool.pushlock import mark_dead_pushes
-from configtool.schema import database_error, upgrade
+from configtool.schema import upgrade
 from sipmdcs.clock import Clock, SystemClock, to_datetime
-from sipmdcs.database import make_engine
+from sipmdcs.database import database_error, make_engine
 from sipmdcs.site import Site
 
 

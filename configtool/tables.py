@@ -6,32 +6,16 @@ versions and finished pushes are triggers, made by the migrations.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, text
+from sqlalchemy import CheckConstraint, Dialect, ForeignKey, Index, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from configtool.quantity import spell
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC times, on SQLite too, which keeps no time zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError(f"{value.isoformat()} has no time zone")
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+from sipmdcs.sqltypes import NAMING, UtcDateTime
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -50,14 +34,7 @@ class Exact(TypeDecorator[Decimal]):
 class Base(DeclarativeBase):
     """Tables owned by the config tool."""
 
-    metadata = MetaData(
-        naming_convention={
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
+    metadata = MetaData(naming_convention=NAMING)
 
 
 _OPEN = text("valid_to IS NULL")

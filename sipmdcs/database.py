@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from sipmdcs.errors import BadInput
+from sipmdcs.errors import BadInput, ServiceError
 
 
 def make_engine(url: str | URL) -> Engine:
@@ -35,6 +35,12 @@ def make_engine(url: str | URL) -> Engine:
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
+
+
+def database_error(engine: Engine, err: SQLAlchemyError) -> ServiceError:
+    """What went wrong with the database, in one line; the password is not in it."""
+    cause = str(getattr(err, "orig", None) or err).strip().splitlines()
+    return ServiceError(f"database {engine.url}: {cause[0] if cause else type(err).__name__}")
 
 
 def _configure_sqlite(connection: object, _record: object) -> None:

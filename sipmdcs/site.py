@@ -59,6 +59,14 @@ class HttpService(Strict):
     interface: Address = "127.0.0.1"
 
 
+class WebService(HttpService):
+    """The aggregation API and the page."""
+
+    port: Port = 8080
+    database: str = ""
+    """SQL URL of a role that can only read; left out, the site's database, opened for reading only."""
+
+
 class Controller(Strict):
     """One controller that is installed."""
 
@@ -92,6 +100,12 @@ class SiteFile(Strict):
     """Folder of the archive, relative to the site folder; left out, ``var/archive``."""
     archiver: HttpService = HttpService(port=17665)
     alarms: HttpService = HttpService(port=8081)
+    logbook: HttpService = HttpService(port=8082)
+    web: WebService = WebService()
+    memcached: HttpService = HttpService(port=11211)
+    """The hot cache; speaks memcached's own protocol, not HTTP."""
+    analysis: str = ""
+    """Address of a Dask scheduler, such as ``tcp://dask-scheduler:8786``; left out, workers on this machine."""
     services: tuple[str, ...] = ("archiver", "alarms")
     """Services that ``up`` starts besides the IOCs."""
     controllers: Annotated[dict[NamePart, Controller], Field(min_length=1)]
@@ -99,8 +113,12 @@ class SiteFile(Strict):
 
     @model_validator(mode="after")
     def _every_port_has_one_owner(self) -> SiteFile:
-        if self.archiver.port == self.alarms.port:
-            raise ValueError(f"archiver.port and alarms.port are both {self.alarms.port}")
+        owners: dict[int, str] = {}
+        for name in ("archiver", "alarms", "logbook", "web", "memcached"):
+            port = getattr(self, name).port
+            if port in owners:
+                raise ValueError(f"{owners[port]}.port and {name}.port are both {port}")
+            owners[port] = name
         if self.channel_access.server_port == self.channel_access.repeater_port:
             raise ValueError(f"server_port and repeater_port of channel_access are both {self.channel_access.server_port}")
         return self
@@ -153,6 +171,20 @@ class Site:
     def archive_folder(self) -> Path:
         """Folder of the archive."""
         return self.folder / self.file.archive if self.file.archive else self.var / "archive"
+
+    @property
+    def read_database_url(self) -> str:
+        """SQL URL for those who must not write."""
+        return self.file.web.database or self.database_url
+
+    @property
+    def raw_folder(self) -> Path:
+        """Folder of raw results of IV and spectrum runs."""
+        return self.var / "raw"
+
+    def spool_folder(self, part: str) -> Path:
+        """Folder in which a part keeps what it could not store yet."""
+        return self.var / "spool" / part
 
     @property
     def access_file(self) -> Path | None:

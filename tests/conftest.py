@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+
+from sipmdcs.database import make_engine
+from tests.postgresql import PostgresServer
 
 PROJECT = Path(__file__).parents[1]
 
@@ -47,6 +51,42 @@ def _is_free(port: int) -> bool:
             except OSError:
                 return False
     return True
+
+
+@pytest.fixture(scope="session")
+def postgresql(free_ports: Callable[[int], list[int]]) -> Iterator[PostgresServer]:
+    """A PostgreSQL server that all tests share; nobody stops it."""
+    server = PostgresServer(free_ports(1)[0])
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def postgresql_to_stop(free_port: int) -> Iterator[PostgresServer]:
+    """A running PostgreSQL server of this test alone, which may stop and start it."""
+    server = PostgresServer(free_port)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database, once SQLite and once PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.sqlite'}"
+    server: PostgresServer = request.getfixturevalue("postgresql")
+    admin = make_engine(server.url)
+    with admin.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    admin.dispose()
+    return server.url
 
 
 @pytest.fixture(scope="session")

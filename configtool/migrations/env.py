@@ -1,15 +1,6 @@
-"""Runs migrations on the connection that ``configtool.schema`` hands over."""
-
-from __future__ import annotations
-
-from alembic import context
+"""Migrations of the tables of the config tool; run by ``configtool.schema``."""
 
 from configtool.tables import Base
+from sipmdcs.migration import run_migrations
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
-    version_table="config_alembic_version",
-    transactional_ddl=True,
-)
-context.run_migrations()
+run_migrations(Base.metadata)

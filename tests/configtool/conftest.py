@@ -1,18 +1,12 @@
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from configtool.importer import ImportResult, import_tables
@@ -27,7 +21,6 @@ from sipmdcs.controllers import ControllerType
 from sipmdcs.database import make_engine
 
 PROJECT = Path(__file__).parents[2]
-POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 COLUMNS = "controller,channel,cable_position,preamp_position,sipm_serial,vbr_V,vop_V,dark_current_uA"
 
 
@@ -35,56 +28,6 @@ COLUMNS = "controller,channel,cable_position,preamp_position,sipm_serial,vbr_V,v
 def real_data(shared_data: Path) -> Path:
     """Folder of the real channel tables."""
     return shared_data / "padme"
-
-
-@pytest.fixture(scope="session")
-def postgresql(free_ports: Callable[[int], list[int]]) -> Iterator[str]:
-    """URL of a PostgreSQL server of our own. It refuses to run as root, so it then runs as postgres; it dies with the tests."""
-    if not POSTGRESQL:
-        pytest.skip("PostgreSQL is not installed: no /usr/lib/postgresql/*/bin/initdb")
-    programs = POSTGRESQL[-1].parent
-    root = os.geteuid() == 0
-    user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if root else []
-    prefix = ["setpriv", *user, "--pdeathsig=QUIT"]
-    environment = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
-    folder = Path(tempfile.mkdtemp(prefix="sipmdcs-pg-"))
-    if root:
-        shutil.chown(folder, "postgres", "postgres")
-    data, port = str(folder / "data"), str(free_ports(1)[0])
-    initdb = [*prefix, str(programs / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"]
-    server = [*prefix, str(programs / "postgres"), "-D", data, "-p", port, "-h", "127.0.0.1", "-k", str(folder), "-F"]
-    try:
-        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, env=environment)
-        with subprocess.Popen(server, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment) as process:
-            assert process.stderr is not None
-            log = process.stderr
-            assert any("ready to accept connections" in line for line in log)
-            # Nobody reads on: a full pipe would stop the server.
-            reader = threading.Thread(target=log.read, daemon=True)
-            reader.start()
-            try:
-                yield f"postgresql+psycopg://postgres@127.0.0.1:{port}"
-            finally:
-                process.send_signal(signal.SIGQUIT)
-                process.wait()
-                reader.join()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database, once SQLite and once PostgreSQL."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'config.sqlite'}"
-    server: str = request.getfixturevalue("postgresql")
-    url = f"{server}/postgres"
-    admin = make_engine(url)
-    with admin.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    admin.dispose()
-    return url
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from sipmdcs.sqltriggers import refuse
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -21,7 +23,7 @@ def upgrade() -> None:
     _versions()
     _pushes()
     for name, table, events, condition, message in _RULES:
-        _refuse(name, table, events, condition, message)
+        refuse(name, table, events, condition, message)
 
 
 def _topology() -> None:
@@ -196,22 +198,3 @@ _RULES = (
     ),
     ("config_push_item_kept", "config_push_item", ("DELETE",), "TRUE", "pushes are kept"),
 )
-
-
-def _refuse(name: str, table: str, events: tuple[str, ...], condition: str, message: str) -> None:
-    """A trigger that refuses ``events`` on rows for which ``condition`` holds."""
-    if op.get_bind().dialect.name == "sqlite":
-        for event in events:
-            op.execute(
-                f"CREATE TRIGGER {name}_{event.lower()} BEFORE {event} ON {table} "
-                f"WHEN {condition} BEGIN SELECT RAISE(ABORT, '{message}'); END"
-            )
-        return
-    for event in events:
-        function = f"{name}_{event.lower()}"
-        row = "OLD" if event == "DELETE" else "NEW"
-        op.execute(
-            f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            f"IF {condition} THEN RAISE EXCEPTION '{message}'; END IF; RETURN {row}; END $$"
-        )
-        op.execute(f"CREATE TRIGGER {function} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()")

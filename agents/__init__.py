@@ -1,0 +1,1 @@
+"""Periodic agents and the hot cache."""

@@ -1,0 +1,1 @@
+"""Agents that come with the program, each a file that runs by itself."""

@@ -1,0 +1,1 @@
+"""SiPM analysis: fits, the quasi-online chain, and scans."""

@@ -1,0 +1,1 @@
+"""IV scans: bluesky plans on ophyd-async devices of our channels."""

@@ -1,0 +1,19 @@
+"""Brings the database to the tables of analysis; safe to call at every start."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from sipmdcs import migration
+
+HEAD = "0001"
+"""The newest migration."""
+
+
+def upgrade(engine: Engine) -> None:
+    """Run the migrations that are missing.
+
+    Raises:
+        ServiceError: the database cannot be reached, or a newer program made it.
+    """
+    migration.upgrade(engine, "analysis", HEAD)

@@ -1,0 +1,1 @@
+"""Qt windows of the logbook; everything else works without Qt."""

@@ -1,0 +1,128 @@
+"""What must not be lost while a database or another service is away: a folder of entries, one file each.
+
+An entry is on the disk before ``put`` returns, and stays until somebody has taken it. Entries are taken in the order they were
+put, by one process at a time. One that can never be taken is set aside with the reason, and the next goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sipmdcs.errors import BadInput, ServiceError
+
+_SUFFIX = ".json"
+_serial = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that waits."""
+
+    key: str
+    """Unique in the spool, in the order of putting."""
+    content: dict[str, Any]
+
+
+class Spool:
+    """The folder. Any number of processes may put and drain at the same time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, content: dict[str, Any]) -> str:
+        """Keep ``content`` (anything JSON can hold) and return its key.
+
+        Raises:
+            ServiceError: the disk does not take it.
+        """
+        key = f"{time.time_ns():020d}-{os.getpid():08d}-{next(_serial):06d}"
+        part = self.folder / f".{key}.part"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with part.open("w", encoding="utf-8") as file:
+                json.dump(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(self.folder / f"{key}{_SUFFIX}")
+            _sync_folder(self.folder)
+        except OSError as err:
+            part.unlink(missing_ok=True)
+            raise ServiceError(f"{self.folder}: cannot keep what is to be stored later: {err.strerror}") from err
+        return key
+
+    def entries(self) -> list[Entry]:
+        """What waits, oldest first."""
+        found: list[Entry] = []
+        for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
+            try:
+                content = json.loads(path.read_text("utf-8"))
+            except FileNotFoundError:  # taken by somebody else meanwhile
+                continue
+            except ValueError:
+                self._set_aside(path, "not JSON")
+                continue
+            found.append(Entry(path.name.removesuffix(_SUFFIX), content))
+        return found
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.folder.glob(f"*{_SUFFIX}"))
+
+    def drain(self, take: Callable[[Entry], None]) -> int:
+        """Hand every entry to ``take``, oldest first, and forget those that it took.
+
+        ``take`` may be called twice with an entry, if the process died in between: it must recognise the key. One for which it
+        raises ``BadInput`` is set aside in ``refused`` with the reason. Any other error ends the draining; what is left waits.
+
+        Returns:
+            How many were taken; 0 if another process is draining.
+        """
+        taken = 0
+        with self._lock() as mine:
+            for entry in self.entries() if mine else ():
+                path = self.folder / f"{entry.key}{_SUFFIX}"
+                try:
+                    take(entry)
+                except BadInput as err:
+                    self._set_aside(path, str(err))
+                    continue
+                path.unlink(missing_ok=True)
+                taken += 1
+        return taken
+
+    @property
+    def refused(self) -> Path:
+        """Folder of the entries that can never be taken, each with a ``.reason`` beside it."""
+        return self.folder / "refused"
+
+    def _set_aside(self, path: Path, reason: str) -> None:
+        self.refused.mkdir(exist_ok=True)
+        (self.refused / path.name).with_suffix(".reason").write_text(f"{reason}\n", "utf-8")
+        path.rename(self.refused / path.name)
+
+    @contextmanager
+    def _lock(self) -> Iterator[bool]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

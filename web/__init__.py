@@ -1,0 +1,1 @@
+"""Read-only aggregation API and page over all of sipmdcs."""
