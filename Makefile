@@ -4,6 +4,7 @@
 #     HEADLESS=1             without screens
 #     SECONDS=30             ends by itself
 #     SITE=folder            another site
+#     PLAY=file              plays a scenario, such as examples/padme-like/hour.yaml
 #   make test              all checks and tests
 #   make lint bench screenshots docs install clean
 #   make lock              renew requirements.lock after a change of pyproject.toml
@@ -20,7 +21,7 @@ install:
 	@scripts/install.sh
 
 demo: install
-	@$(BIN)/sipmdcs demo $(if $(HEADLESS),--headless) $(if $(SECONDS),--seconds $(SECONDS)) $(SITE)
+	@$(BIN)/sipmdcs demo $(if $(HEADLESS),--headless) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PLAY),--play $(PLAY)) $(SITE)
 
 test: lint
 	@$(BIN)/pytest

@@ -18,6 +18,9 @@ from sipmdcs.supervise.single import start_processes, stop_processes
 from sipmdcs.supervise.status import SiteStatus, State, site_status
 from sipmdcs.supervise.stop import stop_site
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_SPEED = click.FloatRange(min=0, min_open=True)
+
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -75,9 +78,19 @@ def status(site: Site, ctx: click.Context, as_json: bool) -> None:
 @click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--headless", is_flag=True, help="Without screens.")
 @click.option("--seconds", type=click.FloatRange(min=0), help="End by itself so long after everything is ready.")
+@click.option("--play", "scenario", type=_FILE, help="Play this scenario once everything is ready; see: sipmdcs play --help")
+@click.option("--speed", type=_SPEED, default=60.0, show_default=True, help="With --play: how many times faster.")
 @click.pass_context
 @pass_invocation
-def demo(invocation: Invocation, ctx: click.Context, folder: Path | None, headless: bool, seconds: float | None) -> None:
+def demo(
+    invocation: Invocation,
+    ctx: click.Context,
+    folder: Path | None,
+    headless: bool,
+    seconds: float | None,
+    scenario: Path | None,
+    speed: float,
+) -> None:
     """Run a simulated detector with screens until Ctrl-C.
 
     FOLDER is a site with simulated controllers; left out, it is the one named by --site or SIPMDCS_SITE, else the example of a
@@ -90,7 +103,32 @@ def demo(invocation: Invocation, ctx: click.Context, folder: Path | None, headle
     if folder is None:
         given = ctx.find_root().get_parameter_source("folder") is not click.core.ParameterSource.DEFAULT
         folder = invocation.folder if given else shipped_example()
-    run_demo(folder, headless=headless, seconds=seconds)
+    from sipmdcs.supervise.scenario import read_scenario
+
+    script = None if scenario is None else read_scenario(scenario)
+    run_demo(folder, headless=headless, seconds=seconds, scenario=script, speed=speed)
+
+
+@click.command()
+@click.argument("scenario", type=_FILE)
+@click.option("--speed", type=_SPEED, default=60.0, show_default=True, help="How many times faster than its minutes say.")
+@pass_site
+def play(site: Site, scenario: Path, speed: float) -> None:
+    r"""Play the commands of SCENARIO, a YAML file, against the site, which is up.
+
+    Every step is a sipmdcs command with the minute at which it is due, as a script of the data acquisition would give it:
+
+    \b
+    title: Two minutes
+    steps:
+      - {at_min: 0, run: "run start --type physics --json", note: a run}
+      - {at_min: 2, run: "run end --events 1000"}
+    """
+    from sipmdcs.clock import SystemClock
+    from sipmdcs.supervise.scenario import play as play_scenario
+    from sipmdcs.supervise.scenario import read_scenario
+
+    play_scenario(site, read_scenario(scenario), speed, click.echo, SystemClock())
 
 
 @click.command()

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from sipmdcs.channels import open_channels
+from sipmdcs.clock import SystemClock
 from sipmdcs.controllers import controller_type
 from sipmdcs.errors import ServiceError
 from sipmdcs.site import HttpService, Site
@@ -22,6 +23,7 @@ from sipmdcs.supervise.demo_site import import_tables, run_command, writable_sit
 from sipmdcs.supervise.lock import site_lock
 from sipmdcs.supervise.processes import end_processes, supervisor_process
 from sipmdcs.supervise.run_folder import RunFolder
+from sipmdcs.supervise.scenario import ScenarioFile, play
 from sipmdcs.supervise.start import sipmdcs_command
 from sipmdcs.supervise.stop import stop_site
 
@@ -29,8 +31,12 @@ START_TIMEOUT_S = 60.0
 _POLL_S = 0.2
 
 
-def run_demo(folder: Path, *, headless: bool, seconds: float | None) -> None:
+def run_demo(
+    folder: Path, *, headless: bool, seconds: float | None, scenario: ScenarioFile | None = None, speed: float = 60.0
+) -> None:
     """Start the site in ``folder`` with its settings, show it, and stop it when told or after ``seconds``.
+
+    A ``scenario`` is played, ``speed`` times faster, before that.
 
     Raises:
         BadInput: the site cannot be used.
@@ -54,6 +60,8 @@ def run_demo(folder: Path, *, headless: bool, seconds: float | None) -> None:
             _switch_on(site)
             click.echo(f"ready after {time.monotonic() - begin:.1f} s")
             _say_where(site)
+            if scenario is not None:
+                play(site, scenario, speed, click.echo, SystemClock())
             _watch(site, headless=headless or not _has_display(), seconds=seconds)
         except KeyboardInterrupt:
             click.echo("")
@@ -89,7 +97,8 @@ def _say_where(site: Site) -> None:
     for service in site.file.services:
         http = getattr(site.file, service, None)
         if isinstance(http, HttpService):
-            click.echo(f"  {service + ':':26}  http://{http.interface}:{http.port}/")
+            scheme = "" if service == "memcached" else "http://"
+            click.echo(f"  {service + ':':26}  {scheme}{http.interface}:{http.port}{'/' if scheme else ''}")
     program = Path(sys.executable).with_name("sipmdcs")
     click.echo(f"  in another terminal:        {program} --site {site.folder} status")
     click.echo(f"  logs:                       {RunFolder.of(site.folder).logs}")
