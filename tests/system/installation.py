@@ -55,16 +55,17 @@ class EpicsClient:
 class Installation:
     """A running site: its folder, its command line, its clients."""
 
-    def __init__(self, folder: Path, ports: list[int], mailbox: Mailbox) -> None:
+    def __init__(self, folder: Path, ports: dict[str, int], mailbox: Mailbox) -> None:
         self.folder = folder
-        self.ca_port, self.repeater_port, self.archiver_port, self.alarms_port = ports
+        self.ports = ports
+        """``ca``, ``repeater`` and every service that listens, by its name in ``site.yaml``."""
         self.mailbox = mailbox
         self.environment = os.environ | {
             "SIPMDCS_SITE": str(folder),
             "EPICS_CA_ADDR_LIST": "127.255.255.255",
             "EPICS_CA_AUTO_ADDR_LIST": "NO",
-            "EPICS_CA_SERVER_PORT": str(self.ca_port),
-            "EPICS_CA_REPEATER_PORT": str(self.repeater_port),
+            "EPICS_CA_SERVER_PORT": str(self.ports["ca"]),
+            "EPICS_CA_REPEATER_PORT": str(self.ports["repeater"]),
         }
 
     def run(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
@@ -85,9 +86,12 @@ class Installation:
     def history(self, pv: str, start: float, end: float) -> list[dict[str, Any]]:
         """Samples of one PV between two Unix times, from the archiver's HTTP interface."""
         query = urllib.parse.urlencode({"pv": pv, "from": _iso(start), "to": _iso(end)})
-        url = f"http://127.0.0.1:{self.archiver_port}/retrieval/data/getData.json?{query}"
-        with urllib.request.urlopen(url, timeout=10) as reply:
-            return json.load(reply)[0]["data"]
+        return self.http("archiver", f"/retrieval/data/getData.json?{query}")[0]["data"]
+
+    def http(self, service: str, path: str) -> Any:
+        """What a service answers to GET, as JSON."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[service]}{path}", timeout=30) as reply:
+            return json.load(reply)
 
     def epics(self) -> EpicsClient:
         return EpicsClient(self.environment)
