@@ -12,7 +12,7 @@ from aiosmtpd.controller import Controller
 from tests.system.installation import Installation, Mailbox
 
 PROJECT = Path(__file__).parents[2]
-LISTENERS = ("ca", "repeater", "archiver", "alarms", "logbook", "web", "memcached")
+LISTENERS: tuple[str, ...] = ("ca", "repeater", "archiver", "alarms", "logbook", "web", "memcached")
 
 
 @contextmanager
