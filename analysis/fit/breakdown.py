@@ -1,0 +1,262 @@
+"""Breakdown voltage from an IV curve, by four methods that do not agree to better than some tenths of a volt.
+
+Above the breakdown ``I = leakage + A (V - Vbr)^n`` with n = 1.5 … 3 (Nagai et al., NIM A 948 (2019) 162796; Otte et al., NIM A 846
+(2017) 106). Which method a value comes from is therefore part of the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.fit.iv_curve import prepare
+from analysis.fit.onset import SIGNIFICANT, Onset, find_onset
+from analysis.outcome import NoResult
+
+Floats = NDArray[np.float64]
+
+FIT_RANGE_V = 2.0
+"""Above the onset: higher up quenching resistors and afterpulses bend the curve."""
+FEWEST_POINTS = 5
+EXPONENTS = (0.5, 8.0)
+"""What a rise at a breakdown can be like."""
+
+
+class Method(StrEnum):
+    """How the breakdown voltage is found."""
+
+    ILD = "ild"
+    """1 / (d ln I/dV) = (V - Vbr) / n: zero of a straight line; the default."""
+    LOG_DERIVATIVE = "log-derivative"
+    """Maximum of d ln I/dV: 0.1 to 0.4 V high."""
+    SQRT = "sqrt"
+    """Zero of the line through sqrt(I - leakage): exact for n = 2."""
+    TANGENT = "tangent"
+    """Where the steepest tangent of ln I meets the leakage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A straight line that a method drew, for a plot."""
+
+    x: Floats
+    y: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A breakdown voltage and how it was found."""
+
+    method: Method
+    vbr_V: float
+    uncertainty_V: float
+    quality: Mapping[str, float]
+    x: Floats
+    """Voltages of the points that were fitted."""
+    y: Floats
+    """What was fitted: 1/slope, slope, sqrt(A) or ln I."""
+    line: Line
+
+
+def find_breakdown(array: NDArray[np.generic], method: Method) -> Breakdown:
+    """Breakdown voltage of a sweep by one method.
+
+    Args:
+        array: shape (N, 2), volt and ampere, any order and polarity.
+        method: how.
+
+    Returns:
+        The magnitude of the reverse voltage, with one standard deviation.
+
+    Raises:
+        NoResult: there is no breakdown in the range, or the method cannot see it.
+    """
+    return breakdown_at(find_onset(prepare(array)), method)
+
+
+def breakdown_at(onset: Onset, method: Method) -> Breakdown:
+    """Breakdown voltage by one method, the onset being known.
+
+    Raises:
+        NoResult: the method does not apply to this curve.
+    """
+    found = _METHODS[method](onset)
+    voltage = onset.curve.voltage
+    if not np.isfinite([found.vbr_V, found.uncertainty_V]).all():
+        raise NoResult(f"{method}: the fit does not converge")
+    if not voltage[0] <= found.vbr_V <= voltage[-1]:
+        raise NoResult(f"{method}: the line meets zero at {found.vbr_V:.4g} V, outside the curve")
+    return found
+
+
+def _ild(onset: Onset) -> Breakdown:
+    voltage, smooth = onset.curve.voltage, onset.smooth
+    net = onset.curve.current - onset.leakage
+    used = _above(onset, 1.0) & (net > SIGNIFICANT * onset.sigma)
+    reach = np.abs(smooth.slope[used]).max(axis=0) > 0
+    if (net[reach] <= 0).any() or used.sum() < FEWEST_POINTS:
+        raise NoResult(
+            f"ild: only {int(used.sum())} points clear of the leakage within {FIT_RANGE_V:g} V: {FEWEST_POINTS} needed"
+        )
+    safe = np.where(net > 0, net, 1.0)
+    log_net = np.where(net > 0, np.log(safe), 0.0)
+    by_leakage = -onset.leakage_design / safe[:, None]
+    spread = np.diag((onset.sigma / safe) ** 2) + by_leakage @ onset.leakage_covariance @ by_leakage.T
+    slope_operator = smooth.slope[used]
+    slope = slope_operator @ log_net
+    slope_covariance = slope_operator @ spread @ slope_operator.T
+    if (slope <= 0).any():
+        raise NoResult("ild: the current does not rise steadily above the breakdown")
+    x = voltage[used]
+    covariance = slope_covariance / np.outer(slope**2, slope**2)
+    y = 1 / slope
+    fit = _line(x, y, covariance)
+    for _ in range(3):
+        # a smoothed slope of a bent curve is not the slope: take off what smoothing does to the law that was found
+        zero, exponent = -fit.offset / fit.slope, 1 / fit.slope
+        inside = np.where(voltage > zero + 0.25 * smooth.half, voltage - zero, 0.25 * smooth.half)
+        seen = slope_operator @ (exponent * np.log(inside))
+        correction = 1 / seen - (x - zero) / exponent
+        fit = _line(x, y - correction, covariance)
+    y = y - correction
+    if fit.slope <= SIGNIFICANT * fit.slope_sigma or not EXPONENTS[0] < 1 / fit.slope < EXPONENTS[1]:
+        raise NoResult("ild: the inverse derivative is no rising line, so there is no breakdown law to follow")
+    quality = fit.quality() | {"exponent": 1 / fit.slope}
+    return Breakdown(Method.ILD, fit.zero, fit.zero_sigma, quality, x, y, fit.drawn(x))
+
+
+def _log_derivative(onset: Onset) -> Breakdown:
+    voltage, smooth, peak = onset.curve.voltage, onset.smooth, onset.index
+    near = np.abs(voltage - voltage[peak]) <= smooth.half * (1 + 1e-9)
+    near[peak - 1 : peak + 2] = True
+    x = voltage[near] - voltage[peak]
+    operator = smooth.slope[near]
+    y = operator @ onset.log_current
+    solve = np.linalg.pinv(np.stack([np.ones_like(x), x, x * x], axis=1))
+    _, b, c = solve @ y
+    if c >= 0:
+        raise NoResult("log-derivative: the derivative has no clear maximum")
+    place = -b / (2 * c)
+    if not x[0] <= place <= x[-1]:
+        raise NoResult("log-derivative: the maximum of the derivative is not where its parabola says")
+    by_points = (-solve[1] / (2 * c) + solve[2] * b / (2 * c * c)) @ operator
+    sigma = float(np.sqrt((by_points**2) @ onset.log_sigma**2))
+    curve = Line(voltage[near], np.stack([np.ones_like(x), x, x * x], axis=1) @ (solve @ y))
+    quality = {"points": float(near.sum()), "steepest_per_V": float(onset.slope[peak])}
+    return Breakdown(Method.LOG_DERIVATIVE, float(voltage[peak] + place), sigma, quality, voltage[near], y, curve)
+
+
+def _sqrt(onset: Onset) -> Breakdown:
+    net = onset.curve.current - onset.leakage
+    used = _above(onset, 0.0) & (net > SIGNIFICANT * onset.sigma)
+    if used.sum() < FEWEST_POINTS:
+        raise NoResult(
+            f"sqrt: only {int(used.sum())} points clear of the leakage within {FIT_RANGE_V:g} V: {FEWEST_POINTS} needed"
+        )
+    x, y = onset.curve.voltage[used], np.sqrt(net[used])
+    by_leakage = -onset.leakage_design[used] / (2 * y[:, None])
+    covariance = np.diag((onset.sigma[used] / (2 * y)) ** 2) + by_leakage @ onset.leakage_covariance @ by_leakage.T
+    fit = _line(x, y, covariance)
+    if fit.slope <= SIGNIFICANT * fit.slope_sigma:
+        raise NoResult("sqrt: the root of the current is no rising line")
+    return Breakdown(Method.SQRT, fit.zero, fit.zero_sigma, fit.quality(), x, y, fit.drawn(x))
+
+
+def _tangent(onset: Onset) -> Breakdown:
+    voltage, peak, below = onset.curve.voltage, onset.index, onset.below
+    value, slope = onset.smooth.value[peak], onset.smooth.slope[peak]
+    x = voltage[below]
+    columns = [np.ones_like(x)] if below.sum() < 5 else [np.ones_like(x), x - voltage[peak]]
+    solve = np.zeros((2, len(voltage)))
+    solve[: len(columns), below] = np.linalg.pinv(np.stack(columns, axis=1))
+    height, rise = float((value - solve[0]) @ onset.log_current), float((slope - solve[1]) @ onset.log_current)
+    if rise <= 0:
+        raise NoResult("tangent: the leakage rises as steeply as the current above it")
+    place = -height / rise
+    by_points = -(value - solve[0]) / rise + (slope - solve[1]) * height / rise**2
+    sigma = float(np.sqrt((by_points**2) @ onset.log_sigma**2))
+    vbr = float(voltage[peak] + place)
+    ends = np.array([vbr, voltage[peak] + onset.smooth.half])
+    drawn = (value + slope * (ends - voltage[peak])[:, None]) @ onset.log_current
+    near = np.abs(voltage - voltage[peak]) <= onset.smooth.half * (1 + 1e-9)
+    quality = {"points": float(near.sum() + below.sum())}
+    return Breakdown(Method.TANGENT, vbr, sigma, quality, voltage[near], onset.log_current[near], Line(ends, drawn))
+
+
+_METHODS: Mapping[Method, Callable[[Onset], Breakdown]] = {
+    Method.ILD: _ild,
+    Method.LOG_DERIVATIVE: _log_derivative,
+    Method.SQRT: _sqrt,
+    Method.TANGENT: _tangent,
+}
+
+
+def _above(onset: Onset, windows: float) -> NDArray[np.bool_]:
+    """Points above the onset, ``windows`` half windows away so that smoothing reaches not below it, up to the fit range.
+
+    Coarse curves get as many points as a line needs.
+    """
+    voltage = onset.curve.voltage
+    start = onset.voltage + max(windows * onset.smooth.half, onset.curve.step)
+    first = int(np.searchsorted(voltage, start - 1e-9))
+    last = max(int(np.searchsorted(voltage, start + FIT_RANGE_V)), first + FEWEST_POINTS + 1)
+    index = np.arange(len(voltage))
+    return (index >= first) & (index < last) & onset.smooth.valid
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A weighted straight line whose points are correlated."""
+
+    offset: float
+    slope: float
+    covariance: Floats
+    scale: float
+    chi2: float
+    ndf: float
+
+    @property
+    def slope_sigma(self) -> float:
+        return float(np.sqrt(self.covariance[1, 1]))
+
+    @property
+    def zero(self) -> float:
+        return -self.offset / self.slope
+
+    @property
+    def zero_sigma(self) -> float:
+        by_line = np.array([-1 / self.slope, self.offset / self.slope**2])
+        return float(np.sqrt(by_line @ self.covariance @ by_line))
+
+    def quality(self) -> dict[str, float]:
+        return {"chi2": self.chi2, "ndf": self.ndf, "scale": self.scale}
+
+    def drawn(self, x: Floats) -> Line:
+        ends = np.array([self.zero, x[-1]])
+        return Line(ends, self.offset + self.slope * ends)
+
+
+def _line(x: Floats, y: Floats, covariance: Floats) -> _Fit:
+    """Straight line with weights from the variances, uncertainties from the whole covariance.
+
+    Smoothed points are correlated, so chi2 is the sum of weighted squared residuals over its expectation times the effective
+    number of degrees of freedom (Satterthwaite); uncertainties grow by ``scale`` where the points scatter more than expected.
+    """
+    weights = 1 / np.sqrt(np.diag(covariance))
+    centre = float(np.average(x, weights=weights**2))  # keeps the products of numbers like 50 V small
+    design = np.stack([np.ones_like(x), x - centre], axis=1)
+    solve = np.linalg.pinv(design * weights[:, None]) * weights
+    offset, slope = solve @ y
+    errors = solve @ covariance @ solve.T
+    residual_operator = (np.eye(len(x)) - design @ solve) * weights[:, None]
+    expected = residual_operator @ covariance @ residual_operator.T
+    mean = float(np.trace(expected))
+    ndf = mean**2 / float((expected**2).sum())
+    chi2 = float(((residual_operator @ y) ** 2).sum()) / mean * ndf
+    scale = float(np.sqrt(max(1.0, chi2 / ndf)))
+    shift = np.array([[1.0, -centre], [0.0, 1.0]])
+    return _Fit(float(offset - slope * centre), float(slope), shift @ errors @ shift.T * scale**2, scale, chi2, ndf)
