@@ -1,0 +1,87 @@
+"""What an argument of ``sipmdcs downtime`` asks for: any text at all is one of three modes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from logbook.downtime.file import DowntimeFile, Message
+from logbook.downtime.moment import parse_moment
+
+LARGEST_RUN = 2**31 - 1
+"""What the columns of the run numbers hold."""
+
+
+class Mode(StrEnum):
+    """How the logger works."""
+
+    SEMI_AUTOMATIC = "semi-automatic"
+    """A stop: stored with an open end, then somebody is asked why."""
+    AUTOMATIC = "automatic"
+    """A start: the end is stored."""
+    MANUAL = "manual"
+    """Entries by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An argument, understood."""
+
+    mode: Mode
+    partition: str = ""
+    run: int | None = None
+    subrun: int | None = None
+    time: datetime | None = None
+    """As the message names it, UTC."""
+    problem: str = ""
+    """Why the message cannot be used, although it is one; empty if it can."""
+
+
+_MODES = {"stop": Mode.SEMI_AUTOMATIC, "start": Mode.AUTOMATIC}
+_SHORT = {"0": Mode.SEMI_AUTOMATIC, "2": Mode.AUTOMATIC}
+
+
+def classify(argument: str, file: DowntimeFile) -> Call:
+    """What the argument asks for; never raises."""
+    text = " ".join(argument.split())
+    if text in _SHORT:
+        return Call(_SHORT[text])
+    for message in file.messages:
+        if match := re.search(message.pattern, text):
+            return _read(message, match, file)
+    for message in file.messages:
+        if message.resembles and re.search(message.resembles, text):
+            expected = f"expected, for example, {message.example!r}" if message.example else f"expected {message.pattern}"
+            return Call(_MODES[message.means], problem=f"{message.means} message {shortened(text)} is not complete, {expected}")
+    return Call(Mode.MANUAL)
+
+
+def shortened(text: str, longest: int = 120) -> str:
+    """A text of somebody else in quotes, fit for one line."""
+    return repr(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
+def _read(message: Message, match: re.Match[str], file: DowntimeFile) -> Call:
+    mode = _MODES[message.means]
+    said = {name: value for name, value in match.groupdict().items() if value}
+    try:
+        return Call(
+            mode,
+            partition=said.get("partition", ""),
+            run=_number("run", said),
+            subrun=_number("subrun", said),
+            time=parse_moment(said["time"], file.zone) if "time" in said else None,
+        )
+    except ValueError as err:
+        return Call(mode, problem=f"{message.means} message {shortened(match[0])}: {err}")
+
+
+def _number(name: str, said: dict[str, str]) -> int | None:
+    if name not in said:
+        return None
+    text = said[name]
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LARGEST_RUN:
+        raise ValueError(f"{name} {shortened(text, 30)} is not a whole number from 0 to {LARGEST_RUN}")
+    return int(text)
