@@ -50,12 +50,24 @@ class Job(Base):
     state: Mapped[str] = mapped_column(String(10))
     """``queued``, ``running``, ``done`` or ``failed``."""
     attempts: Mapped[int] = mapped_column(default=0)
+    """How often it was begun; more than a few times means that it kills whoever runs it."""
     owner: Mapped[str] = mapped_column(String(80), default="")
-    """Process that runs it."""
+    """Service that runs it."""
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     error: Mapped[str] = mapped_column(Text, default="")
+
+
+class Owner(Base):
+    """A running service that takes jobs. One whose count stands still is dead, and its jobs go back into the queue."""
+
+    __tablename__ = "analysis_owner"
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    """As in ``Job.owner``."""
+    beats: Mapped[int]
+    """Counted up once a second; compared with itself only, so that no two clocks need agree."""
 
 
 class Reco(Base):
@@ -86,7 +98,7 @@ class Reco(Base):
 
 
 class Macro(Base):
-    """One quantity of one run over all its channels."""
+    """One quantity of one run over all its channels, each with its newest raw result and the newest analysis of that."""
 
     __tablename__ = "analysis_macro"
 
@@ -101,7 +113,27 @@ class Macro(Base):
     """Without."""
     mean: Mapped[float | None]
     std: Mapped[float | None]
+    """Sample standard deviation; ``None`` with less than two channels."""
     minimum: Mapped[float | None]
     maximum: Mapped[float | None]
     code: Mapped[str] = mapped_column(String(64))
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Output(Base):
+    """The newest value for one PV: to be put until it has been put."""
+
+    __tablename__ = "analysis_output"
+
+    pv: Mapped[str] = mapped_column(String(72), primary_key=True)
+    value: Mapped[float]
+    """In the unit of the PV; a breakdown voltage at ``temperature_C``."""
+    temperature_C: Mapped[float | None]
+    """Set only where the PV holds for a reference temperature."""
+    taken_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """Of the raw result: an older one never replaces a newer one."""
+    job: Mapped[int] = mapped_column(ForeignKey("analysis_job.id"))
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    put_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    error: Mapped[str] = mapped_column(Text, default="")
+    """Why it could not be put the last time it was tried."""

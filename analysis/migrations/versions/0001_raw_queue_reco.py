@@ -1,4 +1,4 @@
-"""Raw results, queue, reco and macro."""
+"""Raw results, queue, reco and macro, and what goes out to PVs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ branch_labels = None
 depends_on = None
 
 _TIME = sa.DateTime(timezone=True)
+
+_CURRENT = """
+CREATE VIEW analysis_reco_current AS
+SELECT reco.* FROM analysis_reco AS reco JOIN analysis_job AS job ON job.id = reco.job
+WHERE NOT EXISTS (
+    SELECT 1 FROM analysis_job AS newer WHERE newer.raw = job.raw AND newer.state = 'done' AND newer.id > job.id
+)
+"""
+"""What the newest analysis of each raw result says; rows of earlier ones stay in the table."""
 
 
 def upgrade() -> None:
@@ -30,6 +39,12 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=64), nullable=False),
         sa.Column("updated_at", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("run", "kind", "quantity", "method", name=op.f("pk_analysis_macro")),
+    )
+    op.create_table(
+        "analysis_owner",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("beats", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_analysis_owner")),
     )
     op.create_table(
         "analysis_raw",
@@ -84,3 +99,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_analysis_reco_job"), "analysis_reco", ["job"], unique=False)
     op.create_index("ix_analysis_reco_run", "analysis_reco", ["run", "channel", "quantity"], unique=False)
+    op.create_table(
+        "analysis_output",
+        sa.Column("pv", sa.String(length=72), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("temperature_C", sa.Double(), nullable=True),
+        sa.Column("taken_at", _TIME, nullable=False),
+        sa.Column("job", sa.Integer(), nullable=False),
+        sa.Column("queued_at", _TIME, nullable=False),
+        sa.Column("put_at", _TIME, nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["job"], ["analysis_job.id"], name=op.f("fk_analysis_output_job")),
+        sa.PrimaryKeyConstraint("pv", name=op.f("pk_analysis_output")),
+    )
+    op.execute(_CURRENT)

@@ -1,0 +1,157 @@
+"""The Dask workers: processes of this machine, started with the first job, or a cluster by its address."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from analysis.chain.task import Reply, Task
+from sipmdcs.errors import ServiceError
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
+
+_CONNECT_S = 10
+
+TASK_S = 60.0
+"""After which a worker that is still at one task is taken for hanging; a fit takes some tens of milliseconds."""
+
+_log = logging.getLogger(__name__)
+
+
+class WorkerLostError(Exception):
+    """The worker that had the tasks died, or had to be ended."""
+
+
+class Pool:
+    """Runs batches of tasks, one batch per thread of a worker at a time.
+
+    Args:
+        address: of a Dask scheduler; empty for workers on this machine.
+        workers: how many on this machine.
+    """
+
+    def __init__(self, address: str, workers: int) -> None:
+        self.address = address
+        self._wanted = workers
+        self._client: Client | None = None
+        self._cluster: LocalCluster | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether workers were asked for yet."""
+        return self._client is not None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether workers see the files of this machine."""
+        return not self.address
+
+    async def open(self) -> None:
+        """Start the workers, or find the cluster; no harm if it was done.
+
+        Raises:
+            ServiceError: the scheduler does not answer.
+        """
+        if self._client is not None:
+            return
+        # A second to import, which a service that has nothing to do yet need not pay.
+        from dask import config
+        from distributed import Client, LocalCluster
+
+        # A task whose worker died is not sent to the next one by Dask: the queue in SQL counts the attempts.
+        config.set({"distributed.scheduler.allowed-failures": 0, "distributed.admin.tick.limit": "1h"})
+        try:
+            if self.is_local:
+                self._cluster = await _done(_local_cluster(LocalCluster, self._wanted))
+            where: Any = self._cluster if self.is_local else self.address
+            self._client = await _done(Client(where, asynchronous=True, set_as_default=False, timeout=_CONNECT_S))
+        except (OSError, TimeoutError, RuntimeError, ValueError) as err:
+            await self.close()
+            what = "workers on this machine" if self.is_local else f"Dask scheduler {self.address}"
+            raise ServiceError(f"{what}: {_reason(err)}") from err
+        _log.info("analysis on %s", self.address or f"{self._wanted} worker processes")
+
+    async def threads(self) -> int:
+        """Batches that can run at the same time now; 0 if not open.
+
+        Raises:
+            ServiceError: the scheduler is gone.
+        """
+        if self._client is None:
+            return 0
+        try:
+            return sum((await asyncio.wait_for(_done(self._client.nthreads()), _CONNECT_S)).values())
+        except (OSError, TimeoutError, RuntimeError) as err:
+            await self.close()
+            raise ServiceError(f"Dask scheduler {self.address}: {_reason(err)}") from err
+
+    async def run(self, tasks: Sequence[Task]) -> list[Reply]:
+        """Have a batch analysed.
+
+        Raises:
+            WorkerLostError: its worker died, or hung and was ended.
+            ServiceError: the cluster is gone, or cannot run our program.
+        """
+        from distributed import KilledWorker
+
+        from analysis.chain.worker import analyse_batch
+
+        if self._client is None:
+            raise ServiceError("the analysis has no workers")
+        future = self._client.submit(analyse_batch, list(tasks), pure=False)
+        try:
+            return await asyncio.wait_for(_done(future), TASK_S * len(tasks))
+        except KilledWorker as err:
+            raise WorkerLostError("the worker died while it ran") from err
+        except TimeoutError as err:
+            await self._end_hanging(future)
+            raise WorkerLostError(f"the worker did not end within {TASK_S * len(tasks):g} s") from err
+        except asyncio.CancelledError:
+            await _done(future.cancel())
+            raise
+        except Exception as err:  # whatever the cluster raises for it, the tasks were not analysed
+            raise ServiceError(f"{self.address or 'workers on this machine'}: {_reason(err)}") from err
+        finally:
+            future.release()
+
+    async def _end_hanging(self, future: Any) -> None:
+        await _done(future.cancel())
+        # A thread cannot be stopped, only its process; on a cluster, that is for those who run it.
+        if self._client is not None and self.is_local:
+            await _done(self._client.restart(wait_for_workers=False))
+
+    async def close(self) -> None:
+        """End the workers of this machine, or leave the cluster."""
+        client, cluster = self._client, self._cluster
+        self._client = self._cluster = None
+        if client is not None:
+            await _done(client.close())
+        if cluster is not None:
+            await _done(cluster.close())
+
+
+def _local_cluster(kind: type[LocalCluster], workers: int) -> LocalCluster:
+    return kind(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        asynchronous=True,
+        host="127.0.0.1",
+        # Unset, both serve figures to the whole network.
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+        preload="analysis.chain.worker",
+    )
+
+
+async def _done(work: Awaitable[Any] | Any) -> Any:
+    """What Dask returns: typed as a result, in an asynchronous client a coroutine or nothing."""
+    return await work if isinstance(work, Awaitable) else work
+
+
+def _reason(err: Exception) -> str:
+    return str(err).partition("\n")[0] or type(err).__name__
