@@ -1,0 +1,25 @@
+/** Numbers with their units as people read them. */
+
+const UNITS: Readonly<Record<string, string>> = {
+  uA: "µA",
+  degC: "°C",
+  "10^{3}Hz": "kHz",
+  "\\mu A": "µA",
+  "^{\\circ}C": "°C",
+};
+
+/** An EPICS or LaTeX unit in Unicode. */
+export function unitText(unit: string | null | undefined): string {
+  if (!unit) return "";
+  return UNITS[unit] ?? unit.replace(/\\mu\s*/g, "µ").replace(/\^\{\\circ\}/g, "°").replace(/\^\{(-?\d+)\}/g, "^$1");
+}
+
+/** So many digits that neighbours differ, no more: fixed digits, or four significant ones. */
+export function numberText(value: number | null | undefined, digits?: number): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (digits !== undefined) return value.toFixed(digits).replace(/^-(0(\.0+)?)$/, "$1").replace("-", "−");
+  const size = Math.abs(value);
+  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(2).replace("-", "−");
+  if (Number.isInteger(value)) return String(value).replace("-", "−");
+  return value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(size || 1)))).replace("-", "−");
+}
