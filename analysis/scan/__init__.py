@@ -1,1 +1,1 @@
-"""IV scans: bluesky plans on ophyd-async devices of our channels."""
+"""IV scans of any set of channels: a bluesky plan on ophyd-async devices, and the service that runs it for everybody."""

@@ -1,0 +1,255 @@
+"""Our channels and controllers as ophyd-async devices, for this scan and for any bluesky plan.
+
+::
+
+    controller = SipmController("PADME:PVETO:HV13", name="hv13")
+    channel = SipmChannel("PADME:PVETO:HV13:CH01", controller, name="ch01")
+    async with init_devices(): ...          # or await channel.connect()
+    RE(bp.scan([channel], channel, 52.0, 57.0, 26))
+
+Setting a channel is done when it holds the voltage and is at rest. Triggering it averages fresh readings: a new poll counts,
+not a new monitor event, for a current that stays the same posts none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator
+
+from aioca import CANothing
+from ophyd_async.core import (
+    AsyncStatus,
+    NotConnectedError,
+    SignalR,
+    StandardReadable,
+    StandardReadableFormat,
+    observe_value,
+    soft_signal_r_and_setter,
+)
+from ophyd_async.epics.core import epics_signal_r, epics_signal_rw
+
+from analysis.scan.channel_state import ChannelState
+from analysis.scan.curve import Look
+from analysis.scan.trouble import ChannelTrouble, TakenOver
+
+TOLERANCE_V = 0.010
+"""A set-point is held when its readback agrees so well; no module rounds more."""
+
+_INVALID = -1
+"""``alarm_severity`` of ophyd-async for INVALID."""
+
+_SILENCE_POLLS = 6
+_SILENCE_S = 10.0
+"""Without a fresh reading for so many polls and seconds a channel is given up."""
+
+_CA_ERRORS = (CANothing, NotConnectedError, TimeoutError)
+
+
+class SipmController(StandardReadable):
+    """A controller: its heartbeat counts polls.
+
+    Args:
+        prefix: ``DET:SUB:CTRL``.
+        name: of the device.
+    """
+
+    def __init__(self, prefix: str, name: str = "") -> None:
+        self.prefix = prefix
+        self.heartbeat = epics_signal_r(int, f"ca://{prefix}:HEARTBEAT")
+        with self.add_children_as_readables(StandardReadableFormat.CONFIG_SIGNAL):
+            self.poll_period = epics_signal_rw(float, f"ca://{prefix}:POLL_PERIOD")
+        super().__init__(name=name)
+
+    async def polls(self, silence_s: float) -> AsyncIterator[None]:
+        """One item at once, then one after each poll.
+
+        Raises:
+            ChannelTrouble: no poll for ``silence_s``.
+        """
+        try:
+            async for _ in observe_value(self.heartbeat, timeout=silence_s):
+                yield
+        except TimeoutError as err:
+            raise ChannelTrouble(f"its controller was not polled for {silence_s:g} s") from err
+
+
+class SipmChannel(StandardReadable):
+    """A SiPM channel: set it to a voltage, trigger and read its current.
+
+    Args:
+        prefix: ``DET:SUB:CTRL:CHnn``.
+        controller: on which it hangs.
+        name: of the device.
+        samples: fresh readings that one trigger averages.
+    """
+
+    def __init__(self, prefix: str, controller: SipmController, name: str = "", *, samples: int = 1) -> None:
+        self.prefix = prefix
+        self.samples = samples
+        self._controllers = (controller,)  # in a tuple: it belongs to all its channels, and is no child of this one
+        self._commanded: float | None = None
+        self.looks: tuple[Look, ...] = ()
+        """What the last trigger averaged."""
+        self.bias = epics_signal_rw(float, f"ca://{prefix}:BIAS")
+        self.enable = epics_signal_rw(bool, f"ca://{prefix}:ENABLE")
+        self.bias_rbv = epics_signal_r(float, f"ca://{prefix}:BIAS_RBV")
+        self.vmon_rbv = epics_signal_r(float, f"ca://{prefix}:VMON_RBV")
+        self.current_rbv = epics_signal_r(float, f"ca://{prefix}:CURRENT_RBV")
+        self.temp_rbv = epics_signal_r(float, f"ca://{prefix}:TEMP_RBV")
+        self.state = epics_signal_r(str, f"ca://{prefix}:STATE")
+        self.trip_cause = epics_signal_r(str, f"ca://{prefix}:TRIP_CAUSE")
+        with self.add_children_as_readables(StandardReadableFormat.CONFIG_SIGNAL):
+            self.current_limit = epics_signal_rw(float, f"ca://{prefix}:CURRENT_LIMIT")
+            self.ramp_up = epics_signal_rw(float, f"ca://{prefix}:RAMP_UP")
+            self.ramp_down = epics_signal_rw(float, f"ca://{prefix}:RAMP_DOWN")
+            self.vbr = epics_signal_rw(float, f"ca://{prefix}:VBR")
+        with self.add_children_as_readables(StandardReadableFormat.HINTED_SIGNAL):
+            self.current, self._set_current = soft_signal_r_and_setter(float, units="uA", precision=3)
+        with self.add_children_as_readables():
+            self.voltage, self._set_voltage = soft_signal_r_and_setter(float, units="V", precision=3)
+            self.measured, self._set_measured = soft_signal_r_and_setter(float, units="V", precision=3)
+            self.temperature, self._set_temperature = soft_signal_r_and_setter(float, units="degC", precision=2)
+        super().__init__(name=name)
+
+    @property
+    def controller(self) -> SipmController:
+        """Its controller."""
+        return self._controllers[0]
+
+    def expect(self, bias_V: float) -> None:
+        """Say which set-point the channel has now; another one found later is somebody else's doing."""
+        self._commanded = bias_V
+
+    @AsyncStatus.wrap
+    async def set(self, value: float) -> None:
+        """Bring the channel, which must be on, to ``value`` V.
+
+        Raises:
+            ChannelTrouble: it trips, is interlocked or lost, is refused, or does not arrive.
+            TakenOver: somebody else set it meanwhile.
+        """
+        look = await self.look()
+        self._check(look)
+        distance_V = abs(value - look.bias_V)
+        await self._put_bias(value)
+        await self._arrive(value, distance_V, from_off=False)
+
+    @AsyncStatus.wrap
+    async def switch_on(self, value: float) -> None:
+        """Switch the channel on at ``value`` V; raises as ``set`` does."""
+        await self._put_bias(value)
+        try:
+            await self.enable.set(True)
+        except _CA_ERRORS as err:
+            raise ChannelTrouble("ENABLE is refused") from err
+        await self._arrive(value, value, from_off=True)
+
+    @AsyncStatus.wrap
+    async def trigger(self) -> None:
+        """Average ``samples`` fresh readings; raises as ``set`` does."""
+        silence_s = await self._silence()
+        looks: list[Look] = []
+        newest: float | None = None
+        deadline = time.monotonic() + silence_s
+        async for _ in self.controller.polls(silence_s):
+            look = await self.look()
+            self._check(look)
+            if newest is not None and look.valid and look.time_s > newest:
+                looks.append(look)
+                deadline = time.monotonic() + silence_s
+            newest = look.time_s if newest is None else max(newest, look.time_s)
+            if len(looks) == self.samples:
+                break
+            if time.monotonic() > deadline:
+                raise ChannelTrouble(f"no fresh reading for {silence_s:g} s")
+        self._take(looks)
+
+    def _take(self, looks: list[Look]) -> None:
+        self.looks = tuple(looks)
+        self._set_current(_mean([look.current_uA for look in looks]))
+        self._set_voltage(_mean([look.bias_V for look in looks]))
+        self._set_measured(_mean([look.vmon_V for look in looks]))
+        self._set_temperature(_mean([look.temperature_C for look in looks]))
+
+    async def look(self) -> Look:
+        """Everything of the channel as the IOC has it now.
+
+        Raises:
+            ChannelTrouble: it does not answer.
+        """
+        signals: tuple[SignalR, ...] = (
+            self.bias, self.bias_rbv, self.vmon_rbv, self.current_rbv, self.temp_rbv, self.state, self.trip_cause,
+        )  # fmt: skip
+        try:
+            readings = await asyncio.gather(*(signal.read(cached=False) for signal in signals))
+        except _CA_ERRORS as err:
+            raise ChannelTrouble("its IOC does not answer") from err
+        bias, held, vmon, current, temperature, state, cause = (next(iter(reading.values())) for reading in readings)
+        return Look(
+            time_s=current["timestamp"],
+            set_V=bias["value"],
+            bias_V=held["value"],
+            vmon_V=vmon["value"],
+            current_uA=current["value"],
+            temperature_C=math.nan if temperature.get("alarm_severity") == _INVALID else temperature["value"],
+            state=ChannelState[state["value"]],
+            trip_cause=cause["value"],
+            valid=all(reading.get("alarm_severity") != _INVALID for reading in (held, vmon, current)),
+        )
+
+    def _check(self, look: Look, *, from_off: bool = False) -> None:
+        """Whether the channel may go on.
+
+        Raises:
+            ChannelTrouble: it cannot.
+            TakenOver: somebody else has it.
+        """
+        match look.state:
+            case ChannelState.TRIPPED:
+                raise ChannelTrouble(f"tripped: {look.trip_cause.lower()}")
+            case ChannelState.DISCONNECTED | ChannelState.INTERLOCKED | ChannelState.ERROR:
+                raise ChannelTrouble(f"is {look.state.text}" if look.state is not ChannelState.ERROR else "reports an error")
+            case ChannelState.OFF if not from_off:
+                raise TakenOver(self.prefix, "was switched off by somebody else")
+        if self._commanded is not None and abs(look.set_V - self._commanded) > TOLERANCE_V:
+            raise TakenOver(self.prefix, f"was set to {look.set_V:.3f} V by somebody else")
+
+    async def _put_bias(self, volts: float) -> None:
+        try:
+            await self.bias.set(volts)
+        except _CA_ERRORS as err:
+            raise ChannelTrouble(f"BIAS {volts:.3f} V is refused") from err
+        self._commanded = volts
+
+    async def _arrive(self, volts: float, distance_V: float, *, from_off: bool) -> None:
+        silence_s = await self._silence()
+        rate = await self._slowest_ramp()
+        deadline = time.monotonic() + distance_V / rate + 2 * silence_s
+        state = ChannelState.OFF
+        async for _ in self.controller.polls(silence_s):
+            look = await self.look()
+            self._check(look, from_off=from_off)
+            state = look.state
+            if look.valid and state.at_rest and abs(look.bias_V - volts) <= TOLERANCE_V:
+                return
+            if time.monotonic() > deadline:
+                raise ChannelTrouble(f"does not reach {volts:.3f} V, it is {state.text} with {look.bias_V:.3f} V")
+
+    async def _slowest_ramp(self) -> float:
+        try:
+            return max(min(await self.ramp_up.get_value(), await self.ramp_down.get_value()), 0.01)
+        except _CA_ERRORS as err:
+            raise ChannelTrouble("its IOC does not answer") from err
+
+    async def _silence(self) -> float:
+        try:
+            return max(_SILENCE_POLLS * await self.controller.poll_period.get_value(), _SILENCE_S)
+        except _CA_ERRORS as err:
+            raise ChannelTrouble("its IOC does not answer") from err
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if math.isfinite(value)]
+    return sum(known) / len(known) if known else math.nan

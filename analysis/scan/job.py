@@ -1,0 +1,128 @@
+"""One scan from the disk note before its first put to the curves after its last: everything that needs bluesky."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ophyd_async.core import NotConnectedError
+
+from analysis.scan.branch import Branch
+from analysis.scan.curve import Curve
+from analysis.scan.devices import SipmChannel, SipmController
+from analysis.scan.documents import DocumentFile
+from analysis.scan.engine import Ending, Engine, Outcome
+from analysis.scan.keeper import Keeper
+from analysis.scan.plan import iv_scan
+from analysis.scan.preflight import ScanPlan
+from sipmdcs import __version__
+
+_CONNECT_S = 10.0
+
+
+class Job:
+    """A scan that was accepted. All methods block; ``run`` is called in a thread of its own.
+
+    Args:
+        uid: of the scan.
+        plan: what to do.
+        engine: runs it.
+        documents: file for the run documents.
+        restore: puts the operating point back, given what somebody else took over; does not raise.
+        on_point: told how many points are done and how many curves ended early.
+    """
+
+    def __init__(
+        self,
+        uid: str,
+        plan: ScanPlan,
+        engine: Engine,
+        *,
+        documents: Path,
+        restore: Callable[[Mapping[str, str]], None],
+        on_point: Callable[[int, int], None],
+    ) -> None:
+        self.uid = uid
+        self.plan = plan
+        self.engine = engine
+        self.taken_at = datetime.now(UTC)
+        self._documents = documents
+        self._restore = restore
+        self._on_point = on_point
+        self._branches: list[Branch] = []
+        self.ending = Ending(Outcome.FAILED)
+
+    @property
+    def curves(self) -> dict[str, Curve]:
+        """What was measured, by channel."""
+        return {branch.name: branch.curve for branch in self._branches}
+
+    def run(self, run_number: int | None) -> Ending:
+        """Connect, scan, put back."""
+        file = DocumentFile(self._documents)
+        try:
+            self.engine.wait_for(self._connect(), _CONNECT_S + 5.0)
+            keeper = Keeper(lambda: self._restore(self._taken()))
+            plan = iv_scan(
+                self._branches,
+                keeper,
+                settle_s=self.plan.request.settle_s,
+                on_point=self._point_done,
+                md=self._metadata(run_number),
+            )
+            self.ending = self.engine.run(plan, file)
+        except (NotConnectedError, TimeoutError) as err:
+            self.ending = Ending(Outcome.FAILED, err)
+            self._restore({})
+        finally:
+            file.close()
+        return self.ending
+
+    def reason(self) -> str:
+        """Why it did not complete, in words."""
+        taken = [f"{name} {what}" for name, what in self._taken().items()]
+        if taken:
+            return taken[0]
+        if self.ending.outcome is Outcome.COMPLETED:
+            return ""
+        error: BaseException | None = self.ending.error
+        while error is not None and error.__cause__ is not None:
+            error = error.__cause__
+        return "aborted" if error is None else f"{type(error).__name__}: {error}".partition("\n")[0]
+
+    async def _connect(self) -> None:
+        controllers = {prefix: SipmController(prefix, _device_name(prefix)) for prefix in self.plan.polls}
+        for course in self.plan.courses:
+            name, controller = course.place.channel, controllers[course.place.controller]
+            channel = SipmChannel(name, controller, _device_name(name), samples=self.plan.request.samples)
+            self._branches.append(Branch(channel, course))
+        for controller in controllers.values():
+            await controller.connect(timeout=_CONNECT_S)
+            if self.plan.request.poll_s is not None:
+                await controller.poll_period.set(self.plan.request.poll_s)
+        for branch in self._branches:
+            await branch.channel.connect(timeout=_CONNECT_S)
+
+    def _point_done(self, done: int) -> None:
+        self._on_point(done, sum(bool(branch.curve.stopped) for branch in self._branches))
+
+    def _taken(self) -> dict[str, str]:
+        return {branch.name: branch.taken_over for branch in self._branches if branch.taken_over}
+
+    def _metadata(self, run_number: int | None) -> dict[str, Any]:
+        request = self.plan.request
+        return {
+            "plan_name": "iv_scan",
+            "scan_uid": self.uid,
+            "run_number": run_number,
+            "who": request.who,
+            "sipmdcs": __version__,
+            "request": request.model_dump(mode="json"),
+            "ranges_V": {course.place.channel: [course.grid[0], course.grid[-1]] for course in self.plan.courses},
+        }
+
+
+def _device_name(prefix: str) -> str:
+    return prefix.lower().replace(":", "-")

@@ -1,0 +1,28 @@
+"""What a plan uses to put the operating point back: a device that has nothing but this to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ophyd_async.core import AsyncStatus
+
+
+class Keeper:
+    """Setting it puts everything back.
+
+    Args:
+        restore: does it and returns when it is done or cannot be; in a thread, and without raising.
+    """
+
+    name = "operating-point"
+    parent = None
+
+    def __init__(self, restore: Callable[[], None]) -> None:
+        self._restore = restore
+
+    @AsyncStatus.wrap
+    async def set(self, value: bool) -> None:
+        """Put everything back now."""
+        if value:
+            await asyncio.to_thread(self._restore)

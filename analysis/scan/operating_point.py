@@ -1,0 +1,110 @@
+"""What channels did before a scan, on the disk from before its first put until all of it is back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sipmdcs.errors import BadInput, ServiceError
+
+_SLACK_V = 0.06
+"""What a module whose page has one decimal may say instead of a set-point, after its IOC forgot what it was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One channel before the scan, and where the scan takes it."""
+
+    bias_V: float
+    on: bool
+    current_limit_uA: float
+    ramp_up: float
+    ramp_down: float
+    low_V: float
+    """Lowest set-point of the scan."""
+    high_V: float
+    """Highest."""
+
+    def ours(self, bias_V: float) -> bool:
+        """Whether a set-point can come from the scan or from before it; another one was somebody else's doing."""
+        scanned = self.low_V - _SLACK_V <= bias_V <= self.high_V + _SLACK_V
+        return scanned or abs(bias_V - self.bias_V) <= _SLACK_V
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Everything that a scan changes."""
+
+    uid: str
+    who: str
+    started: str
+    """ISO time."""
+    run: int | None
+    channels: Mapping[str, Held]
+    polls: Mapping[str, float] = field(default_factory=dict)
+    """Poll period of each controller whose period the scan changes, s."""
+
+    def without(self, names: Mapping[str, str] | set[str]) -> OperatingPoint:
+        """The same without some channels or controllers."""
+        return replace(
+            self,
+            channels={name: held for name, held in self.channels.items() if name not in names},
+            polls={name: period for name, period in self.polls.items() if name not in names},
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left to put back."""
+        return not self.channels and not self.polls
+
+
+class OperatingPointFile:
+    """The file; it exists while there is something to put back."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def save(self, point: OperatingPoint) -> None:
+        """Keep ``point``, or remove the file if it is empty; done on the disk when this returns.
+
+        Raises:
+            ServiceError: the disk does not take it.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if point.empty:
+                self.path.unlink(missing_ok=True)
+            else:
+                fresh = self.path.with_name(f".{self.path.name}.new")
+                with fresh.open("w", encoding="utf-8") as file:
+                    json.dump(asdict(point), file, indent=1)
+                    file.flush()
+                    os.fsync(file.fileno())
+                fresh.replace(self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as err:
+            raise ServiceError(f"{self.path}: the operating point cannot be kept: {err.strerror}") from err
+
+    def load(self) -> OperatingPoint | None:
+        """What is to be put back, ``None`` if nothing.
+
+        Raises:
+            BadInput: the file is not what ``save`` wrote.
+        """
+        try:
+            content: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
+            channels = {name: Held(**held) for name, held in content.pop("channels").items()}
+            return OperatingPoint(channels=channels, **content)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as err:
+            message = "is no operating point; look at the channels yourself, then remove it"
+            raise BadInput(message, file=self.path) from err

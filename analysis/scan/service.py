@@ -1,0 +1,391 @@
+"""The scanner: takes one request at a time, runs it, and is never done before the operating point is back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from analysis.scan.chartext import from_chars
+from analysis.scan.delivery import deliver_curves
+from analysis.scan.estimate import duration_s
+from analysis.scan.logbook_run import LogbookRun
+from analysis.scan.operating_point import OperatingPoint, OperatingPointFile
+from analysis.scan.places import places, select
+from analysis.scan.preflight import ScanPlan, plan_scan
+from analysis.scan.published import Board, ScanState
+from analysis.scan.reporting import listing, names, result, summary
+from analysis.scan.request import ScanRequest, parse_request
+from analysis.scan.restoration import Report, Restoration
+from sipmdcs.channels import Channels
+from sipmdcs.errors import BadInput, DcsError, ServiceError
+from sipmdcs.publisher import Value
+from sipmdcs.service import Service, run_service
+from sipmdcs.site import Site
+
+if TYPE_CHECKING:
+    from analysis.scan.engine import Engine
+    from analysis.scan.job import Job
+
+SERVICE = "scanner"
+
+RETRY_S = 5.0
+"""Between attempts to put back what is not back."""
+
+_STOP_S = 8.0
+"""When the service is told to end: time to abort and put back; what takes longer is done at the next start."""
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    uid: str
+    plan: ScanPlan
+    started: str
+
+
+class Scanner:
+    """Everything of the service.
+
+    Args:
+        service: what it works with.
+        channels: Channel Access, for checking before and putting back after.
+    """
+
+    def __init__(self, service: Service, channels: Channels) -> None:
+        self._service = service
+        self._site = service.site
+        self._channels = channels
+        self._board = Board(service.publisher, service.site.file.prefix)
+        self._folder = service.site.var / "scan"
+        self._file = OperatingPointFile(self._folder / "operating-point.json")
+        self._accepted: asyncio.Queue[_Accepted] = asyncio.Queue()
+        self._busy = ""
+        """What is going on, for those who are refused; empty while nothing is."""
+        self._acknowledged = asyncio.Event()
+        self._engine: Engine | None = None
+        self._restoring = threading.Lock()
+        self._pending: dict[str, str] = {}
+        self._loop = asyncio.get_running_loop()
+        self._first_point_at = 0.0
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        commands = {"PAUSE": self._pause, "RESUME": self._resume, "ABORT": self._abort, "ACKNOWLEDGE": self._acknowledge}
+        for suffix, command in commands.items():
+            self._service.publisher.on_write(self._board.pv(suffix), self._handler(suffix, command))
+        self._service.publisher.on_write(self._board.pv("REQUEST"), self._on_request)
+        self._board.show(
+            ScanState.IDLE, PROGRESS=0, POINT=0, N_POINTS=0, REMAINING=0, RUN=0, STARTED_BY="", N_CHANNELS=0, N_STOPPED=0,
+            NOT_RESTORED=0, MESSAGE="", CHANNELS="", REPLY="", RESULT="",
+        )  # fmt: skip
+        if self._file.load() is not None:
+            self._busy = "the operating point of an interrupted scan is being put back"
+        self._service.ready()
+        await self._recover()
+        while True:
+            accepted = await self._accepted.get()
+            try:
+                await self._scan(accepted)
+            except DcsError as err:
+                _log.exception("scan %s", accepted.uid)
+                self._busy = ""
+                self._board.show(ScanState.FAILED, MESSAGE=f"failed: {err}")
+            await self._recover()
+
+    # -- what people ask ------------------------------------------------------------------------------------------------
+
+    async def _on_request(self, value: Value) -> None:
+        request: ScanRequest | None = None
+        try:
+            request = parse_request(from_chars(value))
+            self._check_free()
+            self._busy = f"{request.who} scans {len(request.channels)} channels"
+            try:
+                plan = await asyncio.to_thread(self._plan, request)
+            except BaseException:
+                self._busy = ""
+                raise
+        except DcsError as err:
+            key = request.id if request else ""
+            self._board.show(REPLY={"id": key, "ok": False, "reason": str(err)}, MESSAGE=f"refused: {err}")
+            raise
+        accepted = _Accepted(uuid.uuid4().hex[:12], plan, datetime.now(UTC).isoformat(timespec="seconds"))
+        self._busy = f"{request.who} scans {len(plan.courses)} channels, from {plan.courses[0].place.channel} on"
+        self._begin(accepted)
+        self._accepted.put_nowait(accepted)
+
+    def _check_free(self) -> None:
+        if self._pending:
+            raise BadInput(f"{listing(self._pending)}; sipmdcs scan acknowledge gives them up")
+        if self._busy:
+            raise BadInput(f"{self._busy}; wait for it or abort it: sipmdcs scan abort")
+
+    def _plan(self, request: ScanRequest) -> ScanPlan:
+        return plan_scan(self._channels, select(request.channels, places(self._site)), request)
+
+    def _begin(self, accepted: _Accepted) -> None:
+        plan = accepted.plan
+        chosen = [course.place.channel for course in plan.courses]
+        skipped = f"; left out: {listing(plan.skipped)}" if plan.skipped else ""
+        self._board.show(
+            ScanState.PREPARING,
+            PROGRESS=0,
+            POINT=0,
+            N_POINTS=plan.points,
+            REMAINING=duration_s(plan),
+            RUN=0,
+            STARTED_BY=plan.request.who,
+            N_CHANNELS=len(chosen),
+            N_STOPPED=0,
+            CHANNELS=names(chosen),
+            MESSAGE=f"{plan.request.who} scans {len(chosen)} channels{skipped}",
+            REPLY={"id": plan.request.id, "ok": True, "uid": accepted.uid, "seconds": round(duration_s(plan), 1)},
+        )
+        _log.info("scan %s of %s: %s", accepted.uid, plan.request.who, names(chosen))
+
+    def _handler(self, suffix: str, command: Callable[[], Awaitable[None]]) -> Callable[[Value], Awaitable[None]]:
+        async def handle(value: Value) -> None:
+            try:
+                if value:
+                    await command()
+            except DcsError as err:
+                self._board.show(MESSAGE=f"refused: {err}")
+                raise
+            finally:
+                # After this handler: a record that is being written takes no value.
+                self._loop.call_soon(self._service.publisher.post, {self._board.pv(suffix): 0})
+
+        return handle
+
+    async def _pause(self) -> None:
+        if self._engine is None or self._board.state is not ScanState.RUNNING:
+            raise BadInput(f"nothing can be paused, the scanner is {self._board.state.name}")
+        await asyncio.to_thread(self._engine.pause)
+
+    async def _resume(self) -> None:
+        if self._engine is None or self._board.state is not ScanState.PAUSED:
+            raise BadInput(f"nothing can be resumed, the scanner is {self._board.state.name}")
+        self._board.show(ScanState.RUNNING, MESSAGE="resumed, the last point is measured again")
+        self._engine.resume()
+
+    async def _abort(self) -> None:
+        if self._board.state not in (ScanState.PREPARING, ScanState.RUNNING, ScanState.PAUSED):
+            raise BadInput(f"nothing can be aborted, the scanner is {self._board.state.name}")
+        self._board.show(ScanState.ABORTING, MESSAGE="aborting, everything is put back")
+        await asyncio.to_thread((await self._get_engine()).abort)
+
+    async def _acknowledge(self) -> None:
+        if not self._pending:
+            raise BadInput("there is nothing to acknowledge")
+        self._acknowledged.set()
+
+    # -- one scan -------------------------------------------------------------------------------------------------------
+
+    async def _get_engine(self) -> Engine:
+        """Made for the first scan: bluesky costs a second and 40 MB, which a site that does not scan need not pay."""
+        if self._engine is None:
+            module = await asyncio.to_thread(__import__, "analysis.scan.engine", fromlist=["Engine"])
+            if self._engine is None:  # nobody else made one meanwhile
+                self._engine = module.Engine(self._soon(lambda: self._board.show(ScanState.PAUSED, MESSAGE="paused")))
+        engine: Engine = self._engine
+        return engine
+
+    async def _scan(self, accepted: _Accepted) -> None:
+        plan = accepted.plan
+        engine = await self._get_engine()
+        engine.prepare()
+        if self._board.state is ScanState.ABORTING:  # before there was anything to abort
+            self._busy = ""
+            self._board.show(ScanState.IDLE, MESSAGE="aborted before anything was changed")
+            return
+        started = self._service.clock.monotonic()
+        logbook = LogbookRun(self._site.file.logbook, accepted.uid, plan.request.who)
+        number = await asyncio.to_thread(logbook.open, self._facts(accepted))
+        self._board.show(RUN=number or 0)
+        self._file.save(_operating_point(accepted, number))
+        from analysis.scan.job import Job
+
+        job = Job(
+            accepted.uid,
+            plan,
+            engine,
+            documents=self._folder / f"{accepted.uid}.jsonl",
+            restore=self._restore_in_plan,
+            on_point=self._soon(lambda done, early: self._show_point(plan, done, early)),
+        )
+        await self._run_job(job, number)
+        await self._finish(accepted, job, logbook, self._service.clock.monotonic() - started)
+
+    async def _run_job(self, job: Job, number: int | None) -> None:
+        """In a thread that keeps no process alive: a scan that cannot be ended must not hold up a stop."""
+        over = self._loop.create_future()
+
+        def work() -> None:
+            try:
+                job.run(number)
+                error: Exception | None = None
+            except Exception as err:  # noqa: BLE001 - told where the scan is awaited
+                error = err
+            self._loop.call_soon_threadsafe(_settle, over, error)
+
+        if self._board.state is ScanState.PREPARING:
+            self._board.show(ScanState.RUNNING)
+        self._first_point_at = self._service.clock.monotonic()
+        threading.Thread(target=work, name="scan", daemon=True).start()
+        try:
+            await asyncio.shield(over)
+        except asyncio.CancelledError:
+            _log.warning("told to end during a scan, which is aborted")
+            await asyncio.to_thread(job.engine.abort)
+            await asyncio.wait({over}, timeout=_STOP_S)
+            raise
+
+    async def _finish(self, accepted: _Accepted, job: Job, logbook: LogbookRun, seconds: float) -> None:
+        ending, reason = job.ending, job.reason()
+        outcome = str(ending.outcome)
+        delivered: list[str] = []
+        if not reason:
+            try:
+                run = logbook.number
+                delivered = await asyncio.to_thread(
+                    deliver_curves, self._site.raw_folder, accepted.uid, job.curves.items(), run, job.taken_at
+                )
+            except ServiceError as err:
+                outcome, reason = "failed", str(err)
+            if not delivered and not reason:
+                outcome, reason = "failed", "no curve is fit for the analysis"
+        answer = result(
+            accepted.uid, outcome, reason, job.curves, delivered, run=logbook.number, seconds=seconds, pending=self._pending
+        )
+        facts = {"curves": len(delivered), "outcome": outcome}
+        await asyncio.to_thread(logbook.close, completed=outcome == "completed", reason=reason or outcome, facts=facts)
+        done = {"PROGRESS": 100.0} if outcome == "completed" else {}
+        state = ScanState.FAILED if outcome == "failed" or self._pending else ScanState.IDLE
+        if not self._pending:
+            self._busy = ""
+        self._board.show(state, RESULT=answer, MESSAGE=summary(answer), REMAINING=0, **done)
+        _log.info("scan %s: %s", accepted.uid, summary(answer))
+
+    def _facts(self, accepted: _Accepted) -> dict[str, object]:
+        request = accepted.plan.request
+        wanted: dict[str, object] = {
+            "scan": accepted.uid,
+            "start": request.start,
+            "stop": request.stop,
+            "step_V": request.step_V,
+        }
+        return wanted | {"channels": [course.place.channel for course in accepted.plan.courses]}
+
+    def _show_point(self, plan: ScanPlan, done: int, early: int) -> None:
+        elapsed = self._service.clock.monotonic() - self._first_point_at
+        left_s = elapsed / done * (plan.points - done)
+        self._board.show(POINT=done, PROGRESS=100 * done / plan.points, REMAINING=left_s, N_STOPPED=early)
+
+    # -- putting back ---------------------------------------------------------------------------------------------------
+
+    def _restore_in_plan(self, left: Mapping[str, str]) -> None:
+        """Called by the plan at its end, in a thread."""
+        self._soon(lambda: self._board.show(ScanState.RESTORING, MESSAGE="putting the operating point back"))()
+        try:
+            self._restore(left)
+        except DcsError:
+            _log.exception("putting back failed, it is tried again")
+
+    def _restore(self, left: Mapping[str, str]) -> OperatingPoint | None:
+        """One attempt; what is left of the operating point afterwards."""
+        with self._restoring:
+            point = self._file.load()
+            if point is None:
+                return None
+            report = Restoration(self._channels, point, left).attempt()
+            return self._note(point, report)
+
+    def _note(self, point: OperatingPoint, report: Report) -> OperatingPoint | None:
+        done = {*report.restored, *report.left}
+        rest = point.without(done)
+        if done:
+            self._file.save(rest)
+        for name, reason in report.left.items():
+            _log.warning("%s %s", name, reason)
+        fresh = {name: reason for name, reason in report.pending.items() if self._pending.get(name) != reason}
+        for name, reason in fresh.items():
+            _log.warning("not restored: %s %s", name, reason)
+        self._pending = dict(report.pending)
+        told = listing(report.left)
+        self._soon(lambda: self._board.show(None, NOT_RESTORED=len(report.pending), **({"MESSAGE": told} if told else {})))()
+        return None if rest.empty else rest
+
+    async def _recover(self) -> None:
+        """Until everything is back or given up."""
+        point = await asyncio.to_thread(self._file.load)
+        if point is None:
+            self._pending = {}
+            return
+        self._acknowledged.clear()
+        while point is not None:
+            why = f"putting back what scan {point.uid} of {point.who} changed"
+            self._board.show(ScanState.RESTORING, **({} if self._pending else {"MESSAGE": why}))
+            point = await asyncio.to_thread(self._restore, {})
+            if point is None:
+                break
+            self._board.show(ScanState.FAILED, MESSAGE=f"not restored: {listing(self._pending)}")
+            try:
+                await asyncio.wait_for(self._acknowledged.wait(), RETRY_S)
+            except TimeoutError:
+                continue
+            _log.warning("given up by acknowledgement: %s", listing(self._pending))
+            await asyncio.to_thread(self._file.save, replace(point, channels={}, polls={}))
+            point = None
+        message = "given up" if self._acknowledged.is_set() else "the operating point is back"
+        self._pending = {}
+        self._busy = ""
+        self._board.show(ScanState.IDLE, NOT_RESTORED=0, MESSAGE=message)
+
+    def _soon(self, show: Callable[..., None]) -> Callable[..., None]:
+        """The same, callable from any thread."""
+
+        def later(*arguments: object) -> None:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(show, *arguments)
+
+        return later
+
+
+def _settle(over: asyncio.Future[None], error: Exception | None) -> None:
+    if over.done():
+        return
+    if error is None:
+        over.set_result(None)
+    else:
+        over.set_exception(error)
+
+
+def _operating_point(accepted: _Accepted, number: int | None) -> OperatingPoint:
+    plan = accepted.plan
+    polls = {name: period for name, period in plan.polls.items() if plan.request.poll_s not in (None, period)}
+    held = {course.place.channel: course.held for course in plan.courses}
+    return OperatingPoint(accepted.uid, plan.request.who, accepted.started, number, held, polls)
+
+
+async def run_scanner(site: Site, channels: Channels) -> None:
+    """Run the scanner of a site until it is told to end.
+
+    Raises:
+        BadInput: a record or the file of the operating point cannot be used.
+    """
+
+    async def body(service: Service) -> None:
+        try:
+            await Scanner(service, channels).run()
+        finally:
+            channels.close()
+
+    await run_service(site, SERVICE, site.service_records(SERVICE), body)
