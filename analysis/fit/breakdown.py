@@ -1,7 +1,7 @@
 """Breakdown voltage from an IV curve, by four methods that do not agree to better than some tenths of a volt.
 
-Above the breakdown ``I = leakage + A (V - Vbr)^n`` with n = 1.5 … 3 (Nagai et al., NIM A 948 (2019) 162796; Otte et al., NIM A 846
-(2017) 106). Which method a value comes from is therefore part of the value.
+Above the breakdown ``I = leakage + A (V - Vbr)^n`` with n = 1.5 … 3 (Nagai et al., NIM A 948 (2019) 162796; Otte et al.,
+NIM A 846 (2017) 106). Which method a value comes from is therefore part of the value.
 """
 
 from __future__ import annotations
@@ -114,19 +114,18 @@ def _ild(onset: Onset) -> Breakdown:
     x = voltage[used]
     covariance = slope_covariance / np.outer(slope**2, slope**2)
     y = 1 / slope
-    fit = _line(x, y, covariance)
+    fit, straight = _line(x, y, covariance), y
     for _ in range(3):
         # a smoothed slope of a bent curve is not the slope: take off what smoothing does to the law that was found
         zero, exponent = -fit.offset / fit.slope, 1 / fit.slope
         inside = np.where(voltage > zero + 0.25 * smooth.half, voltage - zero, 0.25 * smooth.half)
         seen = slope_operator @ (exponent * np.log(inside))
-        correction = 1 / seen - (x - zero) / exponent
-        fit = _line(x, y - correction, covariance)
-    y = y - correction
+        straight = y - (1 / seen - (x - zero) / exponent)
+        fit = _line(x, straight, covariance)
     if fit.slope <= SIGNIFICANT * fit.slope_sigma or not EXPONENTS[0] < 1 / fit.slope < EXPONENTS[1]:
         raise NoResult("ild: the inverse derivative is no rising line, so there is no breakdown law to follow")
     quality = fit.quality() | {"exponent": 1 / fit.slope}
-    return Breakdown(Method.ILD, fit.zero, fit.zero_sigma, quality, x, y, fit.drawn(x))
+    return Breakdown(Method.ILD, fit.zero, fit.zero_sigma, quality, x, straight, fit.drawn(x))
 
 
 def _log_derivative(onset: Onset) -> Breakdown:

@@ -16,6 +16,8 @@ MOST_SATURATED = 0.01
 """Fraction of events at the last code that an overflow bin can carry; with more the charges are lost, not the tail."""
 PILE_UP = 5.0
 """Times the events just inside that the last code must hold to count as saturated."""
+TAIL = 0.001
+"""Fraction of events on either side whose distance from the others is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,15 @@ class Charges:
     """Charges turned so that pulses are positive."""
 
     values: Floats
-    """Sorted, shape (N,); ``polarity * ADC``."""
+    """Sorted, shape (N,); ``polarity * ADC``, strays moved to the end of the spectrum."""
     polarity: int
     """+1, or -1 for negative pulses."""
     code: float
     """Distance between codes of the ADC; 0 if the charges are as good as continuous."""
     overflow: int
     """Events at the last code, which is saturated; 0 if it is not."""
+    strays: int
+    """Events farther outside than the spectrum is wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,14 @@ def check_charges(array: NDArray[np.generic]) -> Charges:
     if values[0] == values[-1]:
         raise NoResult(f"all {values.size} events at one code, {values[0]:g}")
     code = code_step(values)
-    piles = [(end, pile_up(sign * values, code)) for end, sign in ((1, 1), (-1, -1))]
-    clean = values[(values < values[-1]) & (values > values[0])] if any(pile for _, pile in piles) else values
-    polarity = 1 if _skew(clean) >= 0 else -1
-    overflow = dict(piles)[polarity]
-    if overflow > MOST_SATURATED * values.size:
-        raise NoResult(f"saturated: {overflow} of {values.size} events at the last code, {values[-1 if polarity > 0 else 0]:g}")
-    return Charges(np.sort(polarity * values), polarity, code, overflow)
+    piles = {sign: pile_up(sign * values, code) for sign in (1, -1)}
+    for sign, pile in piles.items():
+        if pile > MOST_SATURATED * values.size:
+            end = values[-1 if sign > 0 else 0]
+            raise NoResult(f"saturated: {pile} of {values.size} events at the last code, {end:g}")
+    inside, strays = _without_strays(values)
+    polarity = 1 if _skew(inside) >= 0 else -1
+    return Charges(np.sort(polarity * inside), polarity, code, piles[polarity], strays)
 
 
 def pile_up(values: Floats, code: float) -> int:
@@ -115,6 +120,16 @@ def histogram(charges: Charges, width: float) -> Histogram:
     edges[-1] += width * 1e-6
     counts, _ = np.histogram(values, edges)
     return Histogram(edges, counts.astype(float))
+
+
+def _without_strays(values: Floats) -> tuple[Floats, int]:
+    """Charges with those far outside moved to where the spectrum may still reach; sparks must not set the scale."""
+    low, high = np.quantile(values, (TAIL, 1 - TAIL))
+    width = high - low
+    if width == 0:
+        return values, 0
+    inside = np.clip(values, low - width, high + width)
+    return inside, int((inside != values).sum())
 
 
 def _skew(values: Floats) -> float:

@@ -61,7 +61,12 @@ def _spectrum(array: NDArray[np.generic], conditions: Mapping[str, float]) -> tu
     values = spectrum_values(fit)
     if factor is not None:
         values["gain"] = (values["gain"][0] * factor, values["gain"][1] * abs(factor))
-    return tuple(Outcome(name, SPECTRUM_METHOD, unit, *values[name], quality=fit.quality) for name, unit in units.items())
+    return tuple(
+        Outcome(name, SPECTRUM_METHOD, unit, None, None, fit.doubt, fit.quality)
+        if fit.doubt and name != "gain"
+        else Outcome(name, SPECTRUM_METHOD, unit, *values[name], quality=fit.quality)
+        for name, unit in units.items()
+    )
 
 
 def spectrum_values(fit: SpectrumFit) -> dict[str, tuple[float, float]]:

@@ -7,35 +7,50 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from analysis.fit.charges import Charges, Histogram, check_charges, histogram
-from analysis.fit.generalised_poisson import from_zeros
+from analysis.fit.generalised_poisson import from_zeros, law
+from analysis.fit.poisson_fit import LEAST_EXPECTED, PoissonFit, deviance, goodness, minimise
 from analysis.fit.spectrum_model import NAMES, Parameters, fractions
 from analysis.fit.spectrum_start import starting_values
 from analysis.outcome import NoResult
 
 Floats = NDArray[np.float64]
 
-MOST_BINS = 1000
+BIN_WIDTH = 0.7
+"""Over the noise of the pedestal: the bins then cost 2 % of the precision."""
+MOST_BINS = 800
 MOST_PIXELS = 300
 WIDEST_PEAK = 0.42
 """Standard deviation over distance of the first peak; from 0.5 on two equal peaks have no valley between them."""
-LEAST_PEAK = 5.0
-"""Expected events of the second peak."""
+AS_GOOD = 25.0
+"""Deviance above the best, of fits that may be preferred to it."""
+LEAST_PEDESTAL = 5.0
+"""Events."""
+SAME_PEDESTAL = 9.0
+"""Difference of deviance, three standard deviations."""
+HOPELESS, HOPELESS_EVENTS = 3.0, 300.0
+"""Deviance over the best, and above it, that a few steps of a fit must reach."""
 WORST_CHI2 = 100.0
 """chi2 / ndf above which the law does not describe the data at all."""
 POOR_SIGMAS = 4.0
 """chi2 this many standard deviations above ndf is no chance: uncertainties grow by sqrt(chi2 / ndf)."""
+LOWEST_LAMBDA, LARGEST_LAMBDA = -0.3, 0.95
+"""Not from 0: a bound there would bias the mean of many channels without crosstalk."""
+LARGEST_ERROR = 0.1
+"""Of the gain, relative."""
+VALLEY = 0.1
+"""Half the width, in distances of peaks, of the places where peaks and valleys are counted."""
+VALLEY_SIGMAS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class SpectrumFit:
-    """Result of the fit, of the charges as they came (pedestal in ADC counts), gain positive for either polarity."""
+    """A fitted spectrum."""
 
     parameters: Parameters
     """Of the spectrum turned so that pulses are positive."""
-    covariance: Floats
+    covariance: NDArray[np.floating]
     """Shape (6, 6), order of ``spectrum_model.NAMES``; grown by ``scale²``."""
     polarity: int
     chi2: float
@@ -44,10 +59,13 @@ class SpectrumFit:
     """1, or sqrt(chi2 / ndf) of a poor fit."""
     largest: int
     """Pixels of the last peak of the model."""
-    events: int
     histogram: Histogram
     """Of the turned charges."""
+    expected: Floats
+    """Events per bin."""
     quality: Mapping[str, float]
+    doubt: str
+    """Why pedestal, noise, mu and lambda are not certain though the gain is; empty if they are."""
 
     @property
     def pedestal(self) -> float:
@@ -58,6 +76,19 @@ class SpectrumFit:
         """Standard deviation of a parameter of ``spectrum_model.NAMES``."""
         index = NAMES.index(name)
         return float(np.sqrt(self.covariance[index, index]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A fit that converged."""
+
+    fit: PoissonFit
+    parameters: Parameters
+    largest: int
+
+    @property
+    def width(self) -> float:
+        return float(np.sqrt(self.parameters.s0**2 + self.parameters.v1)) / self.parameters.gain
 
 
 def fit_spectrum(array: NDArray[np.generic]) -> SpectrumFit:
@@ -73,80 +104,133 @@ def fit_spectrum(array: NDArray[np.generic]) -> SpectrumFit:
     starts = starting_values(charges)
     if not starts:
         raise NoResult("no peaks: the spectrum shows one peak or none, so there is no distance to measure")
-    fits = []
-    for start in starts:
-        fit = _fit(charges, start)
-        if fit is not None:
-            fits.append(fit)
-    if not fits:
+    span = float(charges.values[-1] - charges.values[0])
+    binned = histogram(charges, max(BIN_WIDTH * min(start.s0 for start in starts), span / MOST_BINS))
+    candidates = _candidates(charges, binned, starts)
+    if not candidates:
         raise NoResult("the fit does not converge from any starting value")
-    best = min(fits, key=lambda fit: fit.chi2 / max(fit.ndf, 1))
-    _judge(best)
+    best = _choose(candidates)
+    return _result(charges, binned, best, _rival(best, candidates))
+
+
+def _candidates(charges: Charges, binned: Histogram, starts: list[Parameters]) -> list[_Candidate]:
+    """Fits from all starts that lead somewhere new, the most likely first."""
+
+    def misfit(start: Parameters) -> float:
+        expected = charges.values.size * fractions(start, binned.edges, _largest(charges, start))[0]
+        return float(deviance(np.maximum(expected, LEAST_EXPECTED), binned.counts).sum())
+
+    found: list[_Candidate] = []
+    for start in sorted(starts, key=misfit):
+        if any(_alike(start, candidate.parameters) for candidate in found):
+            continue
+        hopeless = np.inf if not found else HOPELESS * min(c.fit.deviance for c in found) + HOPELESS_EVENTS
+        candidate = _fit(charges, binned, start, hopeless)
+        if candidate is not None:
+            found.append(candidate)
+    return sorted(found, key=lambda candidate: candidate.fit.deviance)
+
+
+def _alike(one: Parameters, other: Parameters) -> bool:
+    gain = other.gain
+    return abs(one.gain - gain) < 0.05 * gain and abs(one.pedestal - other.pedestal) < 0.3 * gain
+
+
+def _largest(charges: Charges, start: Parameters) -> int:
+    return min(max(int((charges.values[-1] - start.pedestal) / start.gain) + 3, 3), MOST_PIXELS)
+
+
+def _fit(charges: Charges, binned: Histogram, start: Parameters, hopeless: float) -> _Candidate | None:
+    """The fit from one set of starting values, ``None`` if it fails."""
+    events = charges.values.size
+    largest = _largest(charges, start)
+
+    def model(x: Floats) -> tuple[Floats, Floats]:
+        probability, slope = fractions(Parameters(*x), binned.edges, largest)
+        return events * probability, events * slope
+
+    gain = start.gain
+    low = np.array([-np.inf, 0.6 * gain, 1e-3 * gain, 0.0, 1e-6, LOWEST_LAMBDA])
+    high = np.array([np.inf, 1.6 * gain, gain, 0.3 * gain**2, 200.0, LARGEST_LAMBDA])
+    fit = minimise(model, binned.counts, np.array(start), low, high, hopeless=hopeless)
+    return None if fit is None else _Candidate(fit, Parameters(*fit.x.tolist()), largest)
+
+
+def _choose(candidates: list[_Candidate]) -> _Candidate:
+    """The most likely candidate, unless separate peaks describe the data about as well as a broad one.
+
+    Raises:
+        NoResult: the peaks are not resolved.
+    """
+    worst = candidates[0].fit.deviance + AS_GOOD
+    best = next((c for c in candidates if c.width <= WIDEST_PEAK and c.fit.deviance <= worst), candidates[0])
+    if best.width > WIDEST_PEAK:
+        raise NoResult(
+            f"peaks not resolved: their noise is {best.width:.2f} of their distance, at most {WIDEST_PEAK} is usable"
+        )
     return best
 
 
-def _judge(fit: SpectrumFit) -> None:
-    parameters = fit.parameters
-    width = float(np.sqrt(parameters.s0**2 + parameters.v1)) / parameters.gain
-    if width > WIDEST_PEAK:
-        raise NoResult(f"peaks not resolved: their noise is {width:.2f} of their distance, at most {WIDEST_PEAK} is usable")
-    if fit.ndf > 0 and fit.chi2 / fit.ndf > WORST_CHI2:
-        raise NoResult(f"the spectrum is no finger spectrum: chi2/ndf {fit.chi2 / fit.ndf:.0f}")
+def _rival(best: _Candidate, candidates: list[_Candidate]) -> _Candidate | None:
+    """A fit as good with another peak as the pedestal."""
+    for other in candidates:
+        same_gain = abs(other.parameters.gain - best.parameters.gain) < 0.1 * best.parameters.gain
+        as_good = other.fit.deviance - best.fit.deviance < SAME_PEDESTAL
+        if same_gain and as_good and not _alike(other.parameters, best.parameters):
+            return other
+    return None
 
 
-def _fit(charges: Charges, start: Parameters) -> SpectrumFit | None:
-    """The fit from one set of starting values, ``None`` if it fails."""
-    values = charges.values
-    span = float(values[-1] - values[0])
-    binned = histogram(charges, max(start.s0 / 2, span / MOST_BINS))
-    largest = min(int((values[-1] - start.pedestal) / start.gain) + 4, MOST_PIXELS)
-    counts = binned.counts
-
-    def residuals(x: Floats) -> Floats:
-        expected = np.maximum(values.size * fractions(Parameters(*x), binned.edges, largest)[0], 1e-9)
-        return np.sign(expected - counts) * np.sqrt(np.maximum(_deviance(expected, counts), 0.0))
-
-    def jacobian(x: Floats) -> Floats:
-        probability, slope = fractions(Parameters(*x), binned.edges, largest)
-        expected = np.maximum(values.size * probability, 1e-9)
-        root = np.sign(expected - counts) * np.sqrt(np.maximum(_deviance(expected, counts), 0.0))
-        near = np.abs(root) < 1e-4
-        weight = np.where(near, 1 / np.sqrt(expected), (1 - counts / expected) / np.where(near, 1.0, root))
-        return weight[:, None] * values.size * slope
-
-    low = np.array([-np.inf, 0.5 * start.gain, 1e-3 * start.gain, 0.0, 1e-6, -0.3])
-    high = np.array([np.inf, 1.6 * start.gain, start.gain, 0.3 * start.gain**2, 200.0, 0.99])
-    x0 = np.clip(start, low + 1e-9, high - 1e-9)
-    scale = np.array([start.gain, start.gain, start.gain, start.gain**2, 1.0, 1.0])
-    try:
-        solution = least_squares(
-            residuals, x0, jacobian, (low, high), x_scale=scale, max_nfev=60, ftol=1e-7, xtol=1e-7, gtol=1e-7
-        )
-    except (ValueError, FloatingPointError, np.linalg.LinAlgError):
-        return None
-    if not np.isfinite(solution.x).all():
-        return None
-    parameters = Parameters(*solution.x.tolist())
-    probability, slope = fractions(parameters, binned.edges, largest)
-    expected = np.maximum(values.size * probability, 1e-9)
-    information = (slope * (values.size**2 / expected)[:, None]).T @ slope
-    try:
-        covariance = np.linalg.inv(information)
-    except np.linalg.LinAlgError:
-        return None
-    if not (np.isfinite(covariance).all() and (np.diag(covariance) > 0).all()):
-        return None
-    chi2, bins = goodness(expected, counts)
+def _result(charges: Charges, binned: Histogram, best: _Candidate, rival: _Candidate | None) -> SpectrumFit:
+    chi2, bins = goodness(best.fit.expected, binned.counts)
     ndf = bins - 1 - len(NAMES)
-    poor = ndf > 0 and chi2 > ndf + POOR_SIGMAS * np.sqrt(2 * ndf)
-    factor = float(np.sqrt(chi2 / ndf)) if poor else 1.0
-    quality = {"chi2": chi2, "ndf": float(ndf), "events": float(values.size), "scale": factor}
-    quality |= _quick(values, parameters)
-    if charges.overflow:
-        quality["saturated"] = float(charges.overflow)
+    if ndf < 1:
+        raise NoResult(f"too few events for the fit: {bins} bins for {len(NAMES)} parameters")
+    poor = chi2 > ndf + POOR_SIGMAS * np.sqrt(2 * ndf)
+    parameters = best.parameters
+    at_bound = not LOWEST_LAMBDA + 1e-3 < parameters.lam < LARGEST_LAMBDA - 1e-3
+    if at_bound or chi2 / ndf > WORST_CHI2 or (poor and not has_valley(charges.values, parameters)):
+        raise NoResult(f"no finger spectrum: no law of separate peaks describes it (chi2/ndf {chi2 / ndf:.3g})")
+    if best.fit.covariance[1, 1] > (LARGEST_ERROR * parameters.gain) ** 2:
+        raise NoResult(
+            f"gain not determined: {parameters.gain:.3g} with an uncertainty of {best.fit.covariance[1, 1] ** 0.5:.2g}"
+        )
+    scale = float(np.sqrt(chi2 / ndf)) if poor else 1.0
+    quality = {"chi2": chi2, "ndf": float(ndf), "events": float(charges.values.size), "scale": scale}
+    quality |= _quick(charges.values, parameters)
+    quality |= {name: float(n) for name, n in (("saturated", charges.overflow), ("strays", charges.strays)) if n}
+    in_pedestal = charges.values.size * float(law(parameters.mu, parameters.lam, 0).p[0])
+    doubt = ""
+    if in_pedestal < LEAST_PEDESTAL:
+        doubt = f"{in_pedestal:.1f} events in the pedestal by the fit: too few to tell which peak it is"
+    elif rival is not None:
+        places = sorted(charges.polarity * place for place in (parameters.pedestal, rival.parameters.pedestal))
+        doubt = f"the pedestal may be at {places[0]:.4g} or {places[1]:.4g}: too few events in it"
     return SpectrumFit(
-        parameters, covariance * factor**2, charges.polarity, chi2, ndf, factor, largest, values.size, binned, quality
+        parameters=parameters,
+        covariance=best.fit.covariance * scale**2,
+        polarity=charges.polarity,
+        chi2=chi2,
+        ndf=ndf,
+        scale=scale,
+        largest=best.largest,
+        histogram=binned,
+        expected=best.fit.expected,
+        quality=quality,
+        doubt=doubt,
     )
+
+
+def has_valley(values: Floats, parameters: Parameters) -> bool:
+    """Whether the events themselves, not only the model, have fewer between two peaks than at either."""
+    pixels = (values - parameters.pedestal) / parameters.gain
+    halves = np.rint(2 * pixels).astype(int)
+    near = (np.abs(2 * pixels - halves) < 2 * VALLEY) & (halves >= 0)
+    counts = np.bincount(halves[near], minlength=3)
+    counts = counts[: len(counts) - (len(counts) + 1) % 2].astype(float)
+    lower = np.minimum(counts[:-2:2], counts[2::2])
+    valleys = counts[1:-1:2]
+    return bool(((lower - valleys) > VALLEY_SIGMAS * np.sqrt(lower + valleys + 1)).any())
 
 
 def _quick(values: Floats, parameters: Parameters) -> dict[str, float]:
@@ -158,18 +242,3 @@ def _quick(values: Floats, parameters: Parameters) -> dict[str, float]:
         return {}
     mu, lam = from_zeros(zeros, mean)
     return {"mu_quick": mu, "lambda_quick": lam}
-
-
-def _deviance(expected: Floats, counts: Floats) -> Floats:
-    """Poisson likelihood-ratio chi2 of each bin (Baker, Cousins, NIM 221 (1984) 437)."""
-    filled = np.where(counts > 0, counts, 1.0)
-    return 2 * (expected - counts + np.where(counts > 0, counts * np.log(filled / expected), 0.0))
-
-
-def goodness(expected: Floats, counts: Floats) -> tuple[float, int]:
-    """Likelihood-ratio chi2 and number of bins after merging neighbours until each expects five events."""
-    group = np.floor(np.cumsum(expected) / 5.0).astype(int)
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    merged = np.add.reduceat(expected, starts)
-    found = np.add.reduceat(counts, starts)
-    return float(_deviance(merged, found).sum()), len(starts)

@@ -23,16 +23,19 @@ PERIODS = 3
 """Maxima of the characteristic function to try."""
 NOISE_POWER = 12.0
 """Events times the squared characteristic function; of noise it is above this once in 160,000."""
+MOST_SMOOTH_BINS = 100_000
+PROMINENT = 4.0
+"""Standard deviations of a peak above its surroundings."""
+SHOULDER = 0.02
+"""Fraction of events beyond three standard deviations of the first peak that makes a shoulder; noise alone has 0.0013."""
 LARGEST_LAMBDA = 0.9
 
 
 def starting_values(charges: Charges) -> list[Parameters]:
     """Sets of starting values, the most plausible first; none if no structure is seen."""
-    values = charges.values
-    combs = [comb for period, offset in _periods(charges) if (comb := _on_comb(values, period, offset))]
-    if first_two := _first_two_peaks(charges):
-        combs += _on_comb(values, *first_two)
-    return [parameters for comb in combs for parameters in (comb if isinstance(comb, list) else [comb])]
+    combs = [_on_comb(charges, period, offset) for period, offset in _periods(charges)]
+    combs += [_on_comb(charges, *comb) for comb in (_first_two_peaks(charges), _shoulder(charges)) if comb]
+    return [parameters for comb in combs for parameters in comb]
 
 
 def _periods(charges: Charges) -> list[tuple[float, float]]:
@@ -62,21 +65,40 @@ def _periods(charges: Charges) -> list[tuple[float, float]]:
 def _first_two_peaks(charges: Charges) -> tuple[float, float] | None:
     """Distance and place of the first two maxima of the histogram, smoothed by the width of the first."""
     values = charges.values
+    _, sigma = _first_peak(charges)
+    width = charges.code * max(1, round(sigma / 4 / charges.code)) if charges.code else sigma / 4
+    blur = sigma / 2 / width
+    start = values[0] - width * (np.ceil(3 * sigma / width) + 0.5)
+    bins = int((values[-1] + 3 * sigma - start) / width) + 1
+    if bins > MOST_SMOOTH_BINS:
+        return None
+    counts = np.bincount(((values - start) / width).astype(int), minlength=bins)
+    smooth = gaussian_filter1d(counts.astype(float), blur)
+    # variance of a count blurred by a normal curve
+    noise = np.sqrt(np.maximum(smooth, 0.3) / max(2 * np.sqrt(np.pi) * blur, 1.0))
+    found, facts = find_peaks(smooth, prominence=0)
+    found = found[facts["prominences"] > PROMINENT * noise[found]]
+    if len(found) < 2:
+        return None
+    return float((found[1] - found[0]) * width), float(start + (found[0] + 0.5) * width)
+
+
+def _shoulder(charges: Charges) -> tuple[float, float] | None:
+    """Distance and place of peaks where the second is but a shoulder of the first: the middle of what is above."""
+    place, sigma = _first_peak(charges)
+    beyond = charges.values[charges.values > place + 3 * sigma]
+    if beyond.size < SHOULDER * charges.values.size:
+        return None
+    return float(np.median(beyond)) - place, place
+
+
+def _first_peak(charges: Charges) -> tuple[float, float]:
+    """Place of the highest peak and its standard deviation, by the side away from the light."""
+    values = charges.values
     top = _mode(values)
     below = values[values <= top]
     sigma = 1.4826 * float(np.median(top - below)) if below.size > 10 else 0.0
-    sigma = max(sigma, charges.code / 2, (values[-1] - values[0]) / BINS)
-    edges = np.arange(values[0] - 3 * sigma, values[-1] + 3 * sigma, sigma / 4)
-    if not 8 < len(edges) < 100_000:
-        return None
-    smooth = gaussian_filter1d(np.histogram(values, edges)[0].astype(float), 2.0)
-    noise = np.sqrt(np.maximum(smooth, 1.0) / 7)  # the filter takes 7 bins together
-    found, facts = find_peaks(smooth, prominence=0)
-    found = found[facts["prominences"] > 4 * noise[found]]
-    if len(found) < 2:
-        return None
-    centres = (edges[:-1] + edges[1:]) / 2
-    return float(centres[found[1]] - centres[found[0]]), float(centres[found[0]])
+    return top, max(sigma, charges.code / 2, float(values[-1] - values[0]) / BINS)
 
 
 def _mode(values: Floats) -> float:
@@ -86,8 +108,9 @@ def _mode(values: Floats) -> float:
     return float(values[start : start + reach + 1].mean())
 
 
-def _on_comb(values: Floats, period: float, offset: float) -> list[Parameters]:
+def _on_comb(charges: Charges, period: float, offset: float) -> list[Parameters]:
     """Starting values for peaks at ``offset`` plus multiples of ``period``; the best two choices of the pedestal among them."""
+    values = charges.values
     first = np.floor((values[0] - offset) / period + 0.5)
     tooth = np.floor((values - offset) / period + 0.5 - first).astype(int)
     if tooth[-1] > 1000:
@@ -114,22 +137,23 @@ def _on_comb(values: Floats, period: float, offset: float) -> list[Parameters]:
     result = []
     for _, pedestal, mu, lam in choices[:2]:
         place = offset + (first + pedestal) * period
-        s0, v1 = _widths(values, tooth - pedestal, place, period)
+        s0, v1 = _widths(charges, tooth - pedestal, place, period)
         result.append(Parameters(place, period, s0, v1, mu, lam))
     return result
 
 
-def _widths(values: Floats, pixels: NDArray[np.int_], pedestal: float, period: float) -> tuple[float, float]:
+def _widths(charges: Charges, pixels: NDArray[np.int_], pedestal: float, period: float) -> tuple[float, float]:
     """Standard deviation of the pedestal and variance per pixel, from the scatter inside two peaks."""
-    counts = np.bincount(np.maximum(pixels, 0))
+    counts = np.bincount(pixels[pixels >= 0])
     many = np.flatnonzero(counts >= 20)
     if not len(many):
         return 0.1 * period, 0.001 * period**2
+    least = max(0.01 * period, 0.4 * charges.code)
     narrow, wide = int(many[0]), int(many[np.argmax(counts[many])])
     sigmas = {}
     for k in (narrow, wide):
-        away = values[pixels == k] - pedestal - k * period
-        sigmas[k] = max(1.4826 * float(np.median(np.abs(away - np.median(away)))), 0.01 * period)
+        away = charges.values[pixels == k] - pedestal - k * period
+        sigmas[k] = max(1.4826 * float(np.median(np.abs(away - np.median(away)))), least)
     v1 = (sigmas[wide] ** 2 - sigmas[narrow] ** 2) / (wide - narrow) if wide > narrow else 0.0
     v1 = max(v1, 1e-4 * period**2)
     return float(max(np.sqrt(max(sigmas[narrow] ** 2 - narrow * v1, 0.0)), 0.02 * period)), v1
