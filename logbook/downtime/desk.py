@@ -56,6 +56,7 @@ class Desk:
         Raises:
             BadInput: ``downtime.yaml`` is wrong.
         """
+        self.title = site.file.name
         self.file = file or read_downtime_file(site)
         self.log = LogFile(self.file.log_path(site.folder))
         self.store = Store(make_engine(site.database_url))
