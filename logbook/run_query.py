@@ -1,0 +1,82 @@
+"""Which runs somebody wants to see: filters of ``GET /runs`` and of the command line, and their query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field, ValidationError
+from sqlalchemy import Select, select
+
+from logbook.run import COLUMNS
+from logbook.run_state import RunState
+from logbook.tables import Run as RunRow
+from sipmdcs.errors import BadInput
+from sipmdcs.yamlfile import Strict
+
+_INTEGER = 2**31 - 1
+"""Largest number the column holds."""
+
+Number = Annotated[int, Field(ge=0, le=_INTEGER)]
+
+
+class RunFilter(Strict):
+    """What is wanted; left out, everything."""
+
+    partition: Annotated[str, Field(max_length=40)] | None = None
+    type: Annotated[str, Field(max_length=20)] | None = None
+    state: RunState | None = None
+    open: bool | None = None
+    first: Number = 0
+    last: Number = _INTEGER
+    since: AwareDatetime | None = None
+    """Ended after this time, or open."""
+    until: AwareDatetime | None = None
+    """Opened before this time."""
+    offset: Annotated[int, Field(ge=0, le=_INTEGER)] = 0
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 100
+
+
+def run_filter(parameters: Mapping[str, str]) -> RunFilter:
+    """From the parameters of a URL.
+
+    Raises:
+        BadInput: one is unknown or cannot be used.
+    """
+    try:
+        return RunFilter.model_validate(dict(parameters))
+    except ValidationError as err:
+        raise bad_value(err) from err
+
+
+def bad_value(err: ValidationError) -> BadInput:
+    """The first problem of an input, an unknown name before others: it is often the misspelt one of those that are missing."""
+    problem: Any = min(err.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = "unknown"
+    elif problem["type"] == "missing":
+        message = "is missing"
+    else:
+        message = message[:1].lower() + message[1:]
+    key = ".".join(text if (text := str(part)).isprintable() else repr(text) for part in problem["loc"])
+    return BadInput(message, key=key[:80] or None)
+
+
+def runs_query(wanted: RunFilter) -> Select[*tuple[Any, ...]]:
+    """Runs as rows, the newest first."""
+    columns: list[Any] = [getattr(RunRow, name).label(name) for name in COLUMNS]
+    query = select(*columns).where(RunRow.number >= wanted.first, RunRow.number <= wanted.last)
+    if wanted.partition is not None:
+        query = query.where(RunRow.partition == wanted.partition)
+    if wanted.type is not None:
+        query = query.where(RunRow.type == wanted.type)
+    if wanted.state is not None:
+        query = query.where(RunRow.state == str(wanted.state))
+    if wanted.open is not None:
+        query = query.where(RunRow.ended_at.is_(None) if wanted.open else RunRow.ended_at.is_not(None))
+    if wanted.since is not None:
+        query = query.where(RunRow.ended_at.is_(None) | (RunRow.ended_at > wanted.since))
+    if wanted.until is not None:
+        query = query.where(RunRow.opened_at < wanted.until)
+    return query.order_by(RunRow.number.desc()).offset(wanted.offset).limit(wanted.limit)
