@@ -18,8 +18,8 @@ from sipmdcs.clock import Clock, SystemClock
 from sipmdcs.errors import DeviceRefused, WireError
 from sipmdcs.publisher import Value
 
-_HALF_DIGIT_V = 0.0501
-"""Half of the page's last digit, and a little for rounding."""
+_HALF_DIGIT_V = 0.0515
+"""Half of the page's last digit, and half a step of the DAC behind it."""
 
 _SENSOR_C = (-60.0, 130.0)
 """What the 1-wire sensors can measure; an unplugged one reads as something far outside."""
