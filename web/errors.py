@@ -1,0 +1,49 @@
+"""Errors as clients of the API meet them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from sipmdcs.errors import DcsError
+
+
+class ApiError(DcsError):
+    """A request that cannot be answered; both dialects write it as an error object of JSON:API."""
+
+    def __init__(self, status: HTTPStatus, detail: str, *, parameter: str = "", header: str = "") -> None:
+        self.status = status
+        self.parameter = parameter
+        """Query parameter that is the cause, as the client wrote it."""
+        self.header = header
+        """Request header that is the cause."""
+        super().__init__(detail)
+
+    def document(self) -> dict[str, Any]:
+        """The error document."""
+        error: dict[str, Any] = {
+            "status": str(self.status.value),
+            "code": self.status.name.lower(),
+            "title": self.status.phrase,
+            "detail": str(self),
+        }
+        if self.parameter:
+            error["source"] = {"parameter": self.parameter}
+        elif self.header:
+            error["source"] = {"header": self.header}
+        return {"jsonapi": {"version": "1.1"}, "errors": [error]}
+
+
+def bad_parameter(parameter: str, detail: str) -> ApiError:
+    """400 for a query parameter."""
+    return ApiError(HTTPStatus.BAD_REQUEST, detail, parameter=parameter)
+
+
+def not_found(detail: str) -> ApiError:
+    """404."""
+    return ApiError(HTTPStatus.NOT_FOUND, detail)
+
+
+def source_away(detail: str) -> ApiError:
+    """503: something this service asks is not there."""
+    return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, detail)

@@ -1,0 +1,151 @@
+"""The dialect of the CMS OMS aggregation API, under ``/api/v1``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sipmdcs import __version__
+from web.asked import Asked, columns
+from web.errors import bad_parameter
+from web.objects import Json, Shaper, identifier, schema_meta
+from web.oms_request import DATA_ONLY, META, PRESENTATION, OmsRequest
+from web.pagelinks import page_links
+from web.parameters import Parameter, read_parameters, whole_number
+from web.query import MOST_ROWS, Page
+from web.reader import Reader
+from web.replies import csv_reply, document_reply, rows_reply
+from web.resource import Resource
+from web.values import iso, json_value, presentation
+
+BASE = "/api/v1"
+MEDIA_TYPE = "application/json"
+
+_MOST_PROPOSALS = 1_000
+
+
+class Oms:
+    """Handlers; each may block and raise ``ApiError``."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def collection(self, request: Request, resource: Resource) -> Response:
+        """``/{resource}``: rows of a page."""
+        parameters, asked = _asked(request, resource)
+        return _page(request, resource, parameters, asked, self._reader.page(resource, asked))
+
+    def one(self, request: Request, resource: Resource, id_: str) -> Response:
+        """``/{resource}/{id}``; parameters of pages are taken and change nothing."""
+        _, asked = _asked(request, resource)
+        row, page = self._reader.one(resource, id_, columns(resource, asked.fields))
+        shaper = _shaper(request, resource, asked)
+        return document_reply({"data": shaper.shape(row), **_extras(resource, asked, page)}, MEDIA_TYPE)
+
+    def related(self, request: Request, resource: Resource, id_: str, name: str) -> Response:
+        """``/{resource}/{id}/{relation}``: the rows it relates to, or the one."""
+        relation = self._reader.relation(resource, name)
+        target = self._reader.resource(relation.target)
+        parameters, asked = _asked(request, target)
+        condition = self._reader.condition(resource, id_, relation)
+        page = Page((), 0) if condition is None else self._reader.page(target, asked, condition=condition)
+        if relation.many:
+            return _page(request, target, parameters, asked, page)
+        data = _shaper(request, target, asked).shape(page.rows[0]) if page.rows else None
+        return document_reply({"data": data, **_extras(target, asked, page)}, MEDIA_TYPE)
+
+    def relationship(self, request: Request, resource: Resource, id_: str, name: str) -> Response:
+        """``/{resource}/{id}/relationships/{relation}``: types and ids of those rows."""
+        relation = self._reader.relation(resource, name)
+        target = self._reader.resource(relation.target)
+        _, asked = _asked(request, target)
+        asked = replace(asked, fields=())
+        condition = self._reader.condition(resource, id_, relation)
+        page = Page((), 0) if condition is None else self._reader.page(target, asked, condition=condition)
+        path = f"{_root(request)}/{resource.name}/{id_}"
+        links = {"self": f"{path}/relationships/{name}", "related": f"{path}/{name}"}
+        found = [identifier(target, row) for row in page.rows]
+        data: Any = found if relation.many else next(iter(found), None)
+        return document_reply({"data": data, "links": links, "meta": {"totalResourceCount": page.total}}, MEDIA_TYPE)
+
+    def meta(self, request: Request, resource: Resource) -> Response:
+        """``/{resource}/meta``: every attribute of the resource."""
+        return document_reply({"meta": schema_meta(resource)}, MEDIA_TYPE)
+
+    def csv(self, request: Request, resource: Resource) -> Response:
+        """``/{resource}/csv``: rows as a table; all of them, up to the largest page, unless a page is named."""
+        parameters, asked = _asked(request, resource)
+        if not any(item.family == "page" for item in parameters):
+            asked = replace(asked, limit=MOST_ROWS)
+        page = self._reader.page(resource, asked)
+        names = asked.fields or resource.names
+        time = presentation if PRESENTATION in asked.include else iso
+        rows = ([json_value(row.values[name], time) for name in names] for row in page.rows)
+        return csv_reply(names, rows, f"{resource.name}.csv")
+
+    def autocomplete(self, request: Request, resource: Resource) -> Response:
+        """``/{resource}/autocomplete?filter[items][EQ]=5&filter[attr][CT]=…``: values that ``attr`` has."""
+        parameters = read_parameters(request.scope["query_string"])
+        items = [item for item in parameters if item.family == "filter" and item.keys[:1] == ("items",)]
+        asked = OmsRequest(resource).read([item for item in parameters if item not in items])
+        if not asked.filters:
+            raise bad_parameter("filter", "is missing: values of which attribute? Expected filter[ATTRIBUTE][CT]=TEXT")
+        name = asked.filters[0].attribute
+        wanted = _items(items)
+        found: dict[Any, None] = {}
+        page = self._reader.page(resource, replace(asked, fields=(name,), offset=0, limit=MOST_ROWS))
+        for row in page.rows:
+            found.setdefault(json_value(row.values[name]))
+            if len(found) >= wanted:
+                break
+        data = [{"type": "autocomplete", "id": str(value), "attributes": {name: value}} for value in found]
+        return document_reply({"data": data, "meta": {"totalResourceCount": len(data)}}, MEDIA_TYPE)
+
+
+def _items(parameters: Sequence[Parameter]) -> int:
+    return whole_number(parameters[-1], 1, _MOST_PROPOSALS) if parameters else 10
+
+
+def _asked(request: Request, resource: Resource) -> tuple[list[Parameter], Asked]:
+    parameters = read_parameters(request.scope["query_string"])
+    return parameters, OmsRequest(resource).read(parameters)
+
+
+def _root(request: Request) -> str:
+    return f"{request.scope.get('root_path', '')}{BASE}"
+
+
+def _shaper(request: Request, resource: Resource, asked: Asked) -> Shaper:
+    return Shaper(
+        resource,
+        _root(request),
+        resource.names if asked.fields is None else asked.fields,
+        resource.relation,
+        bare=DATA_ONLY in asked.include,
+        time=presentation if PRESENTATION in asked.include else iso,
+    )
+
+
+def _extras(resource: Resource, asked: Asked, page: Page) -> Json:
+    meta: Json = {"totalResourceCount": page.total}
+    if META in asked.include:
+        meta |= schema_meta(resource)
+    if warnings := [*asked.warnings, *page.warnings]:
+        meta["warnings"] = warnings
+    return {"meta": meta}
+
+
+def _page(request: Request, resource: Resource, parameters: list[Parameter], asked: Asked, page: Page) -> Response:
+    shaper = _shaper(request, resource, asked)
+    links = page_links(request.scope["path"], parameters, asked.offset, asked.limit, page.total)
+    document = {"links": links, **_extras(resource, asked, page)}
+    return rows_reply(document, (shaper.shape(row) for row in page.rows), len(page.rows), MEDIA_TYPE)
+
+
+def version() -> Json:
+    """``/version``."""
+    return {"data": {"type": "version", "id": "1", "attributes": {"version": __version__, "api": "v1"}}}

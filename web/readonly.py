@@ -1,0 +1,77 @@
+"""Engines that cannot write: SQLite opened for reading only, PostgreSQL in read-only transactions.
+
+On PostgreSQL that is a seat belt, not a lock; what a role may do is decided by its privileges, see ``role``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from urllib.parse import quote
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from sipmdcs.errors import BadInput
+
+STATEMENT_TIMEOUT_S = 10.0
+_LOCK_TIMEOUT_S = 5.0
+_STEPS = 20_000
+"""Steps of SQLite's virtual machine between two looks at the clock: some tenths of a millisecond."""
+_POOL = 8
+
+
+def open_for_reading(url: str, timeout_s: float = STATEMENT_TIMEOUT_S) -> Engine:
+    """An engine whose transactions see one state of the database and whose statements end after ``timeout_s``.
+
+    A database that is not there is an error of the first query, not of this call.
+
+    Raises:
+        BadInput: the URL cannot be understood or names another kind of database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as err:
+        raise BadInput("database URL cannot be understood, expected sqlite:///FILE or postgresql+psycopg://…") from err
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _sqlite(parsed, timeout_s)
+        case "postgresql":
+            return _postgresql(parsed, timeout_s)
+        case backend:
+            raise BadInput(f"database URL {parsed}: {backend} is not supported, use sqlite or postgresql+psycopg")
+
+
+def _sqlite(url: URL, timeout_s: float) -> Engine:
+    uri = f"file:{quote(url.database or '')}?mode=ro"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            uri, uri=True, check_same_thread=False, timeout=_LOCK_TIMEOUT_S, isolation_level=None, cached_statements=500
+        )
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    engine = create_engine(url, creator=connect, pool_size=_POOL, max_overflow=0)
+
+    def begin(connection: object) -> None:
+        connection.exec_driver_sql("BEGIN")  # type: ignore[attr-defined]
+        raw = connection.connection.driver_connection  # type: ignore[attr-defined]
+        deadline = time.monotonic() + timeout_s
+        raw.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _postgresql(url: URL, timeout_s: float) -> Engine:
+    options = f"-c default_transaction_read_only=on -c statement_timeout={round(timeout_s * 1000)} -c timezone=UTC"
+    return create_engine(
+        url,
+        connect_args={"options": options, "connect_timeout": 5, "application_name": "sipmdcs web"},
+        isolation_level="REPEATABLE READ",
+        pool_pre_ping=True,
+        pool_size=_POOL,
+        max_overflow=0,
+    )

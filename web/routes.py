@@ -1,0 +1,165 @@
+"""Routes of both dialects for every resource. Fixed names come before ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from web import openapi
+from web.jsonapi import JsonApi
+from web.negotiation import MEDIA_TYPE as JSONAPI
+from web.objects import Json
+from web.oms import MEDIA_TYPE as OMS
+from web.oms import Oms, version
+from web.reader import Reader
+from web.replies import document_reply
+from web.resource import Relation, Resource
+
+Handler = Callable[[Request, Resource], Response]
+RowHandler = Callable[[Request, Resource, str], Response]
+RelationHandler = Callable[[Request, Resource, str, str], Response]
+
+_ERRORS = (400, 404, 413, 414, 503)
+_STRICT_ERRORS = (400, 404, 406, 413, 414, 415, 503)
+
+
+class Routes:
+    """Routes of one dialect.
+
+    Args:
+        media_type: of its answers.
+        tag: heading in the OpenAPI document.
+        errors: statuses of its errors.
+    """
+
+    def __init__(self, media_type: str, tag: str, errors: Sequence[int]) -> None:
+        self.router = APIRouter(tags=[tag], redirect_slashes=False)
+        self._media_type = media_type
+        self._errors = errors
+        self.paths: list[str] = []
+        """In the order they were added."""
+
+    def add(
+        self,
+        path: str,
+        endpoint: Callable[..., Response],
+        summary: str,
+        schema: Json,
+        parameters: list[Json] | None = None,
+        media_type: str = "",
+    ) -> None:
+        """One route, for GET."""
+        self.paths.append(path)
+        self.router.add_api_route(
+            path,
+            endpoint,
+            methods=["GET"],
+            summary=summary,
+            operation_id=f"{self.router.tags[0]} {path}",
+            responses=openapi.answers(schema, media_type or self._media_type, *self._errors),
+            openapi_extra={"parameters": parameters} if parameters else None,
+            response_class=Response,
+            response_model=None,
+        )
+
+
+def of_resource(resource: Resource, handler: Handler) -> Callable[..., Response]:
+    """An endpoint without path parameters."""
+
+    def endpoint(request: Request) -> Response:
+        return handler(request, resource)
+
+    return endpoint
+
+
+def of_row(resource: Resource, handler: RowHandler) -> Callable[..., Response]:
+    """An endpoint with the id of a row."""
+
+    def endpoint(request: Request, id: str) -> Response:  # noqa: A002  the name in the path
+        return handler(request, resource, id)
+
+    return endpoint
+
+
+def of_relation(resource: Resource, relation: Relation, handler: RelationHandler) -> Callable[..., Response]:
+    """An endpoint with the id of a row, for one of its relations."""
+
+    def endpoint(request: Request, id: str) -> Response:  # noqa: A002  the name in the path
+        return handler(request, resource, id, relation.name)
+
+    return endpoint
+
+
+def oms_routes(reader: Reader, resources: Sequence[Resource]) -> Routes:
+    """The OMS dialect."""
+    oms = Oms(reader)
+    routes = Routes(OMS, "oms", _ERRORS)
+    routes.add("/version", lambda: document_reply(version(), OMS), "Version of the program", {"type": "object"})
+    routes.add("/version/endpoints", lambda: _endpoints(routes), "Paths of this API", {"type": "object"})
+    for resource in resources:
+        base = f"/{resource.name}"
+        rows = openapi.document(openapi.rows_of(resource, many=True))
+        many = openapi.oms_parameters(resource, collection=True)
+        one = openapi.oms_parameters(resource, collection=False)
+        routes.add(base, of_resource(resource, oms.collection), resource.description, rows, many)
+        routes.add(f"{base}/meta", of_resource(resource, oms.meta), f"Attributes of {resource.name}", {"type": "object"})
+        routes.add(f"{base}/csv", of_resource(resource, oms.csv), "The same as a table", {"type": "string"}, many, "text/csv")
+        proposals = openapi.document(openapi.identifiers(many=True))
+        routes.add(f"{base}/autocomplete", of_resource(resource, oms.autocomplete), "Values of an attribute", proposals, many)
+        single = openapi.document(openapi.rows_of(resource, many=False))
+        routes.add(f"{base}/{{id}}", of_row(resource, oms.one), "One row", single, one)
+        for relation in resource.relations:
+            target = reader.resource(relation.target)
+            found = openapi.document(openapi.rows_of(target, many=relation.many))
+            asked = openapi.oms_parameters(target, collection=relation.many)
+            endpoint = of_relation(resource, relation, oms.related)
+            routes.add(f"{base}/{{id}}/{relation.name}", endpoint, f"Related {target.name}", found, _optional(asked))
+            linkage = openapi.document(openapi.identifiers(many=relation.many))
+            endpoint = of_relation(resource, relation, oms.relationship)
+            routes.add(f"{base}/{{id}}/relationships/{relation.name}", endpoint, f"Ids of related {target.name}", linkage)
+    return routes
+
+
+def jsonapi_routes(reader: Reader, resources: Sequence[Resource]) -> Routes:
+    """The strict dialect."""
+    api = JsonApi(reader)
+    routes = Routes(JSONAPI, "jsonapi", _STRICT_ERRORS)
+    for resource in resources:
+        base = f"/{resource.name}"
+        rows = openapi.document(openapi.rows_of(resource, many=True), included=True)
+        single = openapi.document(openapi.rows_of(resource, many=False), included=True)
+        many = openapi.jsonapi_parameters(resource, collection=True, includable=_includable(reader, resource))
+        one = openapi.jsonapi_parameters(resource, collection=False, includable=_includable(reader, resource))
+        routes.add(base, of_resource(resource, api.collection), resource.description, rows, many)
+        routes.add(f"{base}/{{id}}", of_row(resource, api.one), "One row", single, one)
+        for relation in resource.relations:
+            target = reader.resource(relation.target)
+            found = openapi.document(openapi.rows_of(target, many=relation.many), included=True)
+            ways = _includable(reader, target)
+            asked = _optional(openapi.jsonapi_parameters(target, collection=relation.many, includable=ways))
+            endpoint = of_relation(resource, relation, api.related)
+            routes.add(f"{base}/{{id}}/{relation.name}", endpoint, f"Related {target.name}", found, asked)
+            linkage = openapi.document(openapi.identifiers(many=relation.many))
+            endpoint = of_relation(resource, relation, api.relationship)
+            pages = [item for item in asked if item["name"].startswith("page[")]
+            path = f"{base}/{{id}}/relationships/{relation.name}"
+            routes.add(path, endpoint, f"Ids of related {target.name}", linkage, pages)
+    return routes
+
+
+def _includable(reader: Reader, resource: Resource) -> tuple[str, ...]:
+    return tuple(item.name for item in resource.relations if not reader.resource(item.target).groups)
+
+
+def _optional(parameters: list[Json]) -> list[Json]:
+    """What a collection needs to be told, a row it relates to tells it."""
+    return [item | {"required": False} for item in parameters]
+
+
+def _endpoints(routes: Routes) -> Response:
+    data: list[Any] = [{"type": "endpoints", "id": path.lstrip("/"), "attributes": {"path": path}} for path in routes.paths]
+    return document_reply({"data": data, "meta": {"totalResourceCount": len(data)}}, OMS)

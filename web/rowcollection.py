@@ -1,0 +1,36 @@
+"""Resources whose rows are made when they are asked for: live values, other services' HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from web.memory import answer
+from web.query import Page, Query, Row
+from web.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """All rows that could be in an answer, with every attribute."""
+
+    rows: Iterable[Row]
+    warnings: tuple[str, ...] = ()
+
+
+class RowCollection:
+    """One such resource; see ``query.Collection``.
+
+    Args:
+        resource: its definition.
+        make: gives the rows; may look into the query to make fewer, and need not.
+    """
+
+    def __init__(self, resource: Resource, make: Callable[[Query], Rows]) -> None:
+        self.resource = resource
+        self._make = make
+
+    def fetch(self, query: Query) -> Page:
+        made = self._make(query)
+        page = answer(self.resource, made.rows, query)
+        return Page(page.rows, page.total, made.warnings)
