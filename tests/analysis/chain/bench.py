@@ -1,0 +1,207 @@
+"""A site of one channel, and its processes in reach of a test."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from sqlalchemy import text
+
+from analysis.chain.inbox import deliver
+from analysis.fit.simulate import Curve, Spectrum
+from analysis.outcome import Kind
+from sipmdcs.database import make_engine
+from sipmdcs.site import Site
+
+CHANNEL = "LAB:BENCH:PS1:CH01"
+SYSTEM = "LAB:SYS:ANALYSIS"
+
+CHANNEL_DB = """\
+record(ao, "$(P):GAIN") { field(EGU, "e") field(VAL, "1") }
+record(ao, "$(P):DARK_RATE") { field(EGU, "kHz") field(VAL, "1") }
+record(ao, "$(P):CROSSTALK") { field(EGU, "%") field(VAL, "1") }
+record(ao, "$(P):VBR") { field(EGU, "V") field(VAL, "50") field(PINI, "YES") }
+record(ao, "$(P):VBR_TREF") { field(EGU, "degC") field(VAL, "25") field(PINI, "YES") }
+record(ao, "$(P):VBR_TCOEF") { field(EGU, "mV/K") field(VAL, "54") field(PINI, "YES") }
+"""
+
+SITE = """\
+name: Bench
+prefix: LAB
+channel_access: {{server_port: {ca}, repeater_port: {repeater}}}
+database: "{database}"
+analysis: "{analysis}"
+services: [analysis]
+controllers:
+  PS1: {{driver: c11204, id: "1", subsystem: BENCH, port: sim}}
+iocs:
+  bench: {{controllers: [PS1]}}
+"""
+
+
+def wait_until(condition: Callable[[], Any], what: str, timeout: float = 45) -> Any:
+    """Wait until a condition holds; returns what it returned."""
+    end = time.monotonic() + timeout
+    while not (found := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"{what}: not within {timeout} s")
+        time.sleep(0.05)
+    return found
+
+
+@cache
+def spectrum(seed: int = 1, events: int = 10_000) -> Any:
+    """Charges of ``Spectrum()``: gain 60, crosstalk 1 - exp(-0.15)."""
+    return Spectrum().draw(np.random.default_rng(seed), events)
+
+
+@cache
+def curve(seed: int = 1) -> Any:
+    """Curve of ``Curve()``: breakdown at 52.5 V."""
+    return Curve().draw(np.random.default_rng(seed), np.arange(48.0, 58.0, 0.1))
+
+
+class Bench:
+    """The site and its processes."""
+
+    def __init__(self, folder: Path, ports: list[int]) -> None:
+        self.folder = folder
+        self._ports = ports
+        self._services: list[subprocess.Popen[bytes]] = []
+        self._others: list[subprocess.Popen[bytes]] = []
+        folder.mkdir(parents=True)
+        self.configure()
+
+    def configure(self, database: str = "", analysis: str = "") -> None:
+        """Write ``site.yaml``."""
+        ca, repeater = self._ports
+        file = SITE.format(ca=ca, repeater=repeater, database=database, analysis=analysis)
+        (self.folder / "site.yaml").write_text(file, "utf-8")
+        self.site = Site(self.folder)
+        self.environment = os.environ | self.site.ca_environment()
+
+    @property
+    def raw(self) -> Path:
+        return self.site.raw_folder
+
+    def deliver(self, key: str, kind: Kind = Kind.SPECTRUM, array: Any = None, run: int | None = 1, **change: Any) -> Path:
+        """A raw result of the channel; a good one unless ``array`` is given."""
+        if array is None:
+            array = curve() if kind is Kind.IV else spectrum()
+        conditions = {"temperature_C": 20.0, "electrons_per_adc": 1e4, "window_s": 1e-6}
+        known: dict[str, Any] = {"channel": CHANNEL, "conditions": conditions} | change
+        return deliver(self.raw, key=key, kind=kind, array=array, run=run, **known)
+
+    # -- processes ------------------------------------------------------------------------------------------------------
+
+    def start_service(self) -> subprocess.Popen[bytes]:
+        """Start the service and wait until it says that it is ready."""
+        ready = self.folder / "var" / "run" / "analysis.ready"
+        ready.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "sipmdcs", "--site", str(self.folder), "analysis"]
+        process = self._spawn(command, "analysis.log")
+        self._services.append(process)
+
+        def is_ready() -> bool:
+            assert process.poll() is None, self.log
+            return ready.is_file()
+
+        wait_until(is_ready, "the service ready")
+        return process
+
+    def start_ioc(self) -> subprocess.Popen[bytes]:
+        """Serve the PVs of the channel."""
+        database = self.folder / "channel.db"
+        database.write_text(CHANNEL_DB, "utf-8")
+        command = [sys.executable, "-m", "sipmdcs", "ioc", "--db", str(database), "-m", f"P={CHANNEL}"]
+        process = self._spawn(command, "ioc.log")
+        self._others.append(process)
+        return process
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Any other process, ended with the bench."""
+        process = self._spawn(list(command), "other.log")
+        self._others.append(process)
+        return process
+
+    def _spawn(self, command: list[str], log: str) -> subprocess.Popen[bytes]:
+        with (self.folder / log).open("ab") as file:
+            return subprocess.Popen(command, stdout=file, stderr=file, env=self.environment)
+
+    @property
+    def log(self) -> str:
+        """What the services said."""
+        return (self.folder / "analysis.log").read_text("utf-8")
+
+    def workers(self, service: subprocess.Popen[bytes]) -> list[psutil.Process]:
+        """Worker processes of a service."""
+        try:
+            children = psutil.Process(service.pid).children(recursive=True)
+            return [child for child in children if any("spawn_main" in word for word in child.cmdline())]
+        except psutil.NoSuchProcess:
+            return []
+
+    def stop(self) -> None:
+        """End everything that was started here."""
+        for process in self._services + self._others:
+            if process.poll() is None:
+                process.terminate()
+        for process in self._services + self._others:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    # -- what one sees --------------------------------------------------------------------------------------------------
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One ``sipmdcs`` command."""
+        command = [sys.executable, "-m", "sipmdcs", "--site", str(self.folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=60, check=False)
+
+    def sql(self, query: str) -> list[Any]:
+        """Rows of a query; none while the tables are not there."""
+        engine = make_engine(self.site.database_url)
+        try:
+            with engine.connect() as connection:
+                return [tuple(row) for row in connection.execute(text(query))]
+        finally:
+            engine.dispose()
+
+    def states(self) -> dict[str, int]:
+        """Jobs by state."""
+        return dict(self.sql("SELECT state, count(*) FROM analysis_job GROUP BY state"))
+
+    def wait_for(self, timeout: float = 45, **wanted: int) -> None:
+        """Wait until there are so many jobs in each state, and none in others."""
+        end = time.monotonic() + timeout
+        while (found := self.states()) != wanted:
+            if time.monotonic() > end:
+                pytest.fail(f"jobs are {found}, not {wanted}, after {timeout} s; log:\n{self.log}")
+            time.sleep(0.1)
+
+    def pvs(self, *names: str) -> dict[str, Any]:
+        """Values by PV, read with pyepics in a process of its own; ``None`` where nobody answers."""
+        code = "import epics, json, sys; print(json.dumps({n: epics.caget(n, timeout=3) for n in sys.argv[1:]}))"
+        command = [sys.executable, "-c", code, *names]
+        done = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=60, check=True)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def wait_for_pvs(self, what: Callable[[dict[str, Any]], bool], *names: str, timeout: float = 45) -> dict[str, Any]:
+        """Wait until PVs have the values wanted."""
+        end = time.monotonic() + timeout
+        while True:
+            found = self.pvs(*names)
+            if all(value is not None for value in found.values()) and what(found):
+                return found
+            if time.monotonic() > end:
+                pytest.fail(f"{found} after {timeout} s; log:\n{self.log}")
