@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
-from logbook.logbookfile import LogbookFile
+from logbook.logbookfile import LOGBOOK_FILE, LogbookFile, read_logbook_file
 from logbook.present import Present
 from logbook.run import Run
 from logbook.run_state import RunState
 from sipmdcs.epicsdb import Record, load_template
 from sipmdcs.publisher import Value
+from sipmdcs.site import Site
+from sipmdcs.yamlfile import bad_key
 
 _STATES = (None, *RunState)
 """States in the order of the choices of ``STATE``."""
+_LONGEST_NAME = 60
 _STRING_BYTES = 39
 _MESSAGE_BYTES = 399
 
@@ -31,15 +33,6 @@ class Published:
         default, *others = file.partitions
         self.prefixes = {default: f"{prefix}:RUN"} | {name: f"{prefix}:RUN:{name}" for name in others}
         """Prefix of the PVs of each partition."""
-        self._default = default
-
-    def other_records(self, template: Path) -> list[Record]:
-        """Records of all partitions but the default one, whose are among those of the service."""
-        found: list[Record] = []
-        for name, prefix in self.prefixes.items():
-            if name != self._default:
-                found += load_template(template, {"R": prefix, "PARTITION": name, "TYPE": ""})
-        return found
 
     def values(self, present: Present, now: datetime) -> dict[str, Value]:
         """What all of them show."""
@@ -50,6 +43,23 @@ class Published:
             shown: dict[str, Value] = {"PARTITION": partition, "LAST_NUMBER": newest, **_of_run(run, now)}
             values |= {f"{prefix}:{suffix}": value for suffix, value in shown.items()}
         return values
+
+
+def partition_records(site: Site) -> list[Record]:
+    """Records of all partitions but the default one, whose are in the template files.
+
+    Raises:
+        BadInput: ``logbook.yaml`` cannot be used, or names a partition whose PVs would have names that are too long.
+    """
+    published = Published(site.file.prefix, read_logbook_file(site))
+    template = site.find_template("run.template")
+    found: list[Record] = []
+    for partition, prefix in list(published.prefixes.items())[1:]:
+        records = load_template(template, {"R": prefix, "PARTITION": partition, "TYPE": ""})
+        if any(len(record.name) > _LONGEST_NAME for record in records):
+            raise bad_key(site.folder / LOGBOOK_FILE, ("partitions",), f"{partition} is too long for the names of its PVs")
+        found += records
+    return found
 
 
 def _of_run(run: Run | None, now: datetime) -> dict[str, Value]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from logbook.api import Api
 from logbook.archive import Archive
 from logbook.desk import Desk, open_desk
-from logbook.logbookfile import LOGBOOK_FILE, LogbookFile, read_logbook_file
+from logbook.logbookfile import LogbookFile, read_logbook_file
 from logbook.published import Published, long_text
 from logbook.refusals import Conflict
 from logbook.requests import MoveRequest, OpenRequest
@@ -21,7 +21,7 @@ from logbook.run_query import bad_value
 from logbook.run_state import Command
 from logbook.summariser import Stopped, Summariser
 from sipmdcs.clock import SystemClock, to_datetime
-from sipmdcs.errors import BadInput, DcsError, ServiceError
+from sipmdcs.errors import DcsError, ServiceError
 from sipmdcs.http_server import serve
 from sipmdcs.publisher import Value, WriteHandler
 from sipmdcs.service import Service, run_service
@@ -192,13 +192,9 @@ async def run_logbook(site: Site) -> None:
     """
     file: LogbookFile = read_logbook_file(site)
     published = Published(site.file.prefix, file)
-    too_long = [name for name in published.prefixes if len(f"{published.prefixes[name]}:CONFIG_VERSION") > 60]
-    if too_long:
-        raise BadInput(f"PV names of partition {too_long[0]} would be too long", file=site.folder / LOGBOOK_FILE)
-    records = [*site.service_records(SERVICE), *published.other_records(site.find_template("run.template"))]
     with open_desk(site, file, SystemClock()) as desk:
 
         async def body(service: Service) -> None:
             await LogbookService(service, desk, published).run()
 
-        await run_service(site, SERVICE, records, body)
+        await run_service(site, SERVICE, site.service_records(SERVICE), body)
