@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 FIT_RANGE_V = 2.0
 """Above the onset: higher up quenching resistors and afterpulses bend the curve."""
+SQRT_RANGE_V = 1.0
+"""Shorter, since the law is the square only near the breakdown."""
 FEWEST_POINTS = 5
 EXPONENTS = (0.5, 8.0)
 """What a rise at a breakdown can be like."""
@@ -96,8 +98,8 @@ def breakdown_at(onset: Onset, method: Method) -> Breakdown:
 def _ild(onset: Onset) -> Breakdown:
     voltage, smooth = onset.curve.voltage, onset.smooth
     net = onset.curve.current - onset.leakage
-    used = _above(onset, 1.0) & (net > SIGNIFICANT * onset.sigma)
-    reach = np.abs(smooth.slope[used]).max(axis=0) > 0
+    used = _above(onset, 1.0, FIT_RANGE_V) & (net > SIGNIFICANT * onset.sigma)
+    reach = np.abs(smooth.slope[used]).sum(axis=0) > 0
     if (net[reach] <= 0).any() or used.sum() < FEWEST_POINTS:
         raise NoResult(
             f"ild: only {int(used.sum())} points clear of the leakage within {FIT_RANGE_V:g} V: {FEWEST_POINTS} needed"
@@ -129,29 +131,51 @@ def _ild(onset: Onset) -> Breakdown:
 
 
 def _log_derivative(onset: Onset) -> Breakdown:
-    voltage, smooth, peak = onset.curve.voltage, onset.smooth, onset.index
-    near = np.abs(voltage - voltage[peak]) <= smooth.half * (1 + 1e-9)
-    near[peak - 1 : peak + 2] = True
-    x = voltage[near] - voltage[peak]
-    operator = smooth.slope[near]
-    y = operator @ onset.log_current
-    solve = np.linalg.pinv(np.stack([np.ones_like(x), x, x * x], axis=1))
-    _, b, c = solve @ y
+    voltage, peak = onset.curve.voltage, onset.index
+    near = _near(onset, peak)
+    vbr, sigma, fitted = _vertex(onset, near)
+    # which of the two steepest points is the steepest is chance, and the maximum is no parabola
+    sigma = float(np.hypot(sigma, (vbr - _vertex(onset, _near(onset, _second(onset)))[0]) / 2))
+    quality = {"points": float(near.sum()), "steepest_per_V": float(onset.slope[peak])}
+    line = Line(voltage[near], fitted)
+    return Breakdown(Method.LOG_DERIVATIVE, vbr, sigma, quality, voltage[near], onset.slope[near], line)
+
+
+def _near(onset: Onset, index: int) -> NDArray[np.bool_]:
+    """Points within a window of one, at least its neighbours."""
+    voltage = onset.curve.voltage
+    near = np.abs(voltage - voltage[index]) <= onset.smooth.half * (1 + 1e-9)
+    near[index - 1 : index + 2] = True
+    return near
+
+
+def _second(onset: Onset) -> int:
+    """Index of the steeper neighbour of the steepest point."""
+    peak = onset.index
+    return peak + 1 if onset.slope[peak + 1] > onset.slope[peak - 1] else peak - 1
+
+
+def _vertex(onset: Onset, near: NDArray[np.bool_]) -> tuple[float, float, Floats]:
+    """Place of the maximum of the derivative by a parabola through some points, its uncertainty, and the parabola there."""
+    at = onset.voltage
+    x = onset.curve.voltage[near] - at
+    operator = onset.smooth.slope[near]
+    design = np.stack([np.ones_like(x), x, x * x], axis=1)
+    solve = np.linalg.pinv(design)
+    coefficients = solve @ onset.slope[near]
+    _, b, c = coefficients
     if c >= 0:
         raise NoResult("log-derivative: the derivative has no clear maximum")
     place = -b / (2 * c)
     if not x[0] <= place <= x[-1]:
         raise NoResult("log-derivative: the maximum of the derivative is not where its parabola says")
     by_points = (-solve[1] / (2 * c) + solve[2] * b / (2 * c * c)) @ operator
-    sigma = float(np.sqrt((by_points**2) @ onset.log_sigma**2))
-    curve = Line(voltage[near], np.stack([np.ones_like(x), x, x * x], axis=1) @ (solve @ y))
-    quality = {"points": float(near.sum()), "steepest_per_V": float(onset.slope[peak])}
-    return Breakdown(Method.LOG_DERIVATIVE, float(voltage[peak] + place), sigma, quality, voltage[near], y, curve)
+    return float(at + place), float(np.sqrt((by_points**2) @ onset.log_sigma**2)), design @ coefficients
 
 
 def _sqrt(onset: Onset) -> Breakdown:
     net = onset.curve.current - onset.leakage
-    used = _above(onset, 0.0) & (net > SIGNIFICANT * onset.sigma)
+    used = _above(onset, 0.0, SQRT_RANGE_V) & (net > SIGNIFICANT * onset.sigma)
     if used.sum() < FEWEST_POINTS:
         raise NoResult(
             f"sqrt: only {int(used.sum())} points clear of the leakage within {FIT_RANGE_V:g} V: {FEWEST_POINTS} needed"
@@ -167,23 +191,30 @@ def _sqrt(onset: Onset) -> Breakdown:
 
 def _tangent(onset: Onset) -> Breakdown:
     voltage, peak, below = onset.curve.voltage, onset.index, onset.below
-    value, slope = onset.smooth.value[peak], onset.smooth.slope[peak]
-    x = voltage[below]
-    columns = [np.ones_like(x)] if below.sum() < 5 else [np.ones_like(x), x - voltage[peak]]
-    solve = np.zeros((2, len(voltage)))
-    solve[: len(columns), below] = np.linalg.pinv(np.stack(columns, axis=1))
-    height, rise = float((value - solve[0]) @ onset.log_current), float((slope - solve[1]) @ onset.log_current)
-    if rise <= 0:
-        raise NoResult("tangent: the leakage rises as steeply as the current above it")
-    place = -height / rise
-    by_points = -(value - solve[0]) / rise + (slope - solve[1]) * height / rise**2
-    sigma = float(np.sqrt((by_points**2) @ onset.log_sigma**2))
-    vbr = float(voltage[peak] + place)
+    vbr, sigma = _crossing(onset, peak)
+    # which of the two steepest points is the steepest is chance
+    sigma = float(np.hypot(sigma, (vbr - _crossing(onset, _second(onset))[0]) / 2))
     ends = np.array([vbr, voltage[peak] + onset.smooth.half])
+    value, slope = onset.smooth.value[peak], onset.smooth.slope[peak]
     drawn = (value + slope * (ends - voltage[peak])[:, None]) @ onset.log_current
-    near = np.abs(voltage - voltage[peak]) <= onset.smooth.half * (1 + 1e-9)
+    near = _near(onset, peak)
     quality = {"points": float(near.sum() + below.sum())}
     return Breakdown(Method.TANGENT, vbr, sigma, quality, voltage[near], onset.log_current[near], Line(ends, drawn))
+
+
+def _crossing(onset: Onset, at: int) -> tuple[float, float]:
+    """Where the tangent of ln I at a point meets the line through ln I of the leakage, and its uncertainty."""
+    voltage, below = onset.curve.voltage, onset.below
+    x = voltage[below] - voltage[at]
+    columns = [np.ones_like(x)] if below.sum() < 5 else [np.ones_like(x), x]
+    solve = np.zeros((2, len(voltage)))
+    solve[: len(columns), below] = np.linalg.pinv(np.stack(columns, axis=1))
+    height, rise = onset.smooth.value[at] - solve[0], onset.smooth.slope[at] - solve[1]
+    up, steep = float(height @ onset.log_current), float(rise @ onset.log_current)
+    if steep <= 0:
+        raise NoResult("tangent: the leakage rises as steeply as the current above it")
+    by_points = -height / steep + rise * up / steep**2
+    return float(voltage[at]) - up / steep, float(np.sqrt((by_points**2) @ onset.log_sigma**2))
 
 
 _METHODS: Mapping[Method, Callable[[Onset], Breakdown]] = {
@@ -194,15 +225,15 @@ _METHODS: Mapping[Method, Callable[[Onset], Breakdown]] = {
 }
 
 
-def _above(onset: Onset, windows: float) -> NDArray[np.bool_]:
-    """Points above the onset, ``windows`` half windows away so that smoothing reaches not below it, up to the fit range.
+def _above(onset: Onset, windows: float, range_V: float) -> NDArray[np.bool_]:
+    """Points above the onset, ``windows`` half windows away so that smoothing reaches not below it, up to the range.
 
     Coarse curves get as many points as a line needs.
     """
     voltage = onset.curve.voltage
     start = onset.voltage + max(windows * onset.smooth.half, onset.curve.step)
     first = int(np.searchsorted(voltage, start - 1e-9))
-    last = max(int(np.searchsorted(voltage, start + FIT_RANGE_V)), first + FEWEST_POINTS + 1)
+    last = max(int(np.searchsorted(voltage, start + range_V)), first + FEWEST_POINTS + 1)
     index = np.arange(len(voltage))
     return (index >= first) & (index < last) & onset.smooth.valid
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ LEAST_RISE = 2.0
 """Current at the end over that before the onset."""
 LEAST_CLIMB = 0.2
 """ln of the current at the end over that just above the onset; a mere step does not climb."""
+LAW_RANGE_V = 1.0
+"""Above the onset the current must not fall within this range, whatever its noise."""
 EDGE_SLOPE = 0.6
 """Slope at either end over the largest; where it is more, the largest slope is outside the range."""
 
@@ -38,7 +41,6 @@ class Onset:
     log_sigma: Floats
     slope: Floats
     """d ln I / dV, 1/V."""
-    slope_sigma: Floats
     sigma: Floats
     """Standard deviation of the current, A."""
     leakage: Floats
@@ -65,47 +67,116 @@ def find_onset(curve: IVCurve) -> Onset:
     voltage, current = curve.voltage, curve.current
     where = f"between {voltage[0]:g} and {voltage[-1]:g} V"
     smooth = smoother(voltage, curve.step)
-    floor_sigma = _floor_noise(current)
-    if floor_sigma == 0 and np.ptp(current) == 0:
+    if np.ptp(current) == 0:
         raise NoResult(f"no breakdown {where}: every current is {current[0]:g} A")
-    soft = max(floor_sigma, 1e-9 * float(np.abs(current).max()))
-    scale = np.sqrt(current**2 + 4 * soft**2)
-    log_current = np.arcsinh(current / (2 * soft))
-    relative = _relative_noise(log_current, smooth, current > 20 * soft)
-    sigma = np.sqrt(soft**2 + (relative * current) ** 2)
-    log_sigma = sigma / scale
-    slope = smooth.slope @ log_current
-    slope_sigma = np.sqrt((smooth.slope**2) @ log_sigma**2)
+    rough = _view(curve, smooth, _floor_noise(current), np.ones(len(voltage), dtype=bool))
+    index = _steepest(curve, smooth, rough)
+    below, above = _sides(voltage, smooth, index)
+    if below.sum() >= FEWEST_ABOVE:
+        # now that the sides are known, the noise of either can be taken without the rise between them
+        view = _view(curve, smooth, _scatter(voltage[below], current[below]), above)
+        index = _steepest(curve, smooth, view)
+        below, above = _sides(voltage, smooth, index)
+    else:
+        view = rough
+    _check_rise(curve, smooth, index, below, above, view)
+    if below.sum() < FEWEST_BELOW:
+        below = np.arange(len(voltage)) < FEWEST_BELOW
+    design = np.stack([np.ones_like(voltage), voltage - voltage[0]], axis=1)
+    leakage, covariance = _leakage(design, current, view.sigma, below)
+    return Onset(
+        curve, smooth, index, view.log_current, view.log_sigma, view.slope, view.sigma, leakage, design, covariance, below
+    )
 
-    candidates = np.where(smooth.valid & (slope > SIGNIFICANT * slope_sigma), slope, -np.inf)
+
+class _View(NamedTuple):
+    """A curve in the logarithm, its noise being known; shapes (N,)."""
+
+    floor_sigma: float
+    sigma: Floats
+    log_current: Floats
+    log_sigma: Floats
+    slope: Floats
+    slope_sigma: Floats
+
+
+def _view(curve: IVCurve, smooth: Smoother, floor_sigma: float, above: NDArray[np.bool_]) -> _View:
+    current = curve.current
+    soft = max(floor_sigma, 1e-9 * float(np.abs(current).max()))
+    log_current = np.arcsinh(current / (2 * soft))
+    relative = _relative_noise(log_current, smooth, above & (current > 20 * soft))
+    sigma = np.sqrt(soft**2 + (relative * current) ** 2)
+    log_sigma = sigma / np.sqrt(current**2 + 4 * soft**2)
+    return _View(soft, sigma, log_current, log_sigma, smooth.slope @ log_current, np.sqrt((smooth.slope**2) @ log_sigma**2))
+
+
+def _sides(voltage: Floats, smooth: Smoother, index: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Points that are clearly below and above the steepest one."""
+    return voltage < voltage[index] - smooth.half, voltage > voltage[index] + smooth.half
+
+
+def _steepest(curve: IVCurve, smooth: Smoother, view: _View) -> int:
+    """Index of the largest slope, which must be a maximum inside the range.
+
+    Raises:
+        NoResult: it is not, or no slope is beyond noise.
+    """
+    voltage, slope = curve.voltage, view.slope
+    where = f"between {voltage[0]:g} and {voltage[-1]:g} V"
+    candidates = np.where(smooth.valid & (slope > SIGNIFICANT * view.slope_sigma), slope, -np.inf)
     index = int(np.argmax(candidates))
     if not np.isfinite(candidates[index]):
         raise NoResult(f"no breakdown {where}: the current does not rise beyond its noise")
-    steepest = voltage[index]
-    below = voltage < steepest - smooth.half
-    above = voltage > steepest + smooth.half
-    if index < FEWEST_BELOW or slope[:2].max() > EDGE_SLOPE * slope[index]:
+    certain = slope - 2 * view.slope_sigma
+    if index < FEWEST_BELOW or certain[:2].max() > EDGE_SLOPE * slope[index]:
         raise NoResult(f"no breakdown {where}: the current rises most at the first voltages, the breakdown is below them")
-    if len(voltage) - index <= FEWEST_ABOVE or slope[-2:].max() > EDGE_SLOPE * slope[index]:
-        cut = f" where the meter limits it to {curve.limit:.3g} A" if curve.limit is not None else ""
-        raise NoResult(f"no breakdown {where}: the current rises most at the last voltages{cut}, the breakdown is above them")
-    if below.sum() < FEWEST_BELOW:
-        below = np.arange(len(voltage)) < FEWEST_BELOW
+    if len(voltage) - index <= FEWEST_ABOVE or certain[-2:].max() > EDGE_SLOPE * slope[index]:
+        raise NoResult(f"no breakdown {where}: the current rises most at the last voltages{_limit(curve)}")
+    return index
+
+
+def _check_rise(
+    curve: IVCurve,
+    smooth: Smoother,
+    index: int,
+    below: NDArray[np.bool_],
+    above: NDArray[np.bool_],
+    view: _View,
+) -> None:
+    """Refuse what is steep but no breakdown.
+
+    Raises:
+        NoResult: too few points above, too small a rise, a mere step, a hump, or a gap beside it.
+    """
+    voltage, current, steepest = curve.voltage, curve.current, float(curve.voltage[index])
+    where = f"between {voltage[0]:g} and {voltage[-1]:g} V"
     if above.sum() < FEWEST_ABOVE:
-        cut = f" below the limit of the meter, {curve.limit:.3g} A" if curve.limit is not None else ""
-        raise NoResult(f"only {int(above.sum())} points above {steepest:g} V{cut}: {FEWEST_ABOVE} are needed")
+        raise NoResult(f"only {int(above.sum())} points above {steepest:g} V{_limit(curve)}: {FEWEST_ABOVE} are needed")
     last = float(np.median(current[-3:]))
-    before = float(np.median(current[below]))
-    if last < LEAST_RISE * before or last - before < 2 * SIGNIFICANT * soft:
+    before = float(np.median(current[below])) if below.any() else float(current[0])
+    if last < LEAST_RISE * before or last - before < 2 * SIGNIFICANT * view.floor_sigma:
         raise NoResult(f"no breakdown {where}: the current rises from {before:.3g} to {last:.3g} A only")
     just_above = float(current[above][0])
     if just_above <= 0 or np.log(last / just_above) < LEAST_CLIMB:
         raise NoResult(f"no breakdown {where}: the current steps up at {steepest:g} V and does not go on rising")
-    if not smooth.valid[(voltage > steepest - 2 * smooth.half) & (voltage < steepest + 2 * smooth.half)].all():
+    falling = above & (voltage < steepest + smooth.half + LAW_RANGE_V) & (view.slope <= 0)
+    if falling.any():
+        raise NoResult(f"no breakdown {where}: above {steepest:g} V the current falls again, at {voltage[falling][0]:g} V")
+    near = np.abs(voltage - steepest) < 2 * smooth.half
+    beside = near[1:] | near[:-1]
+    if not smooth.valid[near].all() or np.diff(voltage)[beside].max() > 2 * smooth.half:
         raise NoResult(f"gap in the curve beside {steepest:g} V, where the current rises most")
+
+
+def _limit(curve: IVCurve) -> str:
+    return "" if curve.limit is None else f" before the meter limits it to {curve.limit:.3g} A"
+
+
+def _scatter(voltage: Floats, current: Floats) -> float:
+    """Standard deviation of the current about a straight line."""
     design = np.stack([np.ones_like(voltage), voltage - voltage[0]], axis=1)
-    leakage, covariance = _leakage(design, current, sigma, below)
-    return Onset(curve, smooth, index, log_current, log_sigma, slope, slope_sigma, sigma, leakage, design, covariance, below)
+    residual = current - design @ (np.linalg.pinv(design) @ current)
+    return float(np.sqrt((residual**2).sum() / (len(voltage) - 2)))
 
 
 def _floor_noise(current: Floats) -> float:
@@ -122,7 +193,9 @@ def _relative_noise(log_current: Floats, smooth: Smoother, strong: NDArray[np.bo
     used = strong & smooth.valid
     if used.sum() < FEWEST_ABOVE:
         return 0.0
-    return 1.4826 * float(np.median(np.abs(residual[used]) / np.sqrt(np.maximum(left[used], 1e-3))))
+    each = np.abs(residual[used]) / np.sqrt(np.maximum(left[used], 1e-3))
+    tame = each <= 6 * 1.4826 * np.median(each)
+    return float(np.sqrt((each[tame] ** 2).mean()))
 
 
 def _leakage(design: Floats, current: Floats, sigma: Floats, below: NDArray[np.bool_]) -> tuple[Floats, Floats]:
