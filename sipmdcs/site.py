@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,8 @@ from sipmdcs.errors import BadInput
 from sipmdcs.yamlfile import Strict, read_yaml
 
 SITE_FILE = "site.yaml"
+RECORDS = "sipmdcs.records"
+"""Entry points of functions that take a ``Site`` and give records of the service they are named after."""
 
 
 def _name_part(text: str) -> str:
@@ -248,15 +251,21 @@ class Site:
         return [*load_substitutions(path, self.template_path), *self.service_records(ioc, "ioc")]
 
     def service_records(self, service: str, kind: str | None = None) -> list[Record]:
-        """Service PVs of one process, from ``KIND.substitutions`` among the templates.
+        """PVs of one process: from ``KIND.substitutions`` among the templates, and those that its part makes besides.
 
         Args:
             service: name of the IOC or service.
-            kind: name of the file; the service's own name if left out.
+            kind: name of the file, whose records are then all; left out, the service's own name, and a function of that name
+                in the entry-point group ``RECORDS`` adds what no file can know.
         """
         path = self.find_template(f"{kind or service}.substitutions")
         macros = {"DET": self.file.prefix, "S": self.service_prefix(service), "NAME": service}
-        return load_substitutions(path, self.template_path, macros)
+        records = load_substitutions(path, self.template_path, macros)
+        if kind is None:
+            for point in entry_points(group=RECORDS, name=service):
+                derived: Callable[[Site], list[Record]] = point.load()
+                records += derived(self)
+        return records
 
     def find_template(self, name: str) -> Path:
         """A template or substitution file, the site's own before ours.

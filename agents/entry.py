@@ -1,0 +1,82 @@
+"""What lies in the hot cache under the name of a PV.
+
+An entry is a JSON object::
+
+    {"value": 3.21, "time": 1795269600.25, "severity": "MINOR", "status": "HIGH", "unit": "V", "ttl": 15,
+     "source": "summary", "seq": 42}
+
+``value`` is ``null`` where there is none; ``time`` Unix seconds; ``ttl`` the seconds after which the entry is gone unless it is
+written again; ``source`` the agent that wrote it and ``seq`` the number of its run.
+"""
+
+from __future__ import annotations
+
+import json
+from math import ceil, isfinite
+from typing import Any
+
+from agents.reading import INVALID
+from sipmdcs.severity import Severity
+
+LONGEST_KEY = 250
+"""Bytes (``KEY_MAX_LENGTH`` of memcached)."""
+LARGEST_VALUE = 1_000_000
+"""Bytes; memcached refuses an item of more than 1 MiB."""
+LONGEST_TTL_S = 30 * 86_400
+"""Memcached takes a larger number for a date."""
+
+
+def heartbeat_key(prefix: str) -> str:
+    """Key of the entry that is there as long as the host of a site's agents lives."""
+    return f"sipmdcs/{prefix}/agents"
+
+
+def is_key(text: str) -> bool:
+    """Whether memcached takes it: at most 250 bytes, no blank, no control character."""
+    return 0 < len(text.encode()) <= LONGEST_KEY and text.isascii() and text.isprintable() and " " not in text
+
+
+def ttl_of(interval: float, keep_intervals: int) -> int:
+    """Time to live of what is renewed every ``interval`` seconds, whole seconds as memcached counts them."""
+    return min(max(ceil(interval * keep_intervals), 1), LONGEST_TTL_S)
+
+
+def encode_entry(value: Any, *, time: float, severity: str, status: str, unit: str, ttl: int, source: str, seq: int) -> bytes:
+    """An entry as it lies in the cache; a number that is not finite becomes ``null``."""
+    entry = {
+        "value": _plain(value),
+        "time": round(time, 6),
+        "severity": severity,
+        "status": status,
+        "unit": unit,
+        "ttl": ttl,
+        "source": source,
+        "seq": seq,
+    }
+    return json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode_entry(data: bytes, now: float) -> list[Any]:
+    """The fields of a ``Reading`` from an entry, whoever wrote it; INVALID if it is none.
+
+    Args:
+        data: what lies in the cache.
+        now: Unix time, seconds.
+    """
+    try:
+        entry = json.loads(data)
+        severity = int(Severity[entry["severity"]])
+        time = float(entry["time"])
+        return [entry["value"], severity, str(entry["status"]), time, max(now - time, 0.0)]
+    except (ValueError, KeyError, TypeError):
+        return [None, INVALID, "READ", 0.0, None]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value

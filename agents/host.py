@@ -1,0 +1,233 @@
+"""The host: looks every tick what is due, notices changed files, answers START, STOP and TICK."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator, Mapping
+
+from agents.agentsfile import agents_path
+from agents.cache import CacheState, HotCache
+from agents.discovery import FOLDER
+from agents.entry import heartbeat_key
+from agents.hosted import HostedAgent
+from agents.latest import Latest
+from agents.outputs import changed
+from agents.records import member_records, output_problem
+from agents.roster import Member, Roster, muster
+from agents.surroundings import Surroundings
+from sipmdcs.channels import Channels
+from sipmdcs.clock import NS
+from sipmdcs.epicsdb import Record
+from sipmdcs.errors import BadInput
+from sipmdcs.publisher import Value
+from sipmdcs.service import Service
+
+_SHOW_S = 1.0
+"""Period of figures."""
+_LOOK_S = 1.0
+"""Period of looking for changed files."""
+_HEARTBEAT_TTL_S = 5
+
+_log = logging.getLogger(__name__)
+
+
+class Host:
+    """All agents of a site.
+
+    Args:
+        service: the soft IOC that serves the records of ``roster``.
+        roster: the agents.
+        channels: Channel Access; stays open.
+    """
+
+    def __init__(self, service: Service, roster: Roster, channels: Channels) -> None:
+        self._service = service
+        self._roster = roster
+        self._clock = service.clock
+        address = service.site.file.memcached
+        self._cache = HotCache(address.interface, address.port, self._clock) if _uses_cache(service, roster) else None
+        self._latest = Latest(channels, self._clock)
+        self._around = Surroundings(service.site, roster.file, service.publisher, self._clock, self._latest, self._cache)
+        self._tick_s = roster.file.tick_s
+        self._running = True
+        self._beats = 0
+        self._agents: dict[str, HostedAgent] = {}
+        self._posted: dict[str, Value] = {}
+        self._signature = _signature(service)
+
+    async def run(self) -> None:
+        """Run agents until cancelled; returns when what there is to serve has changed and the service must begin anew."""
+        start = self._clock.monotonic()
+        for name, member in self._roster.members.items():
+            try:
+                self._agents[name] = HostedAgent(member, self._around, start)
+            except BadInput as err:
+                _log.error("agent %s cannot run: %s", name, err)
+        await self._latest.watch(pv for agent in self._agents.values() for pv in agent.wiring.pvs)
+        self._offer()
+        try:
+            async with asyncio.TaskGroup() as group:
+                side = [group.create_task(self._latest.run(), name="inputs"), group.create_task(self._show(), name="figures")]
+                side.append(group.create_task(self._keep_time(), name="time"))
+                if self._cache is not None:
+                    side.append(group.create_task(self._cache.run(), name="cache"))
+                self._service.ready()
+                await self._watch_files()
+                for task in side:
+                    task.cancel()
+        finally:
+            await asyncio.gather(*(agent.close() for agent in self._agents.values()))
+
+    async def _keep_time(self) -> None:
+        while True:
+            now = self._clock.monotonic()
+            for agent in self._agents.values():
+                agent.tick(now)
+            # The next multiple of the tick, whatever the work took.
+            await asyncio.sleep(self._tick_s - self._clock.monotonic() % self._tick_s)
+
+    # -- files ---------------------------------------------------------------------------------------------------------------
+
+    async def _watch_files(self) -> None:
+        """Returns when the records have changed."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            signature = await asyncio.to_thread(_signature, self._service)
+            if signature == self._signature:
+                continue
+            self._signature = signature
+            try:
+                roster = await asyncio.to_thread(muster, self._service.site)
+            except BadInput as err:
+                _log.error("%s; the settings before go on", err)
+                continue
+            if await self._follow(roster):
+                _log.warning("there are other agents or outputs than before: the host begins anew")
+                return
+
+    async def _follow(self, roster: Roster) -> bool:
+        """Take over what changed; whether other records are needed."""
+        old, site = self._roster, self._service.site
+        changed_members = [member for member in roster.members.values() if _differs(old.members.get(member.name), member)]
+        usable: list[Member] = []
+        for member in changed_members:
+            agent = self._agents.get(member.name)
+            problem = member.problem or output_problem(site, member)
+            if problem is None:
+                usable.append(member)
+            elif agent is not None:
+                _log.warning("agent %s: %s", member.name, problem)
+                agent.refuse(problem)
+        self._around.file = roster.file
+        if roster.members.keys() != old.members.keys() or any(
+            not _same_records(member_records(site, old.members[member.name]), member_records(site, member)) for member in usable
+        ):
+            return True
+        for member in usable:
+            if (agent := self._agents.get(member.name)) is not None:
+                await agent.replace(member, self._clock.monotonic())
+        kept = {name: old.members[name] for name in roster.members if roster.members[name] not in usable}
+        self._roster = Roster(roster.file, {**roster.members, **kept})
+        return False
+
+    # -- PVs ------------------------------------------------------------------------------------------------------------------
+
+    def _offer(self) -> None:
+        publisher, pv = self._service.publisher, self._service.pv
+        publisher.on_write(pv("START"), self._write_start)
+        publisher.on_write(pv("STOP"), self._write_stop)
+        publisher.on_write(pv("TICK"), self._write_tick)
+
+    async def _write_start(self, value: Value) -> None:
+        self._posted.pop(self._service.pv("START"), None)
+        if value:
+            self._running = True
+            start = self._clock.monotonic()
+            for agent in self._agents.values():
+                agent.start(start)
+
+    async def _write_stop(self, value: Value) -> None:
+        self._posted.pop(self._service.pv("STOP"), None)
+        if value:
+            self._running = False
+            await asyncio.gather(*(agent.stop() for agent in self._agents.values()))
+
+    async def _write_tick(self, value: Value) -> None:
+        self._posted.pop(self._service.pv("TICK"), None)
+        if not isinstance(value, int | float) or not 0.01 <= value <= 1:
+            raise BadInput(f"tick {value!r}, expected 0.01 to 1 s")
+        self._tick_s = float(value)
+
+    async def _show(self) -> None:
+        due = self._clock.monotonic()
+        while True:
+            now = self._clock.monotonic()
+            for agent in self._agents.values():
+                agent.show(now)
+            if now >= due:
+                self._beat()
+                due += _SHOW_S
+            values = {self._service.pv(suffix): value for suffix, value in self._figures()}
+            if fresh := changed(values, self._posted):
+                self._service.publisher.post(fresh)
+            await asyncio.sleep(0.1)
+
+    def _figures(self) -> Iterator[tuple[str, Value]]:
+        yield "START", 0
+        yield "STOP", 0
+        yield "RUNNING", int(self._running)
+        yield "TICK", self._tick_s
+        yield "AGENTS", len(self._roster.members)
+        yield "THREADS", sum(agent.child is not None for agent in self._agents.values())
+        yield "FAILED", sum(agent.troubled for agent in self._agents.values())
+        yield "INPUTS", self._latest.size
+        yield "DISCONNECTED", self._latest.disconnected
+        yield "CACHE", int(CacheState.NOT_USED if self._cache is None else self._cache.state)
+        yield "CACHE_WRITES", 0 if self._cache is None else self._cache.writes
+
+    def _beat(self) -> None:
+        if self._cache is not None:
+            self._beats += 1
+            beat = {"time": self._clock.time_ns() / NS, "seq": self._beats, "agents": len(self._agents)}
+            key = heartbeat_key(self._service.site.file.prefix)
+            self._cache.put({key: json.dumps(beat).encode()}, _HEARTBEAT_TTL_S)
+
+
+def _uses_cache(service: Service, roster: Roster) -> bool:
+    wanted = roster.file.cache
+    return "memcached" in service.site.file.services if wanted is None else wanted
+
+
+def _differs(old: Member | None, new: Member) -> bool:
+    if old is None:
+        return True
+    return (old.version, old.entry, str(old.problem), old.declaration) != (
+        new.version,
+        new.entry,
+        str(new.problem),
+        new.declaration,
+    )
+
+
+def _same_records(old: list[Record], new: list[Record]) -> bool:
+    """Whether the server can go on with the records it has; limits of AGE follow the interval, which may change."""
+
+    def essence(records: list[Record]) -> list[tuple[str, str, Mapping[str, str]]]:
+        return [(one.name, one.type, one.fields) for one in records if not one.name.endswith(":AGE")]
+
+    return essence(old) == essence(new)
+
+
+def _signature(service: Service) -> list[tuple[str, int, int]]:
+    """Changes when a plugin or the settings do."""
+    site = service.site
+    found: list[tuple[str, int, int]] = []
+    for path in (*sorted((site.folder / FOLDER).glob("*.py")), agents_path(site)):
+        try:
+            stat = path.stat()
+        except OSError:  # gone between listing and looking: the next look tells
+            continue
+        found.append((str(path), stat.st_mtime_ns, stat.st_size))
+    return found

@@ -1,0 +1,344 @@
+"""One agent in the host: its process, its slots, what it shows of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from typing import Any
+
+from agents.child import Child, Died, Hung
+from agents.declaration import Declaration
+from agents.declaring import load_request
+from agents.inputs import Wiring, lacking
+from agents.outputs import AgentOutputs, changed, error_values
+from agents.plugin import check_interval, check_offset
+from agents.problem import Problem
+from agents.roster import Member
+from agents.schedule import Schedule
+from agents.state import AgentState
+from agents.surroundings import Surroundings
+from sipmdcs.clock import NS
+from sipmdcs.errors import BadInput
+from sipmdcs.publisher import Value, WriteHandler
+from sipmdcs.severity import Status
+from sipmdcs.supervise.backoff import Backoff
+
+_BACKOFF = Backoff(first_s=0.5, cap_s=60.0)
+_JITTER = 0.25
+"""Share by which a delay is longer or shorter, so that agents that died together do not start together for ever."""
+_LONG_RUN_S = 0.3
+"""A run shows as RUNNING from then on."""
+
+_log = logging.getLogger(__name__)
+
+
+class HostedAgent:
+    """An agent that is run; all times are monotonic seconds.
+
+    Args:
+        member: what the agent is.
+        around: what all agents of the host share.
+        start: zero of the slots of all agents.
+    """
+
+    def __init__(self, member: Member, around: Surroundings, start: float) -> None:
+        self.member = member
+        self.prefix = around.prefix(member.name)
+        self.child: Child | None = None
+        self.state = AgentState.STARTING
+        self._around = around
+        self._outputs = AgentOutputs(
+            member.name, self.prefix, around.publisher, around.cache, around.keep_intervals, around.clock
+        )
+        self._schedule = Schedule(start, member.offset, member.interval)
+        self._wiring = around.wiring(member)
+        self._task: asyncio.Task[None] | None = None
+        self._enabled = member.entry.enable
+        self._stopped = False
+        self._run_asked = False
+        self._run_began = 0.0
+        self._good = self._begin = around.clock.monotonic()
+        self._valid = False
+        self._failures = 0
+        self._restart_due = 0.0
+        self._latency_s: float | None = None
+        self._runs = self._errors = self._restarts = self._seq = 0
+        self._posted: dict[str, Value] = {}
+        if member.problem is not None:
+            self._fail(member.problem.short, str(member.problem), AgentState.FAILED)
+        if not self._enabled:
+            self.state = AgentState.DISABLED
+        self._offer()
+
+    # -- what the host calls ------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        if self.member.declaration is None or self._stopped or not self._enabled:
+            return
+        busy = self._task is not None and not self._task.done()
+        if self.child is None and not busy and now >= self._restart_due:
+            self._task = asyncio.create_task(self._guarded(self._start_child()), name=f"start {self.member.name}")
+            return
+        if self.state is not AgentState.STARTING:  # while it loads for the first time no slot is missed
+            self._schedule, go = self._schedule.tick(now, free=self.child is not None and not busy)
+            if go or (self._run_asked and self.child is not None and not busy):
+                self._run_asked = False
+                self._run_began = now
+                self._task = asyncio.create_task(self._guarded(self._run()), name=f"run {self.member.name}")
+            elif busy and self.child is not None and now - self._run_began > _LONG_RUN_S:
+                self.state = AgentState.RUNNING
+        if self._valid and now - self._good > self._around.keep_intervals * self._schedule.interval:
+            self._invalidate(Status.TIMEOUT)
+
+    def show(self, now: float) -> None:
+        """Post what changed of its state and counts."""
+        values: dict[str, Value] = {
+            "STATE": int(self.state),
+            "ENABLE": int(self._enabled),
+            "INTERVAL": self._schedule.interval,
+            "OFFSET": self._schedule.offset,
+            "RUN": int(self._run_asked),
+            "RUNS": self._runs,
+            "ERRORS": self._errors,
+            "OVERRUNS": self._schedule.missed,
+            "RESTARTS": self._restarts,
+            "AGE": round(now - self._good, 1) if self._active else 0.0,
+            "VERSION": self.member.version,
+        }
+        if self._latency_s is not None:
+            values["LATENCY"] = self._latency_s * 1e3
+        fresh = changed({f"{self.prefix}:{suffix}": value for suffix, value in values.items()}, self._posted)
+        if fresh:
+            self._around.publisher.post(fresh)
+
+    async def stop(self) -> None:
+        """End its process and let its outputs be INVALID, until ``start``."""
+        self._stopped = True
+        await self._end_child()
+        self.state = AgentState.STOPPED if self._enabled else AgentState.DISABLED
+        self._invalidate(Status.DISABLE)
+
+    def start(self, start: float) -> None:
+        """Run again, slots counted from ``start``."""
+        if self._stopped:
+            self._stopped = False
+            self._begin_again(start)
+
+    async def replace(self, member: Member, start: float) -> None:
+        """Go on with another version of the plugin or other settings; counts are kept, the process is a new one."""
+        await self._end_child()
+        self.member = member
+        self._wiring = self._around.wiring(member)
+        await self._around.latest.watch(self._wiring.pvs)
+        self._enabled = member.entry.enable
+        self._schedule = self._schedule.again(start, member.interval, member.offset)
+        self._failures = 0
+        if self._enabled:
+            self._begin_again(start)
+        else:
+            self.state = AgentState.DISABLED
+            self._invalidate(Status.DISABLE)
+        _log.warning("agent %s: version %s is running now", member.name, member.version)
+
+    def refuse(self, problem: Problem) -> None:
+        """A change of the plugin cannot be used: say so; what runs goes on."""
+        self._errors += 1
+        if self.member.declaration is None:
+            self.member = replace(self.member, problem=problem)
+            self._say(problem.short, str(problem))
+        else:
+            self._say(problem.short, f"{problem}; the version before goes on")
+
+    async def close(self) -> None:
+        """End its process."""
+        await self._end_child()
+
+    @property
+    def wiring(self) -> Wiring:
+        """Its inputs."""
+        return self._wiring
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it fails or hangs."""
+        return self.state in (AgentState.FAILED, AgentState.HUNG)
+
+    # -- what clients write --------------------------------------------------------------------------------------------------
+
+    def _offer(self) -> None:
+        handlers: dict[str, WriteHandler] = {
+            "ENABLE": self._write_enable,
+            "INTERVAL": self._write_interval,
+            "OFFSET": self._write_offset,
+            "RUN": self._write_run,
+        }
+        for suffix, handler in handlers.items():
+            self._around.publisher.on_write(f"{self.prefix}:{suffix}", self._then_show(suffix, handler))
+
+    def _then_show(self, suffix: str, handler: WriteHandler) -> WriteHandler:
+        async def write(value: Value) -> None:
+            self._posted.pop(f"{self.prefix}:{suffix}", None)  # the record has the client's value now, accepted or not
+            await handler(value)
+
+        return write
+
+    async def _write_enable(self, value: Value) -> None:
+        wanted = bool(value)
+        if wanted == self._enabled:
+            return
+        self._enabled = wanted
+        if wanted:
+            self._begin_again(self._around.clock.monotonic())
+        else:
+            await self._end_child()
+            self.state = AgentState.DISABLED
+            self._invalidate(Status.DISABLE)
+
+    async def _write_interval(self, value: Value) -> None:
+        interval = _number(value)
+        await self._reschedule(interval, self._schedule.offset % interval if interval > 0 else 0.0)
+
+    async def _write_offset(self, value: Value) -> None:
+        await self._reschedule(self._schedule.interval, _number(value))
+
+    async def _reschedule(self, interval: float, offset: float) -> None:
+        try:
+            check_interval(interval)
+            check_offset(offset, interval)
+        except ValueError as err:
+            raise BadInput(str(err)) from err
+        self._schedule = self._schedule.again(self._around.clock.monotonic(), interval, offset)
+
+    async def _write_run(self, value: Value) -> None:
+        if not value:
+            return
+        if self.child is None:
+            raise BadInput(f"agent {self.member.name} cannot run now, it is {self.state.name}")
+        self._run_asked = True
+
+    # -- its process --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _active(self) -> bool:
+        return self._enabled and not self._stopped
+
+    def _begin_again(self, start: float) -> None:
+        self._schedule = self._schedule.again(start, self._schedule.interval, self._schedule.offset)
+        self._restart_due = 0.0
+        self._good = self._around.clock.monotonic()
+        if self.member.declaration is None:
+            self.state = AgentState.FAILED
+        elif self._enabled:
+            self.state = AgentState.STARTING
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """A mistake of ours concerns this agent alone."""
+        try:
+            await work
+        except Exception as err:  # noqa: BLE001 - the top of a task
+            _log.error("agent %s", self.member.name, exc_info=err)
+            if self.child is not None:
+                await self._give_up(self.child, err, AgentState.FAILED, Status.SOFT)
+
+    async def _start_child(self) -> None:
+        child = await Child.start()
+        self.child = child
+        try:
+            await child.load(load_request(self._around.site, self.member.found, self._file_with_own_entry()))
+        except (Problem, Died, Hung) as err:
+            await self._give_up(child, err, AgentState.FAILED, Status.SOFT)
+            return
+        self._restarts += self._seq > 0 or self._failures > 0
+        if self.state is AgentState.STARTING:
+            self.state = AgentState.IDLE
+
+    def _file_with_own_entry(self) -> Any:
+        file = self._around.file
+        return file.model_copy(update={"agents": {**file.agents, self.member.name: self.member.entry}})
+
+    async def _give_up(self, child: Child, err: Exception, state: AgentState, status: Status) -> None:
+        """The process is of no use any more: end it, and start another one after a while."""
+        self.child = None
+        await child.kill()
+        self._failures += 1
+        delay = _BACKOFF.delay(self._failures) * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
+        self._restart_due = self._around.clock.monotonic() + delay
+        short = err.short if isinstance(err, Problem) else str(err)
+        self._fail(short, f"{err}; starts again in {delay:.1f} s", state)
+        self._invalidate(status)
+
+    async def _end_child(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        child, self.child = self.child, None
+        if child is not None:
+            await child.kill()
+        self._run_asked = False
+
+    # -- one run ------------------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        child, declaration = self.child, self.member.declaration
+        if child is None or declaration is None:
+            return
+        self._seq += 1
+        interval, clock = self._schedule.interval, self._around.clock
+        groups = await self._around.rows(self._wiring)
+        if declaration.mirror:
+            rows = {name: row for names in groups.values() for name, row in names.items()}
+            self._outputs.mirror(rows, self._around.units, interval, self._seq)
+        if reason := lacking(declaration.require, groups):
+            self.state = AgentState.NO_INPUT
+            self._say(reason, reason)
+            self._invalidate(Status.LINK)
+            return
+        try:
+            answer = await child.ask({"run": {"groups": groups, "time": clock.time_ns() / NS}}, declaration.timeout_s(interval))
+        except Hung as err:
+            await self._give_up(child, err, AgentState.HUNG, Status.TIMEOUT)
+        except Died as err:
+            await self._give_up(child, err, AgentState.FAILED, Status.COMM)
+        else:
+            self._take(declaration, interval, answer)
+
+    def _take(self, declaration: Declaration, interval: float, answer: Mapping[str, Any]) -> None:
+        if "problem" in answer:
+            problem = Problem(**answer["problem"])
+            self._fail(problem.short, str(problem), AgentState.FAILED)
+            self._invalidate(Status.SOFT)
+            return
+        self._outputs.publish(declaration, interval, answer["outputs"], self._seq)
+        self._valid = True
+        self._good = self._around.clock.monotonic()
+        self._latency_s = float(answer["seconds"])
+        self._runs += 1
+        self._failures = 0
+        self.state = AgentState.IDLE
+
+    def _invalidate(self, status: Status) -> None:
+        self._valid = False
+        if self.member.declaration is not None:
+            self._outputs.invalidate(self.member.declaration, self._schedule.interval, status, self._seq)
+
+    def _fail(self, short: str, text: str, state: AgentState) -> None:
+        self._errors += 1
+        self.state = state
+        _log.warning("agent %s: %s", self.member.name, text)
+        self._say(short, text)
+
+    def _say(self, short: str, text: str) -> None:
+        fresh = changed(error_values(self.prefix, short, text), self._posted)
+        if fresh:
+            self._around.publisher.post(fresh)
+
+
+def _number(value: Value) -> float:
+    if not isinstance(value, int | float):
+        raise BadInput(f"{value!r} is no number")
+    return float(value)

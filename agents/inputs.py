@@ -1,0 +1,77 @@
+"""From the names and patterns of a declaration to the PVs and keys of this site, and from those to what a run works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from agents.declaration import Declaration, InputGroup
+from agents.reading import INVALID
+from sipmdcs.macros import expand_macros
+
+Row = list[Any]
+"""The fields of a ``Reading``."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The inputs of one agent."""
+
+    groups: Mapping[str, tuple[str, ...]]
+    """Names by group."""
+    cached: frozenset[str]
+    """Groups that are read from the hot cache."""
+
+    @property
+    def pvs(self) -> set[str]:
+        """What is read over Channel Access."""
+        return {name for group, names in self.groups.items() if group not in self.cached for name in names}
+
+    @property
+    def keys(self) -> set[str]:
+        """What is read from the hot cache."""
+        return {name for group in self.cached for name in self.groups[group]}
+
+
+def wire(declaration: Declaration, prefix: str, own: str, known: Callable[[], Sequence[str]]) -> Wiring:
+    """The inputs of an agent at a site.
+
+    Args:
+        declaration: of the plugin.
+        prefix: of the site, for ``$(DET)``.
+        own: prefix of the agent's own PVs, which no pattern matches.
+        known: gives the names of all records of the site; asked only if there is a pattern.
+
+    Raises:
+        BadInput: a macro that is not ``$(DET)``.
+    """
+    groups: dict[str, tuple[str, ...]] = {}
+    for name, group in declaration.inputs.items():
+        groups[name] = tuple(dict.fromkeys(_names(group, prefix, own, known)))
+    return Wiring(groups, frozenset(name for name, group in declaration.inputs.items() if group.cached))
+
+
+def _names(group: InputGroup, prefix: str, own: str, known: Callable[[], Sequence[str]]) -> Iterable[str]:
+    for text in group.names:
+        pattern = expand_macros(text.strip(), {"DET": prefix})
+        if not set(pattern) & set("*?["):
+            yield pattern
+            continue
+        for name in known():
+            if fnmatchcase(name, pattern) and not name.startswith(f"{own}:"):
+                yield name
+
+
+def lacking(require: str, groups: Mapping[str, Mapping[str, Row]]) -> str:
+    """Which inputs an agent lacks to run, in words; empty if none."""
+    for group, rows in groups.items():
+        invalid = [name for name, row in rows.items() if row[0] is None or row[1] >= INVALID]
+        if require == "all" and invalid:
+            return (
+                f"{invalid[0]} is INVALID" if len(invalid) == 1 else f"{len(invalid)} of {group} are INVALID: {invalid[0]}, …"
+            )
+        if require == "any" and len(invalid) == len(rows):
+            return f"no PV in {group}" if not rows else f"all of {group} are INVALID"
+    return ""

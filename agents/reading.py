@@ -1,0 +1,66 @@
+"""What a plugin sees of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+INVALID = 3
+"""Severity of a reading that means nothing, as in EPICS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A PV or an entry of the hot cache, as it was when the run began."""
+
+    value: Any = None
+    """A number, a text or a list; the index of an enumeration; ``None`` if nothing was ever read."""
+    severity: int = INVALID
+    """0 none, 1 MINOR, 2 MAJOR, 3 INVALID; INVALID also while the PV is disconnected or the entry is gone."""
+    status: str = "UDF"
+    """Why, as EPICS calls it: ``HIGH``, ``COMM``, …"""
+    time: float = 0.0
+    """Time stamp of the source, Unix seconds."""
+    age_s: float | None = None
+    """Seconds since the value came in, by the host's own clock; ``None`` if none did."""
+
+    @property
+    def valid(self) -> bool:
+        """Whether the value can be used."""
+        return self.value is not None and self.severity < INVALID
+
+
+class Readings(dict[str, Reading]):
+    """Readings by PV name or cache key, in the order of the names."""
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The valid ones among them that are finite numbers."""
+        return {
+            name: float(reading.value)
+            for name, reading in self.items()
+            if reading.valid and isinstance(reading.value, int | float) and isfinite(reading.value)
+        }
+
+    @property
+    def invalid(self) -> list[str]:
+        """Names of those that cannot be used."""
+        return [name for name, reading in self.items() if not reading.valid]
+
+    @property
+    def only(self) -> Reading:
+        """The reading of a group that names one PV.
+
+        Raises:
+            ValueError: there is not exactly one.
+        """
+        if len(self) != 1:
+            raise ValueError(f"expected one PV, found {len(self)}")
+        return next(iter(self.values()))
+
+
+def readings_from_json(rows: Mapping[str, list[Any]]) -> Readings:
+    """Readings from what a pipe carries: the fields of ``Reading`` as a list, by name."""
+    return Readings((name, Reading(*row)) for name, row in rows.items())

@@ -1,0 +1,72 @@
+"""What all agents of a host share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from agents.agentsfile import AgentsFile
+from agents.cache import HotCache
+from agents.entry import decode_entry
+from agents.inputs import Row, Wiring, wire
+from agents.latest import Latest
+from agents.outputs import invalid_rows
+from agents.records import agent_prefix
+from agents.roster import Member
+from sipmdcs.clock import NS, Clock
+from sipmdcs.epicsdb import Record
+from sipmdcs.publisher import Publisher
+from sipmdcs.site import Site
+
+
+@dataclass
+class Surroundings:
+    """Where agents get from and give to."""
+
+    site: Site
+    file: AgentsFile
+    publisher: Publisher
+    clock: Clock
+    latest: Latest
+    cache: HotCache | None
+
+    @property
+    def keep_intervals(self) -> int:
+        """Intervals that an output lives without being renewed."""
+        return self.file.keep_intervals
+
+    @cached_property
+    def _records(self) -> list[Record]:
+        return [record for _, record in self.site.all_records()]
+
+    @cached_property
+    def units(self) -> Mapping[str, str]:
+        """Units of the site's records that have one."""
+        return {record.name: record.fields["EGU"] for record in self._records if "EGU" in record.fields}
+
+    @cached_property
+    def _names(self) -> Sequence[str]:
+        return sorted(record.name for record in self._records)
+
+    def prefix(self, name: str) -> str:
+        """``DET:AGENT:NAME`` of an agent."""
+        return agent_prefix(self.site, name)
+
+    def wiring(self, member: Member) -> Wiring:
+        """The inputs of an agent."""
+        if member.declaration is None:
+            return Wiring({}, frozenset())
+        return wire(member.declaration, self.site.file.prefix, self.prefix(member.name), lambda: self._names)
+
+    async def rows(self, wiring: Wiring) -> dict[str, dict[str, Row]]:
+        """What an agent reads now, by group and name."""
+        held: dict[str, Row] = {}
+        if wiring.keys:
+            now = self.clock.time_ns() / NS
+            found = await self.cache.get(wiring.keys) if self.cache is not None else {}
+            held = invalid_rows(wiring.keys) | {key: decode_entry(data, now) for key, data in found.items()}
+        return {
+            group: {name: held[name] if group in wiring.cached else self.latest.row(name) for name in names}
+            for group, names in wiring.groups.items()
+        }

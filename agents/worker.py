@@ -1,0 +1,89 @@
+"""The process of one plugin: loads it, then runs it whenever the host says so.
+
+Requests come on standard input, answers go to standard output, one JSON object a line::
+
+    {"load": {"source", "path", "folder", "prefix", "subsystems", "parameters"}}  ->  {"declaration": {…}}
+    {"run": {"groups": {GROUP: {NAME: [value, severity, status, time, age_s]}}, "time": …}}  ->  {"outputs": {…}, "seconds": …}
+    either, when it went wrong  ->  {"problem": {"text", "file", "line", "parameter"}}
+
+What the plugin itself prints goes to standard error. The process ends with its input, and with its parent.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from agents.loading import Plugin, load_plugin
+from agents.plugin import Context
+from agents.problem import Problem
+from agents.reading import readings_from_json
+from agents.running import run_plugin
+from agents.tether import die_with_parent
+
+MEMORY_BYTES = 1 << 30
+"""A plugin that wants more gets a MemoryError, before the machine suffers."""
+
+
+class Worker:
+    """What the process does with each request."""
+
+    def __init__(self) -> None:
+        self._plugin: Plugin | None = None
+
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one request; never raises."""
+        try:
+            if "load" in request:
+                return self._load(request["load"])
+            return self._run(request["run"])
+        except Problem as problem:
+            return {"problem": asdict(problem)}
+
+    def _load(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        if given["folder"] and given["folder"] not in sys.path:
+            sys.path.append(given["folder"])  # last, so that no helper module hides one of the standard library
+        context = Context(given["prefix"], tuple(given["subsystems"]), given["parameters"])
+        self._plugin = load_plugin(given["source"], given["path"], context)
+        declaration = self._plugin.declaration.to_json()
+        try:
+            json.dumps(declaration)
+        except (TypeError, ValueError) as err:
+            raise Problem(f"its declaration holds something else than numbers and text: {err}", given["path"], 1) from err
+        return {"declaration": declaration}
+
+    def _run(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        if self._plugin is None:
+            raise Problem("asked to run before it was loaded")
+        groups = {name: readings_from_json(rows) for name, rows in given["groups"].items()}
+        start = time.perf_counter()
+        outputs = run_plugin(self._plugin, groups, given["time"])
+        return {"outputs": outputs, "seconds": time.perf_counter() - start}
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    die_with_parent(int(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the host, which ends us
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.enable()
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    worker = Worker()
+    for line in requests:
+        answers.write(json.dumps(worker.answer(json.loads(line))).encode() + b"\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
