@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -55,7 +55,8 @@ class Spool:
             part.rename(self.folder / f"{key}{_SUFFIX}")
             _sync_folder(self.folder)
         except OSError as err:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             raise ServiceError(f"{self.folder}: cannot keep what is to be stored later: {err.strerror}") from err
         return key
 

@@ -43,14 +43,14 @@ def downtime(site: Site, argument: tuple[str, ...], **options: Any) -> None:
     text = " ".join(argument)
     if action and text:
         raise click.UsageError(f"{action} takes no argument, got {shortened(text)}")
-    desk = Desk(site)
-    desk.log.info("called", argument=text, action=action, host=socket.gethostname(), user=login())
-    try:
-        _act(desk, text, given) if not action else _ACTIONS[action](desk, given)
-    except DcsError as err:
-        desk.log.failure("failed", error=str(err))
-        raise
-    desk.log.info("done")
+    with Desk(site) as desk:
+        desk.log.info("called", argument=text, action=action, host=socket.gethostname(), user=login())
+        try:
+            _act(desk, text, given) if not action else _ACTIONS[action](desk, given)
+        except DcsError as err:
+            desk.log.failure("failed", error=str(err))
+            raise
+        desk.log.info("done")
 
 
 def _act(desk: Desk, text: str, given: Options) -> None:

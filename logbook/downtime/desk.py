@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -62,6 +62,16 @@ class Desk:
         self.store = Store(make_engine(site.database_url))
         self.journal = Journal(Spool(site.spool_folder("downtime")), self.store, self.log)
         self._clock = clock or SystemClock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.store.engine.dispose()
 
     def now(self) -> datetime:
         """The present time, UTC."""

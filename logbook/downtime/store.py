@@ -190,7 +190,8 @@ def _edit(session: Session, operation: Edit) -> Outcome:
     since = session.scalars(
         select(DowntimeEdit).where(DowntimeEdit.downtime == row.id, DowntimeEdit.revision > operation.revision)
     ).all()
-    if any(step.who == operation.who and step.at == operation.at for step in since):
+    ours = {step.field: step.after for step in since if step.who == operation.who and step.at == operation.at}
+    if ours and ours == operation.changes:
         return Outcome(Done.EDITED, record, f"{record.name} is changed")
     for step in since:
         # The end that a message brings while somebody explains is no quarrel, unless they changed the end themselves.

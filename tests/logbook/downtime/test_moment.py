@@ -1,0 +1,101 @@
+"""Times as messages write them."""
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logbook.downtime.moment import parse_cut, parse_moment
+
+ROME = ZoneInfo("Europe/Rome")
+MOMENT = datetime(2026, 11, 21, 13, 22, 48, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-21T13:22:48Z",
+        "2026-11-21T14:22:48+01:00",
+        "2026-11-21 14:22:48 +0100",
+        "2026-11-21 13:22:48 UTC",
+        "2026-11-21 13:22:48Z.",
+        "20261121T132248Z",
+        "1795267368",
+        "1795267368.000",
+        "Sat Nov 21 13:22:48 UTC 2026",
+        "Sat Nov 21 13:22:48 GMT 2026",
+    ],
+)
+def test_forms_that_name_their_zone(text: str) -> None:
+    assert parse_moment(text, ROME) == MOMENT
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-21 14:22:48", "2026-11-21T14:22:48", "Sat Nov 21 14:22:48 2026", "Sat Nov  21 14:22:48 2026"]
+)
+def test_forms_that_do_not_are_in_the_zone_given(text: str) -> None:
+    assert parse_moment(text, ROME) == MOMENT
+    assert parse_moment(text) == MOMENT + timedelta(hours=1)
+
+
+def test_of_an_hour_that_comes_twice_the_first_is_meant() -> None:
+    assert parse_moment("2026-10-25 02:30:00", ROME) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "2026-11-21",
+        "20261121",
+        "2026-11-21 25:00:00",
+        "2026-02-30 10:00:00",
+        "12",
+        "1795267368000",
+        "Sat Nob 21 13:22:48 2026",
+        "Sat Nov 31 13:22:48 2026",
+        "Sat Nov 21 13:22:48 CET 2026",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match="is not understood, expected ISO 8601"):
+        parse_moment(text, ROME)
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
+    with suppress(ValueError):
+        assert parse_moment(text, ROME).tzinfo is UTC
+
+
+@settings(deadline=None)
+@given(st.integers(10**8, 10**10))
+def test_ctime_and_unix_seconds_agree(seconds: int) -> None:
+    assert parse_moment(time.asctime(time.gmtime(seconds))) == parse_moment(str(seconds))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("30min", MOMENT - timedelta(minutes=30)),
+        ("8h", MOMENT - timedelta(hours=8)),
+        ("7 d", MOMENT - timedelta(days=7)),
+        ("2026-11-21", datetime(2026, 11, 20, 23, tzinfo=UTC)),
+        ("2026-11-21 14:22:48", MOMENT),
+    ],
+)
+def test_cuts_may_be_ago_or_a_date(text: str, expected: datetime) -> None:
+    assert parse_cut(text, MOMENT, ROME) == expected
+
+
+def test_a_cut_before_the_calendar_is_refused() -> None:
+    with pytest.raises(ValueError, match="before the first year"):
+        parse_cut("999999d", MOMENT)
