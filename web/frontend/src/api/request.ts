@@ -44,11 +44,8 @@ export async function request(path: string, query: Readonly<Record<string, strin
   const received = monotonic();
   const date = Date.parse(response.headers.get("Date") ?? "");
   if (!Number.isNaN(date)) learnTime(date / 1000, sent, received);
-  if (!response.ok) {
-    if (response.status >= 502) unanswered(`the server answers ${response.status}`);
-    throw new RequestFailed(errorText(body) || `the server answers ${response.status}`);
-  }
   answered(received);
+  if (!response.ok) throw new RequestFailed(errorText(body) || `the server answers ${response.status}`);
   return { document: body, at: received };
 }
 

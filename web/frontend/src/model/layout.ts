@@ -1,7 +1,7 @@
 /** How the heat map fills its width. */
 
-/** Narrowest column in which 16 cells can still be told apart and hit, CSS pixels. */
-const NARROWEST = 420;
+/** Narrowest column in which 16 cells can still be told apart and hit, rem. */
+const NARROWEST = 26;
 /** Rows below which a further column makes nothing better. */
 const FEWEST_ROWS = 16;
 

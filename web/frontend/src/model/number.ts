@@ -14,12 +14,17 @@ export function unitText(unit: string | null | undefined): string {
   return UNITS[unit] ?? unit.replace(/\\mu\s*/g, "µ").replace(/\^\{\\circ\}/g, "°").replace(/\^\{(-?\d+)\}/g, "^$1");
 }
 
-/** So many digits that neighbours differ, no more: fixed digits, or four significant ones. */
+/** A count, in groups of three. */
+export function countText(value: number | null): string {
+  return value === null ? "–" : String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+/** Fixed digits, or four significant ones. */
 export function numberText(value: number | null | undefined, digits?: number): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (digits !== undefined) return value.toFixed(digits).replace(/^-(0(\.0+)?)$/, "$1").replace("-", "−");
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(2).replace("-", "−");
-  if (Number.isInteger(value)) return String(value).replace("-", "−");
+  if (size === 0) return "0";
+  if (size >= 1e6 || size < 1e-3) return value.toExponential(3).replace("e+", "e").replace(/-/g, "−");
   return value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(size || 1)))).replace("-", "−");
 }

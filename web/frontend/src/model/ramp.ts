@@ -37,7 +37,7 @@ export const SHADES = 64;
 const shades = (ramp: readonly Colour[]): readonly Shade[] =>
   Array.from({ length: SHADES }, (_, i) => {
     const colour = between(ramp, i / (SHADES - 1));
-    return { fill: `rgb(${colour.join(" ")})`, text: luminance(colour) > 0.179 ? "#0b1626" : "#ffffff" };
+    return { fill: `rgb(${colour.join(" ")})`, text: luminance(colour) > 0.179 ? "#000000" : "#ffffff" };
   });
 
 const TABLES = { light: shades(LIGHT), dark: shades(DARK) } as const;
