@@ -220,7 +220,7 @@ class Desk:
             present = self._settled(present, number)
         stored = {run.number: run for run in self.store.runs_to_watch()}
         for run in stored.values():
-            present = present.keep(run)
+            present = present.keep(self._counted(run))
         for number in [run.number for run in present.runs.values() if run.state.is_open and run.number not in stored]:
             try:
                 present = present.keep(self.store.run(number))
@@ -232,6 +232,14 @@ class Desk:
         reserved = self.store.reserve(present.reserved, self.file.reserved_numbers)
         self._save(replace(present, reserved=reserved, configuration=used))
         return True
+
+    def _counted(self, run: Run) -> Run:
+        """With the events that were told while the database was away; they only grow."""
+        known = self._present.runs.get(run.number)
+        if known is None or known.events is None or known.events <= (run.events or 0) or not run.state.is_open:
+            return run
+        self.store.set_events(run.number, known.events)
+        return replace(run, events=known.events)
 
     def _settled(self, present: Present, number: int) -> Present:
         """With a promised number, if its run was stored after all; else nobody gets that number."""

@@ -20,6 +20,8 @@ from typing import Any
 from sipmdcs.errors import BadInput, ServiceError
 
 _SUFFIX = ".json"
+_DIGITS = 20
+"""Of the time in the key of an entry."""
 _serial = count()
 
 
@@ -44,7 +46,10 @@ class Spool:
         Raises:
             ServiceError: the disk does not take it.
         """
-        key = f"{time.time_ns():020d}-{os.getpid():08d}-{next(_serial):06d}"
+        newest = max((path.name for path in self.folder.glob(f"*{_SUFFIX}")), default="")
+        # A clock that steps back must not change the order.
+        time_ns = max(time.time_ns(), int(newest[:_DIGITS]) + 1 if newest[:_DIGITS].isdecimal() else 0)
+        key = f"{time_ns:0{_DIGITS}d}-{os.getpid():08d}-{next(_serial):06d}"
         part = self.folder / f".{key}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +74,9 @@ class Spool:
             except FileNotFoundError:  # taken by somebody else meanwhile
                 continue
             except ValueError:
-                self._set_aside(path, "not JSON")
+                content = None
+            if not isinstance(content, dict):
+                self._set_aside(path, "not a JSON object")
                 continue
             found.append(Entry(path.name.removesuffix(_SUFFIX), content))
         return found

@@ -1,0 +1,93 @@
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from logbook.desk import Desk
+from logbook.logbookfile import LogbookFile
+from logbook.store import Store
+from sipmdcs.clock import ManualClock
+from sipmdcs.database import make_engine
+from sipmdcs.site import Site
+from sipmdcs.spool import Spool
+from tests.logbook.run_service import RunService
+
+MakeDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    store = Store(make_engine(database_url))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def make_desk(tmp_path: Path, clock: ManualClock) -> Iterator[MakeDesk]:
+    """Makes the desk of a database, as a process that starts does: each call is a restart."""
+    stores: list[Store] = []
+
+    def make(database_url: str, **settings: object) -> Desk:
+        file = LogbookFile.model_validate({"partitions": ["MAIN", "LED"]} | settings)
+        stores.append(Store(make_engine(database_url)))
+        desk = Desk(file, stores[-1], Spool(tmp_path / "spool"), tmp_path / "present.json", clock)
+        desk.tend()
+        return desk
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Callable[..., Site]:
+    """Makes the folder of a site with a logbook."""
+
+    def make(database: str = "", logbook: str = "partitions: [MAIN, LED]\n") -> Site:
+        server, repeater, archiver, alarms, http, web, memcached = free_ports(7)
+        folder = tmp_path / "site"
+        folder.mkdir()
+        (folder / "logbook.yaml").write_text(logbook, "utf-8")
+        (folder / "site.yaml").write_text(
+            textwrap.dedent(f"""\
+                name: Test
+                prefix: TST
+                database: "{database}"
+                channel_access: {{server_port: {server}, repeater_port: {repeater}}}
+                archiver: {{port: {archiver}}}
+                alarms: {{port: {alarms}}}
+                logbook: {{port: {http}}}
+                web: {{port: {web}}}
+                memcached: {{port: {memcached}}}
+                services: [logbook]
+                controllers:
+                  PS1: {{driver: c11204, id: "1", subsystem: LAB, port: sim}}
+                iocs:
+                  bench: {{controllers: [PS1]}}
+                """),
+            "utf-8",
+        )
+        return Site(folder)
+
+    return make
+
+
+@pytest.fixture
+def run_service(make_site: Callable[..., Site]) -> Iterator[Callable[..., RunService]]:
+    """Starts the logbook service of a new site, in a process."""
+    services: list[RunService] = []
+
+    def start(**settings: str) -> RunService:
+        services.append(RunService(make_site(**settings)))
+        services[-1].start()
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.kill()
