@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from bluesky.protocols import Reading
@@ -12,6 +14,9 @@ from analysis.scan.curve import Curve
 from analysis.scan.devices import SipmChannel
 from analysis.scan.preflight import Course
 from analysis.scan.trouble import ChannelTrouble, TakenOver
+
+_HALT_S = 5.0
+"""For a put that is under way, or a poll that is waited for."""
 
 
 class Branch:
@@ -29,58 +34,34 @@ class Branch:
         self.course = course
         self.curve = Curve()
         self.name = course.place.channel
-        self._point = 0
-        self._started = False
         self.taken_over = ""
         """What somebody else did to the channel meanwhile."""
+        self._point = 0
+        self._started = False
+        self._halting = False
+        self._under_way: set[asyncio.Task[None]] = set()
         channel.expect(course.held.bias_V)
 
     def wants(self, index: int) -> bool:
         """Whether it has a point ``index`` and is still going."""
         return not self.curve.stopped and index < len(self.course.grid)
 
-    @AsyncStatus.wrap
-    async def set(self, value: int) -> None:
-        """Go to point ``value``, switching on at the first if it is off.
+    def set(self, value: int) -> AsyncStatus[None]:
+        """Go to point ``value``, switching on at the first if it is off; fails if somebody else set the channel."""
+        return self._do(self._go(value))
 
-        Raises:
-            TakenOver: somebody else set it.
-        """
-        self._point = value
-        volts = self.course.grid[value]
-        try:
-            if not self._started and not self.course.held.on:
-                await self.channel.switch_on(volts)
-            else:
-                await self.channel.set(volts)
-            self._started = True
-        except ChannelTrouble as err:
-            self.curve.stop(str(err), sound=False)
-        except TakenOver as err:
-            self.taken_over = err.what
-            raise
+    def trigger(self) -> AsyncStatus[None]:
+        """Measure here; a channel at its ceiling goes back to where it began and waits there. Fails as ``set`` does."""
+        return self._do(self._measure())
 
-    @AsyncStatus.wrap
-    async def trigger(self) -> None:
-        """Measure here; a channel at its ceiling goes back to where it began and waits there.
-
-        Raises:
-            TakenOver: somebody else set it.
-        """
-        try:
-            await self.channel.trigger()
-            self.curve.points[self._point] = self.channel.looks
-            current_uA = await self.channel.current.get_value()
-            if current_uA >= self.course.ceiling_uA:
-                ceiling = f"{self.course.ceiling_uA:g} uA"
-                volts = self.course.grid[self._point]
-                self.curve.stop(f"reached its ceiling of {ceiling} at {volts:.3f} V", sound=True)
-                await self.channel.set(self.course.grid[0])
-        except ChannelTrouble as err:
-            self.curve.stop(str(err), sound=False)
-        except TakenOver as err:
-            self.taken_over = err.what
-            raise
+    async def halt(self) -> None:
+        """End what is under way, and return when nothing of it comes any more: who puts back must be alone."""
+        self._halting = True
+        self.channel.halt()
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=_HALT_S)
+            for work in late:
+                work.cancel()
 
     async def read(self) -> dict[str, Reading[Any]]:
         """Averages of the last trigger."""
@@ -89,3 +70,39 @@ class Branch:
     async def describe(self) -> dict[str, DataKey]:
         """What ``read`` gives."""
         return await self.channel.describe()
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> AsyncStatus[None]:
+        task = asyncio.get_running_loop().create_task(self._contain(work))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return AsyncStatus(task, name=self.name)
+
+    async def _contain(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except ChannelTrouble as err:
+            self.curve.stop(str(err), sound=False)
+        except TakenOver as err:
+            self.taken_over = err.what
+            raise
+        except asyncio.CancelledError:
+            if not self._halting:
+                raise
+
+    async def _go(self, index: int) -> None:
+        self._point = index
+        volts = self.course.grid[index]
+        if self._started or self.course.held.on:
+            await self.channel.set(volts)
+        else:
+            await self.channel.switch_on(volts)
+        self._started = True
+
+    async def _measure(self) -> None:
+        index = self._point
+        await self.channel.trigger()
+        self.curve.points[index] = self.channel.looks
+        if await self.channel.current.get_value() >= self.course.ceiling_uA:
+            volts = self.course.grid[index]
+            self.curve.stop(f"reached its ceiling of {self.course.ceiling_uA:g} uA at {volts:.3f} V", sound=True)
+            await self.channel.set(self.course.grid[0])

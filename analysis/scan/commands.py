@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,7 +50,7 @@ def _login() -> str:
 @click.argument("channels", nargs=-1, required=True, metavar="CHANNEL|PATTERN...")
 @click.option("--from", "start", default="VBR-2", show_default=True, help="First voltage, such as 52 or VBR-2.")
 @click.option("--to", "stop", default="VBR+4", show_default=True, help="Last voltage.")
-@click.option("--step", "step_V", default=0.2, show_default=True, help="Step, V.")
+@click.option("--step", "step_V", default=0.1, show_default=True, help="Step, V.")
 @click.option("--settle", "settle_s", default=0.2, show_default=True, help="Wait at each point, s.")
 @click.option("--samples", default=3, show_default=True, help="Fresh readings averaged at each point.")
 @click.option("--max-current", "max_current_uA", type=float, help="End a curve here, uA  [80 % of CURRENT_LIMIT].")
@@ -143,7 +144,7 @@ def _watch(client: ScannerClient, uid: str, *, quiet: bool) -> dict[str, Any]:
         try:
             return watch(client, uid, quiet=quiet)
         except KeyboardInterrupt:
-            if click.get_text_stream("stdin").isatty():
+            if sys.stdin.isatty():
                 click.echo(err=True)
                 if not click.confirm("Abort the scan and put everything back? (no: go on watching)", default=True, err=True):
                     continue

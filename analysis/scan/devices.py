@@ -90,6 +90,7 @@ class SipmChannel(StandardReadable):
         self.samples = samples
         self._controllers = (controller,)  # in a tuple: it belongs to all its channels, and is no child of this one
         self._commanded: float | None = None
+        self._halted = False
         self.looks: tuple[Look, ...] = ()
         """What the last trigger averaged."""
         self.bias = epics_signal_rw(float, f"ca://{prefix}:BIAS")
@@ -122,6 +123,10 @@ class SipmChannel(StandardReadable):
         """Say which set-point the channel has now; another one found later is somebody else's doing."""
         self._commanded = bias_V
 
+    def halt(self) -> None:
+        """End whatever is under way at the next poll, before anything more is put; for good."""
+        self._halted = True
+
     @AsyncStatus.wrap
     async def set(self, value: float) -> None:
         """Bring the channel, which must be on, to ``value`` V.
@@ -140,6 +145,7 @@ class SipmChannel(StandardReadable):
     async def switch_on(self, value: float) -> None:
         """Switch the channel on at ``value`` V; raises as ``set`` does."""
         await self._put_bias(value)
+        self._check_halt()
         try:
             await self.enable.set(True)
         except _CA_ERRORS as err:
@@ -206,6 +212,7 @@ class SipmChannel(StandardReadable):
             ChannelTrouble: it cannot.
             TakenOver: somebody else has it.
         """
+        self._check_halt()
         match look.state:
             case ChannelState.TRIPPED:
                 raise ChannelTrouble(f"tripped: {look.trip_cause.lower()}")
@@ -216,7 +223,12 @@ class SipmChannel(StandardReadable):
         if self._commanded is not None and abs(look.set_V - self._commanded) > TOLERANCE_V:
             raise TakenOver(self.prefix, f"was set to {look.set_V:.3f} V by somebody else")
 
+    def _check_halt(self) -> None:
+        if self._halted:
+            raise ChannelTrouble("the scan was ended")
+
     async def _put_bias(self, volts: float) -> None:
+        self._check_halt()
         try:
             await self.bias.set(volts)
         except _CA_ERRORS as err:

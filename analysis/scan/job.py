@@ -64,7 +64,7 @@ class Job:
         file = DocumentFile(self._documents)
         try:
             self.engine.wait_for(self._connect(), _CONNECT_S + 5.0)
-            keeper = Keeper(lambda: self._restore(self._taken()))
+            keeper = Keeper([branch.halt for branch in self._branches], lambda: self._restore(self.taken))
             plan = iv_scan(
                 self._branches,
                 keeper,
@@ -82,7 +82,7 @@ class Job:
 
     def reason(self) -> str:
         """Why it did not complete, in words."""
-        taken = [f"{name} {what}" for name, what in self._taken().items()]
+        taken = [f"{name} {what}" for name, what in self.taken.items()]
         if taken:
             return taken[0]
         if self.ending.outcome is Outcome.COMPLETED:
@@ -108,7 +108,9 @@ class Job:
     def _point_done(self, done: int) -> None:
         self._on_point(done, sum(bool(branch.curve.stopped) for branch in self._branches))
 
-    def _taken(self) -> dict[str, str]:
+    @property
+    def taken(self) -> dict[str, str]:
+        """Channels that somebody else set meanwhile, and what they did."""
         return {branch.name: branch.taken_over for branch in self._branches if branch.taken_over}
 
     def _metadata(self, run_number: int | None) -> dict[str, Any]:

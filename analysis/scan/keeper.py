@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from ophyd_async.core import AsyncStatus
 
@@ -12,17 +12,20 @@ class Keeper:
     """Setting it puts everything back.
 
     Args:
-        restore: does it and returns when it is done or cannot be; in a thread, and without raising.
+        halts: end what is still under way on the channels, before anything is put back.
+        restore: puts back and returns when it is done or cannot be; in a thread, and without raising.
     """
 
     name = "operating-point"
     parent = None
 
-    def __init__(self, restore: Callable[[], None]) -> None:
+    def __init__(self, halts: Sequence[Callable[[], Awaitable[None]]], restore: Callable[[], None]) -> None:
+        self._halts = halts
         self._restore = restore
 
     @AsyncStatus.wrap
     async def set(self, value: bool) -> None:
         """Put everything back now."""
         if value:
+            await asyncio.gather(*(halt() for halt in self._halts))
             await asyncio.to_thread(self._restore)

@@ -28,7 +28,7 @@ class ScanRequest(Strict):
     """PV prefixes or patterns of them."""
     start: str = "VBR-2"
     stop: str = "VBR+4"
-    step_V: Annotated[float, Field(ge=MIN_STEP_V, le=10, allow_inf_nan=False)] = 0.2
+    step_V: Annotated[float, Field(ge=MIN_STEP_V, le=10, allow_inf_nan=False)] = 0.1
     settle_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.2
     """Wait after a channel has arrived at a point."""
     samples: Annotated[int, Field(ge=1, le=100)] = 3

@@ -193,10 +193,9 @@ class Scanner:
         """Made for the first scan: bluesky costs a second and 40 MB, which a site that does not scan need not pay."""
         if self._engine is None:
             module = await asyncio.to_thread(__import__, "analysis.scan.engine", fromlist=["Engine"])
-            if self._engine is None:  # nobody else made one meanwhile
-                self._engine = module.Engine(self._soon(lambda: self._board.show(ScanState.PAUSED, MESSAGE="paused")))
-        engine: Engine = self._engine
-        return engine
+            engine: Engine = module.Engine(self._soon(lambda: self._board.show(ScanState.PAUSED, MESSAGE="paused")))
+            self._engine = self._engine or engine
+        return self._engine
 
     async def _scan(self, accepted: _Accepted) -> None:
         plan = accepted.plan
@@ -250,7 +249,7 @@ class Scanner:
 
     async def _finish(self, accepted: _Accepted, job: Job, logbook: LogbookRun, seconds: float) -> None:
         ending, reason = job.ending, job.reason()
-        outcome = str(ending.outcome)
+        outcome = "aborted" if job.taken else str(ending.outcome)
         delivered: list[str] = []
         if not reason:
             try:

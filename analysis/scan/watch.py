@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,9 +25,7 @@ def watch(client: ScannerClient, uid: str, *, quiet: bool) -> dict[str, Any]:
     Raises:
         ServiceError: the scanner is gone, or has forgotten the scan.
     """
-    show: Callable[[Status], None] = (
-        _nothing if quiet else _Bar().show if click.get_text_stream("stderr").isatty() else _Lines().show
-    )
+    show: Callable[[Status], None] = _nothing if quiet else _Bar().show if sys.stderr.isatty() else _Lines().show
     while True:
         status = client.status()
         show(status)
