@@ -36,6 +36,8 @@ class Onset:
     smooth: Smoother
     index: int
     """Of the largest slope."""
+    floor_sigma: float
+    """Noise s of the current where there is next to none, A."""
     log_current: Floats
     """asinh(I / 2s) with s the noise of the floor: ln(I / s) above the noise, harmless within it and below zero."""
     log_sigma: Floats
@@ -85,7 +87,18 @@ def find_onset(curve: IVCurve) -> Onset:
     design = np.stack([np.ones_like(voltage), voltage - voltage[0]], axis=1)
     leakage, covariance = _leakage(design, current, view.sigma, below)
     return Onset(
-        curve, smooth, index, view.log_current, view.log_sigma, view.slope, view.sigma, leakage, design, covariance, below
+        curve,
+        smooth,
+        index,
+        view.floor_sigma,
+        view.log_current,
+        view.log_sigma,
+        view.slope,
+        view.sigma,
+        leakage,
+        design,
+        covariance,
+        below,
     )
 
 
