@@ -37,6 +37,7 @@ POOR_SIGMAS = 4.0
 """chi2 this many standard deviations above ndf is no chance: uncertainties grow by sqrt(chi2 / ndf)."""
 LOWEST_LAMBDA, LARGEST_LAMBDA = -0.3, 0.95
 """Not from 0: a bound there would bias the mean of many channels without crosstalk."""
+FIRST_DELAYED = 0.05
 LARGEST_ERROR = 0.1
 """Of the gain, relative."""
 VALLEY = 0.1
@@ -51,7 +52,7 @@ class SpectrumFit:
     parameters: Parameters
     """Of the spectrum turned so that pulses are positive."""
     covariance: NDArray[np.floating]
-    """Shape (6, 6), order of ``spectrum_model.NAMES``; grown by ``scale²``."""
+    """Shape (P, P), P = 6 or 7 with late pulses, order of ``spectrum_model.NAMES``; grown by ``scale²``."""
     polarity: int
     chi2: float
     ndf: int
@@ -109,7 +110,7 @@ def fit_spectrum(array: NDArray[np.generic]) -> SpectrumFit:
     candidates = _candidates(charges, binned, starts)
     if not candidates:
         raise NoResult("the fit does not converge from any starting value")
-    best = _choose(candidates)
+    best = _with_late_pulses(charges, binned, _choose(candidates))
     return _result(charges, binned, best, _rival(best, candidates))
 
 
@@ -140,19 +141,22 @@ def _largest(charges: Charges, start: Parameters) -> int:
     return min(max(int((charges.values[-1] - start.pedestal) / start.gain) + 3, 3), MOST_PIXELS)
 
 
-def _fit(charges: Charges, binned: Histogram, start: Parameters, hopeless: float) -> _Candidate | None:
+def _fit(
+    charges: Charges, binned: Histogram, start: Parameters, hopeless: float, *, with_delayed: bool = False
+) -> _Candidate | None:
     """The fit from one set of starting values, ``None`` if it fails."""
     events = charges.values.size
     largest = _largest(charges, start)
+    free = len(NAMES) if with_delayed else len(NAMES) - 1
 
     def model(x: Floats) -> tuple[Floats, Floats]:
-        probability, slope = fractions(Parameters(*x), binned.edges, largest)
+        probability, slope = fractions(Parameters(*x), binned.edges, largest, with_delayed=with_delayed)
         return events * probability, events * slope
 
     gain = start.gain
-    low = np.array([-np.inf, 0.6 * gain, 1e-3 * gain, 0.0, 1e-6, LOWEST_LAMBDA])
-    high = np.array([np.inf, 1.6 * gain, gain, 0.3 * gain**2, 200.0, LARGEST_LAMBDA])
-    fit = minimise(model, binned.counts, np.array(start), low, high, hopeless=hopeless)
+    low = np.array([-np.inf, 0.6 * gain, 1e-3 * gain, 0.0, 1e-6, LOWEST_LAMBDA, 0.0])[:free]
+    high = np.array([np.inf, 1.6 * gain, gain, 0.3 * gain**2, 200.0, LARGEST_LAMBDA, 0.8])[:free]
+    fit = minimise(model, binned.counts, np.array(start)[:free], low, high, hopeless=hopeless)
     return None if fit is None else _Candidate(fit, Parameters(*fit.x.tolist()), largest)
 
 
@@ -171,6 +175,22 @@ def _choose(candidates: list[_Candidate]) -> _Candidate:
     return best
 
 
+def _with_late_pulses(charges: Charges, binned: Histogram, plain: _Candidate) -> _Candidate:
+    """The fit with late pulses, if the plain one is poor and they explain much of what it leaves."""
+    chi2, bins = goodness(plain.fit.expected, binned.counts)
+    if not _is_poor(chi2, bins - len(NAMES)):
+        return plain
+    start = plain.parameters._replace(delayed=FIRST_DELAYED, v1=plain.parameters.v1 / 2)
+    better = _fit(charges, binned, start, np.inf, with_delayed=True)
+    if better is None or plain.fit.deviance - better.fit.deviance < AS_GOOD or not _alike(better.parameters, plain.parameters):
+        return plain
+    return better
+
+
+def _is_poor(chi2: float, ndf: int) -> bool:
+    return ndf > 0 and chi2 > ndf + POOR_SIGMAS * (2 * ndf) ** 0.5
+
+
 def _rival(best: _Candidate, candidates: list[_Candidate]) -> _Candidate | None:
     """A fit as good with another peak as the pedestal."""
     for other in candidates:
@@ -183,10 +203,10 @@ def _rival(best: _Candidate, candidates: list[_Candidate]) -> _Candidate | None:
 
 def _result(charges: Charges, binned: Histogram, best: _Candidate, rival: _Candidate | None) -> SpectrumFit:
     chi2, bins = goodness(best.fit.expected, binned.counts)
-    ndf = bins - 1 - len(NAMES)
+    ndf = bins - 1 - len(best.fit.x)
     if ndf < 1:
-        raise NoResult(f"too few events for the fit: {bins} bins for {len(NAMES)} parameters")
-    poor = chi2 > ndf + POOR_SIGMAS * np.sqrt(2 * ndf)
+        raise NoResult(f"too few events for the fit: {bins} bins for {len(best.fit.x)} parameters")
+    poor = _is_poor(chi2, ndf)
     parameters = best.parameters
     at_bound = not LOWEST_LAMBDA + 1e-3 < parameters.lam < LARGEST_LAMBDA - 1e-3
     if at_bound or chi2 / ndf > WORST_CHI2 or (poor and not has_valley(charges.values, parameters)):
@@ -197,6 +217,8 @@ def _result(charges: Charges, binned: Histogram, best: _Candidate, rival: _Candi
         )
     scale = float(np.sqrt(chi2 / ndf)) if poor else 1.0
     quality = {"chi2": chi2, "ndf": float(ndf), "events": float(charges.values.size), "scale": scale}
+    if parameters.delayed > 0:
+        quality["delayed"] = parameters.delayed
     quality |= _quick(charges.values, parameters)
     quality |= {name: float(n) for name, n in (("saturated", charges.overflow), ("strays", charges.strays)) if n}
     in_pedestal = charges.values.size * float(law(parameters.mu, parameters.lam, 0).p[0])

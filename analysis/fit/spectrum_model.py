@@ -1,4 +1,8 @@
-"""Finger spectrum: a normal peak per number of fired pixels, weighted by the generalised Poisson law."""
+"""Finger spectrum: a normal peak per number of fired pixels, weighted by the generalised Poisson law.
+
+A pulse that comes late (afterpulse, delayed crosstalk) is cut off by the end of the gate. That charge is missing between the
+peaks: an event of k pixels has one late pulse with the probability ``1 - (1 - delayed)^(k-1)``, and any part of it may be lost.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from analysis.fit.generalised_poisson import law
 
 Floats = NDArray[np.float64]
 
-NAMES = ("pedestal", "gain", "s0", "v1", "mu", "lambda")
+NAMES = ("pedestal", "gain", "s0", "v1", "mu", "lambda", "delayed")
 
 
 class Parameters(NamedTuple):
@@ -27,42 +31,70 @@ class Parameters(NamedTuple):
     """Variance that each pixel adds, ADC counts squared."""
     mu: float
     lam: float
+    delayed: float = 0.0
+    """Probability per pixel after the first to be late, 0 … 1."""
 
 
-def fractions(parameters: Parameters, edges: Floats, largest: int) -> tuple[Floats, Floats]:
+def fractions(parameters: Parameters, edges: Floats, largest: int, *, with_delayed: bool = False) -> tuple[Floats, Floats]:
     """Probability of each bin, the first and last without end, and its derivatives.
 
-    Peak k is normal around ``pedestal + k gain`` with variance ``s0² + k v1``.
+    Peak k is normal around ``pedestal + k gain`` with variance ``s0² + k v1``; late pulses smear it evenly down to peak k - 1.
 
     Args:
         parameters: of the model.
         edges: shape (B + 1,), ascending.
         largest: number of pixels of the last peak.
+        with_delayed: whether there are late pulses at all.
 
     Returns:
-        Shapes (B,) and (B, 6), derivatives in the order of ``NAMES``.
+        Shapes (B,) and (B, 6), or (B, 7) with late pulses; derivatives in the order of ``NAMES``.
     """
     pixels = law(parameters.mu, parameters.lam, largest)
     k = np.arange(largest + 1, dtype=float)
     sigma = np.sqrt(parameters.s0**2 + k * parameters.v1)
-    z = (edges[1:-1, None] - (parameters.pedestal + k * parameters.gain)) / sigma
+    away = edges[1:-1, None] - (parameters.pedestal + k * parameters.gain)
+    z = away / sigma
     below = ndtr(z)
-    density = np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * sigma)
-    sloped = density * (-z / (2 * sigma))
-    cumulated = np.empty((len(edges), 7))
-    cumulated[0] = 0.0
-    weights = pixels.p
+    normal = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    late, by_late = _late(k, parameters.delayed)
+    prompt = 1 - late
+    by_place = normal @ (-pixels.p * prompt / sigma)
+    by_gain = normal @ (-pixels.p * prompt * k / sigma)
+    by_sigma = -z * normal / sigma
+    cumulated = np.zeros((len(edges), 8 if with_delayed else 7))
     inner = cumulated[1:-1]
-    inner[:, 0] = below @ weights
-    inner[:, 1] = -density @ weights
-    inner[:, 2] = -density @ (weights * k)
-    inner[:, 3] = sloped @ (weights * 2 * parameters.s0)
-    inner[:, 4] = sloped @ (weights * k)
-    inner[:, 5] = below @ pixels.by_mu
-    inner[:, 6] = below @ pixels.by_lam
-    cumulated[-1] = (weights.sum(), 0, 0, 0, 0, pixels.by_mu.sum(), pixels.by_lam.sum())
+    inner[:, 0] = below @ (pixels.p * prompt)
+    inner[:, 1], inner[:, 2] = by_place, by_gain
+    inner[:, 3] = by_sigma @ (pixels.p * prompt * parameters.s0 / sigma)
+    inner[:, 4] = by_sigma @ (pixels.p * prompt * k / (2 * sigma))
+    inner[:, 5] = below @ (pixels.by_mu * prompt)
+    inner[:, 6] = below @ (pixels.by_lam * prompt)
+    if with_delayed:
+        gain = parameters.gain
+        y = (away + gain) / sigma
+        below_y, normal_y = ndtr(y), np.exp(-0.5 * y * y) / np.sqrt(2 * np.pi)
+        # the integral of a normal distribution function over one gain, over the gain
+        smeared = sigma / gain * (y * below_y + normal_y - z * below - normal)
+        weights = pixels.p * late
+        inner[:, 0] += smeared @ weights
+        inner[:, 1] -= (below_y - below) @ (weights / gain)
+        inner[:, 2] += (below * k - below_y * (k - 1) - smeared) @ (weights / gain)
+        widened = (normal_y - normal) / gain
+        inner[:, 3] += widened @ (weights * parameters.s0 / sigma)
+        inner[:, 4] += widened @ (weights * k / (2 * sigma))
+        inner[:, 5] += smeared @ (pixels.by_mu * late)
+        inner[:, 6] += smeared @ (pixels.by_lam * late)
+        inner[:, 7] = (smeared - below) @ (pixels.p * by_late)
+    cumulated[-1, 0] = pixels.p.sum()
+    cumulated[-1, 5:7] = pixels.by_mu.sum(), pixels.by_lam.sum()
     binned = np.diff(cumulated, axis=0)
     return binned[:, 0], binned[:, 1:]
+
+
+def _late(k: Floats, delayed: float) -> tuple[Floats, Floats]:
+    """Probability of a late pulse among k, and its derivative."""
+    more = np.maximum(k - 1, 0.0)
+    return 1 - (1 - delayed) ** more, more * (1 - delayed) ** np.maximum(more - 1, 0.0)
 
 
 def density(parameters: Parameters, charge: Floats, largest: int) -> Floats:
@@ -70,4 +102,7 @@ def density(parameters: Parameters, charge: Floats, largest: int) -> Floats:
     k = np.arange(largest + 1, dtype=float)
     sigma = np.sqrt(parameters.s0**2 + k * parameters.v1)
     z = (charge[:, None] - (parameters.pedestal + k * parameters.gain)) / sigma
-    return law(parameters.mu, parameters.lam, largest).p * np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * sigma)
+    late, _ = _late(k, parameters.delayed)
+    peak = np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * sigma)
+    smeared = (ndtr(z + parameters.gain / sigma) - ndtr(z)) / parameters.gain
+    return law(parameters.mu, parameters.lam, largest).p * ((1 - late) * peak + late * smeared)

@@ -56,12 +56,14 @@ def _draw_fit(axis: Axes, fit: SpectrumFit) -> None:
     axis.set_ylim(0.5, 2.5 * max(float(counts.max()), 1.0))
     axis.legend(loc="upper right" if fit.polarity > 0 else "upper left", fontsize=9)
     value = fit.parameters
+    late = [f"late pulses  {100 * value.delayed:.3g} % per pixel"] if value.delayed > 0 else []
     lines = [
         f"gain  {rounded(value.gain, fit.uncertainty('gain'))} ADC",
         f"pedestal  {rounded(fit.pedestal, fit.uncertainty('pedestal'))} ADC",
         f"noise  {rounded(value.s0, fit.uncertainty('s0'))} ADC",
         f"mu  {rounded(value.mu, fit.uncertainty('mu'))}",
         f"lambda  {rounded(value.lam, fit.uncertainty('lambda'))}",
+        *late,
         f"chi2/ndf  {fit.chi2:.0f}/{fit.ndf}",
     ]
     if fit.scale > 1:
