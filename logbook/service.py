@@ -54,6 +54,7 @@ class LogbookService:
     async def run(self) -> None:
         """Keep the run table until cancelled."""
         for partition, prefix in self._published.prefixes.items():
+            self._tell(prefix, "")
             self._service.publisher.on_write(f"{prefix}:OPEN", self._pressed(prefix, self._opener(partition, prefix)))
             for command in Command:
                 mover = self._mover(partition, prefix, command)

@@ -15,6 +15,8 @@ from sipmdcs.errors import ServiceError
 
 _GRACE_S = 2
 """Answers that are under way when the service stops get this long."""
+_MOST_IGNORED = 64_000_000
+"""Bytes of a body that is too large that are taken and forgotten before the connection is closed."""
 
 
 class _Server(uvicorn.Server):
@@ -89,12 +91,14 @@ class BodyLimit:
             await self._application(scope, receive, send)
             return
         size = 0
+        more = True
         answering = False
 
         async def counted() -> Message:
-            nonlocal size
+            nonlocal size, more
             message = await receive()
             size += len(message.get("body", b""))
+            more = message.get("more_body", False)
             if size > self._limit:
                 raise _TooLarge
             return message
@@ -107,6 +111,11 @@ class BodyLimit:
         try:
             await self._application(scope, counted, noted)
         except _TooLarge:
+            # Who is still sending does not listen yet: an answer before the end would be lost with the connection.
+            while more and size < self._limit + _MOST_IGNORED:
+                message = await receive()
+                size += len(message.get("body", b""))
+                more = message.get("more_body", False)
             if not answering:
                 await self._refuse(send)
 

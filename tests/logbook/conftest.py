@@ -1,4 +1,3 @@
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from sipmdcs.clock import ManualClock
 from sipmdcs.database import make_engine
 from sipmdcs.site import Site
 from sipmdcs.spool import Spool
-from tests.logbook.run_service import RunService
+from tests.logbook.run_service import RunService, write_site
 
 MakeDesk = Callable[..., Desk]
 
@@ -49,33 +48,7 @@ def make_desk(tmp_path: Path, clock: ManualClock) -> Iterator[MakeDesk]:
 def make_site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Callable[..., Site]:
     """Makes the folder of a site with a logbook."""
 
-    def make(database: str = "", logbook: str = "partitions: [MAIN, LED]\n") -> Site:
-        server, repeater, archiver, alarms, http, web, memcached = free_ports(7)
-        folder = tmp_path / "site"
-        folder.mkdir()
-        (folder / "logbook.yaml").write_text(logbook, "utf-8")
-        (folder / "site.yaml").write_text(
-            textwrap.dedent(f"""\
-                name: Test
-                prefix: TST
-                database: "{database}"
-                channel_access: {{server_port: {server}, repeater_port: {repeater}}}
-                archiver: {{port: {archiver}}}
-                alarms: {{port: {alarms}}}
-                logbook: {{port: {http}}}
-                web: {{port: {web}}}
-                memcached: {{port: {memcached}}}
-                services: [logbook]
-                controllers:
-                  PS1: {{driver: c11204, id: "1", subsystem: LAB, port: sim}}
-                iocs:
-                  bench: {{controllers: [PS1]}}
-                """),
-            "utf-8",
-        )
-        return Site(folder)
-
-    return make
+    return lambda **settings: write_site(tmp_path / "site", free_ports, **settings)
 
 
 @pytest.fixture

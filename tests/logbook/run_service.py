@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,40 @@ from sipmdcs.service import ready_file
 from sipmdcs.site import Site
 
 PROGRAM = str(Path(sys.executable).with_name("sipmdcs"))
+
+
+def write_site(
+    folder: Path,
+    free_ports: Callable[[int], list[int]],
+    *,
+    database: str = "",
+    logbook: str = "partitions: [MAIN, LED]\n",
+    archiver_port: int | None = None,
+) -> Site:
+    """The folder of a site with a logbook."""
+    server, repeater, archiver, alarms, http, web, memcached = free_ports(7)
+    folder.mkdir()
+    (folder / "logbook.yaml").write_text(logbook, "utf-8")
+    (folder / "site.yaml").write_text(
+        textwrap.dedent(f"""\
+            name: Test
+            prefix: TST
+            database: "{database}"
+            channel_access: {{server_port: {server}, repeater_port: {repeater}}}
+            archiver: {{port: {archiver_port or archiver}}}
+            alarms: {{port: {alarms}}}
+            logbook: {{port: {http}}}
+            web: {{port: {web}}}
+            memcached: {{port: {memcached}}}
+            services: [logbook]
+            controllers:
+              PS1: {{driver: c11204, id: "1", subsystem: LAB, port: sim}}
+            iocs:
+              bench: {{controllers: [PS1]}}
+            """),
+        "utf-8",
+    )
+    return Site(folder)
 
 
 def wait_until(condition: Callable[[], Any], what: str, timeout: float = 30) -> Any:

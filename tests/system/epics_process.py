@@ -36,7 +36,9 @@ class Client:
         got = pv.get_with_metadata(form="time", timeout=timeout, use_monitor=False, as_numpy=False) if pv.connected else None
         if got is None:
             return None
-        return {key: got[key] for key in ("value", "severity", "status", "timestamp")}
+        value = got["value"]
+        plain = value if isinstance(value, str | int | float) else list(value)
+        return {"value": plain} | {key: got[key] for key in ("severity", "status", "timestamp")}
 
     def put(self, values: dict[str, Any], timeout: float = 10.0) -> dict[str, Any]:
         self.connect(list(values), timeout)
