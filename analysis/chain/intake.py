@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -129,17 +130,25 @@ def _link(raw_folder: Path, arrival: Arrival) -> bool:
     target = raw_folder / arrival.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(arrival.file, target)
+        _link_once(arrival.file, target)
         sync_folder(target.parent)
-    except FileNotFoundError:  # another service was faster
-        return False
-    except FileExistsError:
-        if hashlib.sha256(target.read_bytes()).hexdigest() != arrival.sha256:
+        if _digest(target) != arrival.sha256:
             set_aside(raw_folder, arrival.file, f"{target} holds other data of that key")
             return False
+    except FileNotFoundError:  # another service was faster
+        return False
     except OSError as err:
         raise ServiceError(f"{target}: cannot be made: {err.strerror}") from err
     return True
+
+
+def _link_once(file: Path, target: Path) -> None:
+    with suppress(FileExistsError):  # by a service that was interrupted after this
+        os.link(file, target)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _known(connection: Connection, arrivals: Sequence[Arrival]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from analysis.chain.task import Reply, Task
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
 _CONNECT_S = 10
+_CLOSE_S = 5
 
 TASK_S = 60.0
 """After which a worker that is still at one task is taken for hanging; a fit takes some tens of milliseconds."""
@@ -127,10 +129,13 @@ class Pool:
         """End the workers of this machine, or leave the cluster."""
         client, cluster = self._client, self._cluster
         self._client = self._cluster = None
-        if client is not None:
-            await _done(client.close())
-        if cluster is not None:
-            await _done(cluster.close())
+        # Workers that are just starting would be waited for; they end with this process in any case.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                if client is not None:
+                    await _done(client.close())
+                if cluster is not None:
+                    await _done(cluster.close())
 
 
 def _local_cluster(kind: type[LocalCluster], workers: int) -> LocalCluster:

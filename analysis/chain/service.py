@@ -66,12 +66,12 @@ class AnalysisService:
             await self._end()
 
     async def _end(self) -> None:
-        await self._pool.close()
-        self._channels.close()
         try:
             await self._ledger.leave()
         except ServiceError as err:  # whoever comes next finds out that we are gone
             _log.warning("jobs of this service stay marked as running: %s", err)
+        await self._pool.close()
+        self._channels.close()
 
     async def _keep_alive(self) -> None:
         await self._ledger.keep_alive()
