@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -33,7 +32,4 @@ def why_no_window(environment: Mapping[str, str]) -> str:
 
 def has_terminal() -> bool:
     """Somebody can be asked on standard input."""
-    try:
-        return os.isatty(0) and os.isatty(1)
-    except OSError:
-        return False
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()

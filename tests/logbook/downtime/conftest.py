@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from logbook.downtime.desk import Desk
+from sipmdcs.cli import main
 from sipmdcs.clock import ManualClock
 from sipmdcs.site import Site
 
@@ -69,3 +71,16 @@ def run(environment: dict[str, str]) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same in this process, which is quicker."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
+        result = CliRunner().invoke(main, ["--site", str(site.folder), "downtime", *arguments])
+        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+    return call
