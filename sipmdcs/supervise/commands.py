@@ -105,8 +105,11 @@ def demo(
         folder = invocation.folder if given else shipped_example()
     from sipmdcs.supervise.scenario import read_scenario
 
-    script = None if scenario is None else read_scenario(scenario)
-    run_demo(folder, headless=headless, seconds=seconds, scenario=script, speed=speed)
+    play: tuple[str, ...] = ()
+    if scenario is not None:
+        read_scenario(scenario)  # what is wrong with it is said before anything starts
+        play = (str(scenario), "--speed", f"{speed:g}")
+    run_demo(folder, headless=headless, seconds=seconds, play=play)
 
 
 @click.command()

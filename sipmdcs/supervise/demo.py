@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from sipmdcs.channels import open_channels
-from sipmdcs.clock import SystemClock
 from sipmdcs.controllers import controller_type
 from sipmdcs.errors import ServiceError
 from sipmdcs.site import HttpService, Site
@@ -23,7 +22,6 @@ from sipmdcs.supervise.demo_site import import_tables, run_command, writable_sit
 from sipmdcs.supervise.lock import site_lock
 from sipmdcs.supervise.processes import end_processes, supervisor_process
 from sipmdcs.supervise.run_folder import RunFolder
-from sipmdcs.supervise.scenario import ScenarioFile, play
 from sipmdcs.supervise.start import sipmdcs_command
 from sipmdcs.supervise.stop import stop_site
 
@@ -31,12 +29,14 @@ START_TIMEOUT_S = 60.0
 _POLL_S = 0.2
 
 
-def run_demo(
-    folder: Path, *, headless: bool, seconds: float | None, scenario: ScenarioFile | None = None, speed: float = 60.0
-) -> None:
+def run_demo(folder: Path, *, headless: bool, seconds: float | None, play: Sequence[str] = ()) -> None:
     """Start the site in ``folder`` with its settings, show it, and stop it when told or after ``seconds``.
 
-    A ``scenario`` is played, ``speed`` times faster, before that.
+    Args:
+        folder: the site.
+        headless: without screens.
+        seconds: end by itself so long after everything is ready and played.
+        play: arguments of ``sipmdcs play``; what they say is played while the screens are open.
 
     Raises:
         BadInput: the site cannot be used.
@@ -60,9 +60,7 @@ def run_demo(
             _switch_on(site)
             click.echo(f"ready after {time.monotonic() - begin:.1f} s")
             _say_where(site)
-            if scenario is not None:
-                play(site, scenario, speed, click.echo, SystemClock())
-            _watch(site, headless=headless or not _has_display(), seconds=seconds)
+            _watch(site, headless=headless or not _has_display(), seconds=seconds, play=play)
         except KeyboardInterrupt:
             click.echo("")
         finally:
@@ -111,12 +109,13 @@ def _has_display() -> bool:
     return False
 
 
-def _watch(site: Site, *, headless: bool, seconds: float | None) -> None:
-    """Wait for the end: of the screens, of ``seconds``, or of the site, stopped by somebody else."""
+def _watch(site: Site, *, headless: bool, seconds: float | None, play: Sequence[str]) -> None:
+    """Wait for the end: of the screens, of ``seconds`` after the play, or of the site, stopped by somebody else."""
     click.echo("Ctrl-C ends it")
-    deadline = None if seconds is None else time.monotonic() + seconds
+    deadline: float | None = None
     supervisor = supervisor_process(site.folder)
     screens = None if headless else subprocess.Popen(sipmdcs_command(site, "opi"))
+    player = subprocess.Popen(sipmdcs_command(site, "play", *play)) if play else None
     try:
         while deadline is None or time.monotonic() < deadline:
             if screens is not None and screens.poll() is not None:
@@ -126,17 +125,22 @@ def _watch(site: Site, *, headless: bool, seconds: float | None) -> None:
             if supervisor is None or not supervisor.is_running():
                 click.echo("somebody else stopped the site")
                 return
+            if player is not None and player.poll():
+                raise ServiceError(f"the play ended with status {player.returncode}")
+            if deadline is None and seconds is not None and (player is None or player.poll() is not None):
+                deadline = time.monotonic() + seconds
             time.sleep(_POLL_S)
     finally:
-        if screens is not None and screens.poll() is None:
-            _end_screens(screens)
+        for process in (screens, player):
+            if process is not None and process.poll() is None:
+                _end(process)
 
 
-def _end_screens(screens: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     import psutil
 
-    end_processes([psutil.Process(screens.pid)], grace_s=5.0)
-    screens.wait()
+    end_processes([psutil.Process(process.pid)], grace_s=5.0)
+    process.wait()
 
 
 @contextmanager

@@ -139,6 +139,8 @@ def play(site: Site, scenario: ScenarioFile, speed: float, report: Report, clock
             output = _result(step, process)
             facts |= _json_object(output)
             played.append(Played(step, words, output))
+        if open_still := [step for step, process in waiting if process.poll() is None]:
+            report(f"  waiting for somebody to answer: {'; '.join(step.note or step.run for step in open_still)}")
         for step, process in waiting:
             _result(step, process)
     finally:
