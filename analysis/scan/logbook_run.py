@@ -5,14 +5,18 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
+import socket
 from collections.abc import Mapping
 from typing import Any
+
+import psutil
 
 from sipmdcs.errors import ServiceError
 from sipmdcs.site import HttpService
 
-PARTITION = "scan"
-"""Scans are runs of a partition of their own, beside those that take data."""
+PARTITION = "SCAN"
+"""Where scans are runs of their own beside those that take data, if the site has it; else the site's first partition."""
 
 _TIMEOUT_S = 5.0
 _ANY = "0.0.0.0"  # noqa: S104  only compared with
@@ -27,24 +31,38 @@ class LogbookRun:
         where: the logbook answers.
         uid: of the scan.
         who: started it.
+        number: of the run, if it was opened before.
     """
 
-    def __init__(self, where: HttpService, uid: str, who: str) -> None:
+    def __init__(self, where: HttpService, uid: str, who: str, number: int | None = None) -> None:
         self._host = "127.0.0.1" if where.interface == _ANY else where.interface
         self._port = where.port
         self._uid = uid
-        self._who = who
-        self.number: int | None = None
+        self._who = who[:120]
+        self.number = number
 
-    def open(self, facts: Mapping[str, Any]) -> int | None:
-        """Open and start a run; its number, ``None`` if there is none to be had."""
-        body = {"request_key": f"iv-{self._uid}", "partition": PARTITION, "type": "iv", "who": self._who, "facts": dict(facts)}
+    def open(self, facts: Mapping[str, Any]) -> str:
+        """Open and start a run, ``number``; why there is none, empty if there is.
+
+        The run of somebody else that is open in the partition is left alone.
+        """
         try:
-            self.number = int(self._post("/runs", body)["number"])
-            self._post(f"/runs/{self.number}/start", {"who": self._who})
-        except (ServiceError, KeyError, TypeError, ValueError) as err:
+            partitions = self._ask("GET", "/health")["partitions"]
+            body = {
+                "request_key": f"iv-{self._uid}",
+                "partition": PARTITION if PARTITION in partitions else partitions[0],
+                "type": "iv",
+                "who": self._who,
+                "facts": dict(facts),
+                "replace": False,
+                "owner": _this_process(),
+            }
+            self.number = int(self._ask("POST", "/runs", body)["number"])
+            self._ask("POST", f"/runs/{self.number}/start", {"who": self._who})
+        except (ServiceError, LookupError, TypeError, ValueError) as err:
             _log.warning("the scan %s goes on without a run number: %s", self._uid, err)
-        return self.number
+            return f"without a run number: {err}"
+        return ""
 
     def close(self, *, completed: bool, reason: str, facts: Mapping[str, Any]) -> None:
         """End the run, or abort it with a reason."""
@@ -52,24 +70,28 @@ class LogbookRun:
             return
         body = {"who": self._who, "reason": reason, "facts": dict(facts)}
         try:
-            self._post(f"/runs/{self.number}/{'end' if completed else 'abort'}", body)
+            self._ask("POST", f"/runs/{self.number}/{'end' if completed else 'abort'}", body)
         except ServiceError as err:
             _log.warning("run %d is not closed: %s", self.number, err)
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         where = f"http://{self._host}:{self._port}"
         connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
         try:
-            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
             reply = connection.getresponse()
-            text = reply.read().decode("utf-8", "replace")
-        except (OSError, http.client.HTTPException) as err:
-            raise ServiceError(f"the logbook does not answer at {where}: {err}") from err
+            answer = json.loads(reply.read())
+        except OSError as err:
+            raise ServiceError(f"the logbook does not answer at {where}: {err.strerror or err}") from err
+        except (http.client.HTTPException, ValueError) as err:
+            raise ServiceError(f"what answers at {where} is not the logbook: {err}") from err
         finally:
             connection.close()
         if reply.status >= 400:
-            raise ServiceError(f"the logbook refuses {path}: {text[:200]}")
-        try:
-            return json.loads(text)
-        except ValueError as err:
-            raise ServiceError(f"what answers at {where} is not the logbook") from err
+            raise ServiceError(f"the logbook refuses: {answer.get('error', reply.reason)}")
+        return answer
+
+
+def _this_process() -> dict[str, Any]:
+    """By which the logbook knows that nobody will close the run any more."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "process_started": psutil.Process().create_time()}

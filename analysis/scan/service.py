@@ -7,7 +7,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,13 +15,13 @@ from analysis.scan.chartext import from_chars
 from analysis.scan.delivery import deliver_curves
 from analysis.scan.estimate import duration_s
 from analysis.scan.logbook_run import LogbookRun
-from analysis.scan.operating_point import OperatingPoint, OperatingPointFile
+from analysis.scan.operating_point import OperatingPoint
 from analysis.scan.places import places, select
 from analysis.scan.preflight import ScanPlan, plan_scan
 from analysis.scan.published import Board, ScanState
+from analysis.scan.recovery import Recovery
 from analysis.scan.reporting import listing, names, result, summary
 from analysis.scan.request import ScanRequest, parse_request
-from analysis.scan.restoration import Report, Restoration
 from sipmdcs.channels import Channels
 from sipmdcs.errors import BadInput, DcsError, ServiceError
 from sipmdcs.publisher import Value
@@ -65,14 +65,12 @@ class Scanner:
         self._channels = channels
         self._board = Board(service.publisher, service.site.file.prefix)
         self._folder = service.site.var / "scan"
-        self._file = OperatingPointFile(self._folder / "operating-point.json")
+        self._recovery = Recovery(channels, self._folder / "operating-point.json")
         self._accepted: asyncio.Queue[_Accepted] = asyncio.Queue()
         self._busy = ""
         """What is going on, for those who are refused; empty while nothing is."""
         self._acknowledged = asyncio.Event()
         self._engine: Engine | None = None
-        self._restoring = threading.Lock()
-        self._pending: dict[str, str] = {}
         self._loop = asyncio.get_running_loop()
         self._first_point_at = 0.0
 
@@ -86,9 +84,12 @@ class Scanner:
             ScanState.IDLE, PROGRESS=0, POINT=0, N_POINTS=0, REMAINING=0, RUN=0, STARTED_BY="", N_CHANNELS=0, N_STOPPED=0,
             NOT_RESTORED=0, MESSAGE="", CHANNELS="", REPLY="", RESULT="",
         )  # fmt: skip
-        if self._file.load() is not None:
+        orphan = self._recovery.waiting()
+        if orphan is not None:
             self._busy = "the operating point of an interrupted scan is being put back"
         self._service.ready()
+        if orphan is not None:
+            await self._close_orphan(orphan)
         await self._recover()
         while True:
             accepted = await self._accepted.get()
@@ -123,8 +124,8 @@ class Scanner:
         self._accepted.put_nowait(accepted)
 
     def _check_free(self) -> None:
-        if self._pending:
-            raise BadInput(f"{listing(self._pending)}; sipmdcs scan acknowledge gives them up")
+        if self._recovery.pending:
+            raise BadInput(f"{listing(self._recovery.pending)}; sipmdcs scan acknowledge gives them up")
         if self._busy:
             raise BadInput(f"{self._busy}; wait for it or abort it: sipmdcs scan abort")
 
@@ -183,7 +184,7 @@ class Scanner:
         await asyncio.to_thread((await self._get_engine()).abort)
 
     async def _acknowledge(self) -> None:
-        if not self._pending:
+        if not self._recovery.pending:
             raise BadInput("there is nothing to acknowledge")
         self._acknowledged.set()
 
@@ -207,9 +208,10 @@ class Scanner:
             return
         started = self._service.clock.monotonic()
         logbook = LogbookRun(self._site.file.logbook, accepted.uid, plan.request.who)
-        number = await asyncio.to_thread(logbook.open, self._facts(accepted))
-        self._board.show(RUN=number or 0)
-        self._file.save(_operating_point(accepted, number))
+        missing = await asyncio.to_thread(logbook.open, self._facts(accepted))
+        number = logbook.number
+        self._board.show(RUN=number or 0, MESSAGE=missing or f"run {number}")
+        await asyncio.to_thread(self._recovery.note, _operating_point(accepted, number))
         from analysis.scan.job import Job
 
         job = Job(
@@ -262,13 +264,20 @@ class Scanner:
             if not delivered and not reason:
                 outcome, reason = "failed", "no curve is fit for the analysis"
         answer = result(
-            accepted.uid, outcome, reason, job.curves, delivered, run=logbook.number, seconds=seconds, pending=self._pending
+            accepted.uid,
+            outcome,
+            reason,
+            job.curves,
+            delivered,
+            run=logbook.number,
+            seconds=seconds,
+            pending=self._recovery.pending,
         )
         facts = {"curves": len(delivered), "outcome": outcome}
         await asyncio.to_thread(logbook.close, completed=outcome == "completed", reason=reason or outcome, facts=facts)
         done = {"PROGRESS": 100.0} if outcome == "completed" else {}
-        state = ScanState.FAILED if outcome == "failed" or self._pending else ScanState.IDLE
-        if not self._pending:
+        state = ScanState.FAILED if outcome == "failed" or self._recovery.pending else ScanState.IDLE
+        if not self._recovery.pending:
             self._busy = ""
         self._board.show(state, RESULT=answer, MESSAGE=summary(answer), REMAINING=0, **done)
         _log.info("scan %s: %s", accepted.uid, summary(answer))
@@ -294,59 +303,42 @@ class Scanner:
         """Called by the plan at its end, in a thread."""
         self._soon(lambda: self._board.show(ScanState.RESTORING, MESSAGE="putting the operating point back"))()
         try:
-            self._restore(left)
+            report = self._recovery.attempt(left)
         except DcsError:
             _log.exception("putting back failed, it is tried again")
-
-    def _restore(self, left: Mapping[str, str]) -> OperatingPoint | None:
-        """One attempt; what is left of the operating point afterwards."""
-        with self._restoring:
-            point = self._file.load()
-            if point is None:
-                return None
-            report = Restoration(self._channels, point, left).attempt()
-            return self._note(point, report)
-
-    def _note(self, point: OperatingPoint, report: Report) -> OperatingPoint | None:
-        done = {*report.restored, *report.left}
-        rest = point.without(done)
-        if done:
-            self._file.save(rest)
-        for name, reason in report.left.items():
-            _log.warning("%s %s", name, reason)
-        fresh = {name: reason for name, reason in report.pending.items() if self._pending.get(name) != reason}
-        for name, reason in fresh.items():
-            _log.warning("not restored: %s %s", name, reason)
-        self._pending = dict(report.pending)
-        told = listing(report.left)
-        self._soon(lambda: self._board.show(None, NOT_RESTORED=len(report.pending), **({"MESSAGE": told} if told else {})))()
-        return None if rest.empty else rest
+            return
+        told = {"MESSAGE": listing(report.left)} if report.left else {}
+        self._soon(lambda: self._board.show(None, NOT_RESTORED=len(report.pending), **told))()
 
     async def _recover(self) -> None:
         """Until everything is back or given up."""
-        point = await asyncio.to_thread(self._file.load)
+        point = await asyncio.to_thread(self._recovery.waiting)
         if point is None:
-            self._pending = {}
             return
         self._acknowledged.clear()
-        while point is not None:
-            why = f"putting back what scan {point.uid} of {point.who} changed"
-            self._board.show(ScanState.RESTORING, **({} if self._pending else {"MESSAGE": why}))
-            point = await asyncio.to_thread(self._restore, {})
-            if point is None:
+        self._board.show(ScanState.RESTORING, MESSAGE=f"putting back what scan {point.uid} of {point.who} changed")
+        while True:
+            report = await asyncio.to_thread(self._recovery.attempt, {})
+            self._board.show(None, NOT_RESTORED=len(report.pending))
+            if not report.pending:
+                message = f"the operating point is back{'; ' if report.left else ''}{listing(report.left)}"
                 break
-            self._board.show(ScanState.FAILED, MESSAGE=f"not restored: {listing(self._pending)}")
+            self._board.show(ScanState.FAILED, MESSAGE=f"not restored: {listing(report.pending)}")
             try:
                 await asyncio.wait_for(self._acknowledged.wait(), RETRY_S)
             except TimeoutError:
+                self._board.show(ScanState.RESTORING)
                 continue
-            _log.warning("given up by acknowledgement: %s", listing(self._pending))
-            await asyncio.to_thread(self._file.save, replace(point, channels={}, polls={}))
-            point = None
-        message = "given up" if self._acknowledged.is_set() else "the operating point is back"
-        self._pending = {}
+            await asyncio.to_thread(self._recovery.give_up)
+            message = "given up"
+            break
         self._busy = ""
         self._board.show(ScanState.IDLE, NOT_RESTORED=0, MESSAGE=message)
+
+    async def _close_orphan(self, point: OperatingPoint) -> None:
+        """The scan and its run ended with the process before this one."""
+        logbook = LogbookRun(self._site.file.logbook, point.uid, point.who, point.run)
+        await asyncio.to_thread(logbook.close, completed=False, reason="the scanner was interrupted", facts={})
 
     def _soon(self, show: Callable[..., None]) -> Callable[..., None]:
         """The same, callable from any thread."""
