@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 say() { printf 'install: %s\n' "$*"; }
 
 # What Qt 6 loads at run time, on a real display or offscreen; a font, so that screens look the same everywhere;
-# a display without a screen, for screenshots, and keys and clicks for it; the hot cache; the database that the tests run beside SQLite and the browser in
-# which they open the page.
+# a display without a screen, for screenshots, and keys for it; the hot cache; the database that the tests run beside SQLite,
+# and the browser in which they open the page.
 wanted="libgl1 libglib2.0-0 libfontconfig1 libxkbcommon0 libegl1 libdbus-1-3
     libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-cursor0 libxkbcommon-x11-0
     fonts-dejavu-core xvfb xdotool memcached postgresql chromium"

@@ -139,7 +139,8 @@ def _watch(site: Site, *, headless: bool, seconds: float | None, play: Sequence[
 def _end(process: subprocess.Popen[bytes]) -> None:
     import psutil
 
-    end_processes([psutil.Process(process.pid)], grace_s=5.0)
+    found = psutil.Process(process.pid)
+    end_processes([found, *found.children(recursive=True)], grace_s=5.0)
     process.wait()
 
 
