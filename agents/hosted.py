@@ -228,7 +228,7 @@ class HostedAgent:
 
     def _begin_again(self, start: float) -> None:
         self._schedule = self._schedule.again(start, self._schedule.interval, self._schedule.offset)
-        self._restart_due = 0.0
+        self._restart_due, self._failures = 0.0, 0
         self._good = self._around.clock.monotonic()
         if self.member.declaration is None:
             self.state = AgentState.FAILED

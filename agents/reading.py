@@ -15,8 +15,8 @@ INVALID = 3
 class Reading:
     """A PV or an entry of the hot cache, as it was when the run began."""
 
-    value: Any = None
-    """A number, a text or a list; the index of an enumeration; ``None`` if nothing was ever read."""
+    raw: Any = None
+    """What was read last, valid or not: a number, a text, a list, the index of an enumeration; ``None`` if nothing ever was."""
     severity: int = INVALID
     """0 none, 1 MINOR, 2 MAJOR, 3 INVALID; INVALID also while the PV is disconnected or the entry is gone."""
     status: str = "UDF"
@@ -29,7 +29,12 @@ class Reading:
     @property
     def valid(self) -> bool:
         """Whether the value can be used."""
-        return self.value is not None and self.severity < INVALID
+        return self.raw is not None and self.severity < INVALID
+
+    @property
+    def value(self) -> Any:
+        """What was read, ``None`` unless it is valid: arithmetic on a dead value fails instead of making a good one of it."""
+        return self.raw if self.valid else None
 
 
 class Readings(dict[str, Reading]):

@@ -26,7 +26,7 @@ async def running(port: int) -> AsyncIterator[HotCache]:
 
 async def until(condition, what):
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - nothing tells when
             await asyncio.sleep(0.02)
     assert condition(), what
 
@@ -45,7 +45,7 @@ async def test_entries_vanish_after_their_time_to_live(memcached):
         cache.put({"LONG": b"1"}, ttl=60)
         await until(lambda: cache.writes == 2, "written")
         async with asyncio.timeout(PATIENCE_S):
-            while "SHORT" in await cache.get(["SHORT"]):
+            while "SHORT" in await cache.get(["SHORT"]):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         assert await cache.get(["LONG"]) == {"LONG": b"1"}
 
@@ -103,6 +103,8 @@ def test_an_entry_comes_back(value, expected):
     assert decode_entry(data, 1e9 + 2) == [expected, 2, "HIHI", 1e9, 2.0]
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"5", b"[]", b'{"value": 1}', b'{"severity": "BAD", "value": 1, "time": 0}', b"\xff"])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"5", b"[]", b'{"value": 1}', b'{"severity": "BAD", "value": 1, "time": 0}', b"\xff"]
+)
 def test_what_is_no_entry_is_invalid(data):
     assert decode_entry(data, 0)[:3] == [None, 3, "READ"]

@@ -49,7 +49,10 @@ def test_check_of_a_good_site(make_bench):
         ("agents:\n  nobody: {}\n", "agents.yaml:2: agents.nobody: there is no agent of that name"),
         ("agents:\n  summary: {interval: 0}\n", "agents.yaml:2: agents.summary.interval: input should be greater"),
         ("agents:\n  summary: {intervall: 2}\n", "agents.yaml:2: agents.summary.intervall: unknown key"),
-        ("agents:\n  hotcache:\n    parameters:\n      pv: []\n", "agents.yaml:4: agents.hotcache.parameters.pv: parameter pv is"),
+        (
+            "agents:\n  hotcache:\n    parameters:\n      pv: []\n",
+            "agents.yaml:4: agents.hotcache.parameters.pv: parameter pv is",
+        ),
         ("tick_s: 0\n", "agents.yaml:1: tick_s: input should be greater"),
     ],
 )
@@ -118,7 +121,9 @@ def test_a_plugin_runs_by_itself_and_writes_to_the_cache_if_told(make_bench):
     def alone(*options):
         environment = {name: value for name, value in bench.environment.items() if not name.startswith(("EPICS", "SIPMDCS"))}
         command = [sys.executable, "agents/mean.py", *options]
-        return subprocess.run(command, cwd=bench.folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(
+            command, cwd=bench.folder, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
 
     wait_until(lambda: "MEAN = 25.50 degC" in alone().stdout, "the mean")
     assert bench.memcached.entry("T:AGENT:MEAN:MEAN") is None

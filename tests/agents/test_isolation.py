@@ -37,6 +37,8 @@ def test_what_cannot_be_loaded_says_where(bench, name, text):
 )
 def test_what_fails_says_how_and_is_tried_again(bench, name, state, text):
     prefix = name.upper()
+    bench.put(f"{prefix}:ENABLE", 0)
+    bench.put(f"{prefix}:ENABLE", 1)  # delays between attempts begin anew
     wait_until(lambda: bench.value(f"{prefix}:STATE") == state, f"{name} in state {state}")
     assert bench.value(f"{prefix}:LAST_ERROR") == text[:39]
     errors = bench.value(f"{prefix}:ERRORS")
@@ -50,6 +52,8 @@ def test_outputs_of_what_fails_are_invalid(bench, name):
 
 def test_others_do_not_notice(bench):
     bench.until("GOOD:STATE", 1)
+    bench.put("HANG:ENABLE", 0)
+    bench.put("HANG:ENABLE", 1)
     overruns, runs = bench.value("GOOD:OVERRUNS"), bench.value("GOOD:RUNS")
     hangs = bench.value("HANG:ERRORS")
     wait_until(lambda: bench.value("HANG:ERRORS") > hangs, "another hang")

@@ -30,24 +30,45 @@ def load(text, parameters=None):
         ("agent = Agent(interval=1)\n", "p.py:2: has no function work(inputs)"),
         ("agent = Agent(interval=1)\nwork = 5\n", "p.py:2: has no function work(inputs)"),
         ("agent = Agent(interval=1)\ndef work():\n  pass\n", "p.py:3: work must take one argument, the inputs: too many"),
-        ("agent = Agent(interval=1)\nasync def work(inputs):\n  pass\n", "p.py:3: work is a coroutine, expected a plain function"),
+        (
+            "agent = Agent(interval=1)\nasync def work(inputs):\n  pass\n",
+            "p.py:3: work is a coroutine, expected a plain function",
+        ),
         ("agent = Agent(interval=0)\n" + WORK, "p.py:2: interval 0, expected 0.1 to 86400 s"),
         ("agent = Agent(interval='5')\n" + WORK, "p.py:2: interval '5', expected 0.1 to 86400 s"),
         ("agent = Agent(interval=float('nan'))\n" + WORK, "p.py:2: interval nan, expected 0.1 to 86400 s"),
         ("agent = Agent(interval=True)\n" + WORK, "p.py:2: interval True, expected 0.1 to 86400 s"),
-        ("agent = Agent(interval=2, offset=2)\n" + WORK, "p.py:2: offset 2, expected 0 s or more and less than the interval, 2 s"),
+        (
+            "agent = Agent(interval=2, offset=2)\n" + WORK,
+            "p.py:2: offset 2, expected 0 s or more and less than the interval, 2 s",
+        ),
         ("agent = Agent(interval=2, timeout=0)\n" + WORK, "p.py:2: timeout 0, expected more than 0 s"),
         ("agent = Agent(interval=2, require='some')\n" + WORK, "p.py:2: require 'some', expected any, all or none"),
         ("agent = Agent(interval=1, inputs={'a': []})\n" + WORK, "p.py:2: inputs 'a': [], expected names or patterns of PVs"),
         ("agent = Agent(interval=1, inputs='PV')\n" + WORK, "p.py:2: inputs 'PV', expected groups by name"),
         ("agent = Agent(interval=1, outputs=[Output('mean')])\n" + WORK, "p.py:2: output name 'mean': expected upper case"),
         ("agent = Agent(interval=1, outputs=[Output('A'), Output('A')])\n" + WORK, "p.py:2: output A is declared twice"),
-        ("agent = Agent(interval=1, outputs=[Output('STATE')])\n" + WORK, "p.py:2: output STATE: every agent has a PV of that name"),
+        (
+            "agent = Agent(interval=1, outputs=[Output('STATE')])\n" + WORK,
+            "p.py:2: output STATE: every agent has a PV of that name",
+        ),
         ("agent = Agent(interval=1, outputs=['A'])\n" + WORK, "p.py:2: outputs: 'A', expected Output(…)"),
-        ("agent = Agent(interval=1, outputs=[Output('A', kind='real')])\n" + WORK, "p.py:2: output A: kind 'real', expected float"),
-        ("agent = Agent(interval=1, outputs=[Output('A', low=2, high=1)])\n" + WORK, "p.py:2: output A: expected lolo <= low <="),
-        ("agent = Agent(interval=1, outputs=[Output('A', unit='x' * 16)])\n" + WORK, "p.py:2: output A: unit 'xxxxxxxxxxxxxxxx' has"),
-        ("agent = Agent(interval=1,\n outputs=lambda c: [Output('a')])\n" + WORK, "p.py:3: output name 'a': expected upper case"),
+        (
+            "agent = Agent(interval=1, outputs=[Output('A', kind='real')])\n" + WORK,
+            "p.py:2: output A: kind 'real', expected float",
+        ),
+        (
+            "agent = Agent(interval=1, outputs=[Output('A', low=2, high=1)])\n" + WORK,
+            "p.py:2: output A: expected lolo <= low <=",
+        ),
+        (
+            "agent = Agent(interval=1, outputs=[Output('A', unit='x' * 16)])\n" + WORK,
+            "p.py:2: output A: unit 'xxxxxxxxxxxxxxxx' has",
+        ),
+        (
+            "agent = Agent(interval=1,\n outputs=lambda c: [Output('a')])\n" + WORK,
+            "p.py:3: output name 'a': expected upper case",
+        ),
         ("agent = Agent(interval=1, inputs=lambda c: 5)\n" + WORK, "p.py:2: inputs 5, expected groups by name"),
     ],
 )
@@ -75,7 +96,9 @@ def test_what_is_no_plugin(text, message):
     ],
 )
 def test_a_run_that_fails(body, message):
-    plugin = load(f"agent = Agent(interval=1,\n outputs=[Output('A'), Output('N', kind='int')])\ndef work(inputs):\n    {body}\n")
+    plugin = load(
+        f"agent = Agent(interval=1,\n outputs=[Output('A'), Output('N', kind='int')])\ndef work(inputs):\n    {body}\n"
+    )
     with pytest.raises(Problem) as caught:
         run_plugin(plugin, {}, 0.0)
     assert caught.value.short.startswith(message)
@@ -83,7 +106,9 @@ def test_a_run_that_fails(body, message):
 
 def test_what_a_run_gives():
     outputs = "[Output('A'), Output('N', kind='int'), Output('T', kind='text'), Output('U')]"
-    plugin = load(f"agent = Agent(interval=1, outputs={outputs})\ndef work(inputs):\n    return dict(A=float('nan'), N=True, T=5)\n")
+    plugin = load(
+        f"agent = Agent(interval=1, outputs={outputs})\ndef work(inputs):\n    return dict(A=float('nan'), N=True, T=5)\n"
+    )
     assert run_plugin(plugin, {}, 0.0) == {"A": None, "N": 1, "T": "5", "U": None}
 
 
@@ -119,6 +144,7 @@ def test_readings():
     readings = Readings({"A": good, "B": bad, "C": Reading(), "D": Reading("text", 0), "E": Reading(float("nan"), 1)})
     assert readings.numbers == {"A": 1.5}
     assert readings.invalid == ["B", "C"]
+    assert (bad.value, bad.raw) == (None, 2.5)
     with pytest.raises(ValueError, match="expected one PV, found 5"):
         _ = readings.only
     assert Readings({"A": good}).only is good
