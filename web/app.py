@@ -59,7 +59,9 @@ def make_app(catalogue: Catalogue, health: Health, counts: Counts, page: Path | 
 
     def described() -> dict[str, Any]:
         document = generated()
-        document.setdefault("components", {}).setdefault("schemas", {}).update(openapi.component_schemas(RESOURCES))
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {}).update(openapi.component_schemas(RESOURCES))
+        components.setdefault("parameters", {}).update(openapi.component_parameters(RESOURCES))
         return document
 
     app.openapi = described  # as FastAPI's documentation has it ("Extending OpenAPI")

@@ -143,7 +143,7 @@ class LiveRows:
         note: dict[str, Any] = {"pv": pv, "severity": reading.severity.name, "status": reading.status.name}
         if pv in self._plant.units:
             note["units"] = self._plant.units[pv]
-        if reading.taken_at is not None:
+        if reading.taken_at is not None and reading.status is not Status.UDF:
             note["time"] = iso(reading.taken_at)
         return note
 

@@ -164,7 +164,7 @@ def jsonapi_parameters(resource: Resource, *, collection: bool, includable: tupl
         found.append(_list("include", list(includable), "Relationships whose rows are included; paths with dots as well"))
     if collection:
         sort = _list("sort", _sort_keys(resource), "Order; - for descending")
-        found += [sort, *_page(), *_filters(resource), *_groups(resource, "groupBy")]
+        found += [sort, *_page(), *_required(resource), *_filters(resource), *_groups(resource, "groupBy")]
     return found
 
 
@@ -184,16 +184,37 @@ def _page() -> list[Schema]:
     return [_query("page[offset]", offset, "Rows to leave out"), _query("page[limit]", limit, "Rows at most")]
 
 
-def _filters(resource: Resource) -> list[Schema]:
-    return [
-        _query(
+def component_parameters(resources: tuple[Resource, ...]) -> dict[str, Schema]:
+    """Filters of every resource, by the names that routes refer to them with."""
+    return {
+        _reference(resource, item, operator): _query(
             f"filter[{item.name}][{operator}]",
             _FILTERS[item.type],
             f"{_described(item)}. Operators: {', '.join(operators(item))}",
-            required=item.name in resource.required and operator is Operator.EQ,
         )
+        for resource in resources
         for item in resource.attributes
         for operator in _SHOWN[item.type]
+    }
+
+
+def _reference(resource: Resource, attribute: Attribute, operator: Operator) -> str:
+    return f"{resource.name}.{attribute.name}.{operator}"
+
+
+def _filters(resource: Resource) -> list[Schema]:
+    return [
+        {"$ref": f"#/components/parameters/{_reference(resource, item, operator)}"}
+        for item in resource.attributes
+        for operator in _SHOWN[item.type]
+        if item.name not in resource.required
+    ]
+
+
+def _required(resource: Resource) -> list[Schema]:
+    return [
+        _query(f"filter[{name}][EQ]", _FILTERS[resource.by_name[name].type], resource.by_name[name].description, required=True)
+        for name in resource.required
     ]
 
 

@@ -145,7 +145,7 @@ def jsonapi_routes(reader: Reader, resources: Sequence[Resource]) -> Routes:
             routes.add(f"{base}/{{id}}/{relation.name}", endpoint, f"Related {target.name}", found, asked)
             linkage = openapi.document(openapi.identifiers(many=relation.many))
             endpoint = of_relation(resource, relation, api.relationship)
-            pages = [item for item in asked if item["name"].startswith("page[")]
+            pages = [item for item in asked if item.get("name", "").startswith("page[")]
             path = f"{base}/{{id}}/relationships/{relation.name}"
             routes.add(path, endpoint, f"Ids of related {target.name}", linkage, pages)
     return routes
@@ -157,7 +157,7 @@ def _includable(reader: Reader, resource: Resource) -> tuple[str, ...]:
 
 def _optional(parameters: list[Json]) -> list[Json]:
     """What a collection needs to be told, a row it relates to tells it."""
-    return [item | {"required": False} for item in parameters]
+    return [item | {"required": False} if item.get("required") else item for item in parameters]
 
 
 def _endpoints(routes: Routes) -> Response:

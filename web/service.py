@@ -30,6 +30,7 @@ async def run_web(site: Site) -> None:
         BadInput: the site, a record or the database URL cannot be used.
         ServiceError: the HTTP port cannot be used.
     """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request
     plant = await asyncio.to_thread(read_plant, site)
 
     async def body(service: Service) -> None:

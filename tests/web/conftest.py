@@ -42,7 +42,10 @@ class WebSite:
 
     def make_versions(self) -> None:
         """Two versions of settings, by the config tool itself."""
-        for command in (("import", "--channels", "channels.csv"), ("set", "default", "CURRENT_LIMIT", "20", "--message", "slower")):
+        for command in (
+            ("import", "--channels", "channels.csv"),
+            ("set", "default", "CURRENT_LIMIT", "20", "--message", "slower"),
+        ):
             done = self.sipmdcs("config", *command)
             assert done.returncode == 0, done.stderr
 

@@ -98,7 +98,15 @@ def _runs(engine: Engine) -> None:
                 "summary": "done" if number < RUNS else "",
             }
             connection.execute(insert(tables["logbook_run"]), row)
-            change = {"run": number, "before": "", "after": "init", "at": _at(10 * number), "source": "http", "who": "daq", "reason": ""}
+            change = {
+                "run": number,
+                "before": "",
+                "after": "init",
+                "at": _at(10 * number),
+                "source": "http",
+                "who": "daq",
+                "reason": "",
+            }
             connection.execute(insert(tables["logbook_transition"]), change)
         for field, value in (("comment", "first"), ("comment", AWKWARD), ("quality", "good"), ("shifter", "Zoë")):
             row = {"run": 3, "field": field, "value": value, "at": _at(50), "who": "Zoë"}
@@ -140,7 +148,15 @@ def _downtimes(engine: Engine) -> None:
                 "revision": 1,
             }
             connection.execute(insert(tables["logbook_downtime"]), row)
-        edit = {"downtime": 3, "revision": 2, "at": _at(60), "who": "shifter", "field": "category", "before": "UNDECIDED", "after": "HV"}
+        edit = {
+            "downtime": 3,
+            "revision": 2,
+            "at": _at(60),
+            "who": "shifter",
+            "field": "category",
+            "before": "UNDECIDED",
+            "after": "HV",
+        }
         connection.execute(insert(tables["logbook_downtime_edit"]), edit)
 
 

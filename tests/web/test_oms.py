@@ -194,7 +194,9 @@ def test_related(site: WebSite) -> None:
     assert get(site, "runs/3/reco?fields=value")["data"][0]["attributes"] == {"value": 51.5}
 
 
-@pytest.mark.parametrize("path", ["runs/999", "runs/abc", "runs/1~2", "runs/3/nothing", "nothing", "runs/3/relationships/x", "runs/"])
+@pytest.mark.parametrize(
+    "path", ["runs/999", "runs/abc", "runs/1~2", "runs/3/nothing", "nothing", "runs/3/relationships/x", "runs/"]
+)
 def test_what_is_not_there(site: WebSite, path: str) -> None:
     reply = site.http.get(f"/api/v1/{path}")
     assert reply.status_code == 404
