@@ -36,6 +36,8 @@ TITLES = {
 
 
 _WIDE = 200
+_ROOM = 120
+"""Characters that a table with the usual columns needs."""
 _FIXED = ("id", "run", "subrun", "started_at", "ended_at", "duration", "created_at")
 """Columns that are not worth wrapping."""
 
@@ -73,16 +75,21 @@ def as_csv(records: Sequence[Record], now: datetime) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def print_records(console: Console, records: Sequence[Record], columns: Sequence[str], now: datetime) -> None:
-    """A table; what goes on in red, what nobody has explained in yellow."""
+def print_records(to: Console, records: Sequence[Record], columns: Sequence[str], now: datetime) -> None:
+    """A table, or lines that wrap where there is no room for one; what goes on in red, what nobody has explained in yellow."""
+    styles = ["red" if record.is_open else "yellow" if record.is_unexplained else "" for record in records]
+    if to.width < _ROOM:
+        for record, style in zip(records, styles, strict=True):
+            cells = [text for column in columns if (text := cell(record, column, now))]
+            to.print(escape("  ".join(cells)), style=style, soft_wrap=True, highlight=False)
+        return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        right = column in ("id", "run", "subrun", "duration")
-        table.add_column(TITLES[column], justify="right" if right else "left", no_wrap=column in _FIXED, overflow="fold")
-    for record in records:
-        style = "red" if record.is_open else "yellow" if record.is_unexplained else ""
+        side = "right" if column in ("id", "run", "subrun", "duration") else "left"
+        table.add_column(TITLES[column], justify=side, no_wrap=column in _FIXED, overflow="fold")
+    for record, style in zip(records, styles, strict=True):
         table.add_row(*(escape(cell(record, column, now)) for column in columns), style=style)
-    console.print(table)
+    to.print(table)
 
 
 def print_event(console: Console, record: Record, history: Sequence[Step], now: datetime) -> None:

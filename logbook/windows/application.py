@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 # The binding must be named before qtpy is imported: PySide6 crashes at exit.
 os.environ.setdefault("QT_API", "pyqt6")
@@ -22,8 +23,9 @@ QUIET = QColor("#3d4552")
 """What is over."""
 
 
+@cache
 def application() -> QApplication:
-    """The one of this process."""
+    """The one of this process; kept, because windows die with it."""
     found = QApplication.instance()
     if isinstance(found, QApplication):
         return found

@@ -25,12 +25,12 @@ class Terminal:
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
         os.close(slave)
         self.seen = ""
+        self._read = 0
 
     def wait_for(self, text: str) -> None:
         """Until this was printed, after what was seen before."""
-        start = len(self.seen)
         deadline = time.monotonic() + 40
-        while text not in self.seen[start:]:
+        while text not in self.seen[self._read :]:
             assert time.monotonic() < deadline, f"{text!r} did not come: {self.seen}"
             if not select.select([self._master], [], [], 0.5)[0]:
                 continue
@@ -38,6 +38,7 @@ class Terminal:
                 self.seen += os.read(self._master, 4096).decode()
             except OSError as err:  # the process has ended
                 raise AssertionError(f"{text!r} did not come: {self.seen}") from err
+        self._read = self.seen.index(text, self._read) + len(text)
 
     def answer(self, question: str, text: str) -> None:
         self.wait_for(question)

@@ -22,7 +22,13 @@ def window(desk: Desk, qtbot: QtBot) -> Iterator[DowntimeWindow]:
     now = datetime.now(UTC)
 
     def past(hours: float, category: str, detector: str, run: int) -> None:
-        values = {"detector": detector, "category": category, "run": run, "user": "bob", "description": f"{category} of {run}"}
+        values = {
+            "detector": detector,
+            "category": category,
+            "run": run,
+            "user": "" if category == UNDECIDED else "bob",
+            "description": f"{category} of {run}",
+        }
         desk.new(values | {"started_at": now - timedelta(hours=hours), "ended_at": now - timedelta(hours=hours - 1)})
 
     past(5, "Beam", "NEAR", 10)
