@@ -21,6 +21,7 @@ from logbook.run_query import bad_value, run_filter
 from logbook.run_state import Command
 from sipmdcs.clock import SystemClock
 from sipmdcs.site import Site
+from sipmdcs.spool import Spool
 
 
 class Control(Protocol):
@@ -107,8 +108,7 @@ class ByDesk:
             return view.shown(_tended(desk), number)
 
     def stored(self) -> bool:
-        with self._desk() as desk:
-            return len(desk.spool) == 0
+        return len(Spool(self.site.spool_folder("logbook"))) == 0
 
     def _desk(self) -> Any:
         return open_desk(self.site, self.file, SystemClock())

@@ -71,7 +71,8 @@ class Desk:
         self._lock = threading.RLock()
         self._since = self._now()
         self._database_answers = False
-        self._told_away = False
+        self.trouble = ""
+        """Why the database does not answer, one line; empty if it does."""
         self._present = read_present(path)
         for entry in spool.entries():
             self._recall(entry.content)
@@ -206,7 +207,8 @@ class Desk:
         """Bring the present state and the database together, if it answers, or if it is to be tried."""
         if self._database_answers or reach:
             self._database_answers = self._try(self._meet) is not None
-            self._told_away = self._told_away and not self._database_answers
+            if self._database_answers:
+                self.trouble = ""
 
     def _meet(self) -> bool:
         if self.spool:
@@ -289,7 +291,7 @@ class Desk:
     def _known(self, number: int) -> Run:
         run = self._present.runs.get(number)
         if run is None:
-            raise DatabaseAway(f"run {number} is not known here, and the database cannot be reached")
+            raise DatabaseAway(f"run {number} is not known here, and the database cannot be reached: {self.trouble}")
         return run
 
     def _run_of_key(self, request_key: str) -> Run | None:
@@ -313,9 +315,7 @@ class Desk:
         try:
             return work()
         except DatabaseAway as err:
-            if not self._told_away:
-                _log.error("runs go on without the database: %s", err)
-            self._told_away = True
+            self.trouble = str(err)
             self._database_answers = False
             return None
 

@@ -48,6 +48,7 @@ class LogbookService:
         self._published = published
         self._changed = asyncio.Event()
         self._summariser = Summariser(desk.store, Archive(service.site.file.archiver), desk.file, service.clock)
+        self._answered: bool | None = None
         self._waiting = 0
         self._failing_since: float | None = None
 
@@ -81,6 +82,12 @@ class LogbookService:
             await asyncio.to_thread(self._desk.tend)
         except DcsError as err:
             _log.error("%s", err)
+        answers = self._desk.database_answers
+        if answers is not self._answered and not answers:
+            _log.error("runs go on without the database: %s", self._desk.trouble)
+        elif answers and self._answered is False:
+            _log.warning("the database is back")
+        self._answered = answers
         self._changed.set()
 
     async def _keep_tending(self) -> None:

@@ -24,7 +24,7 @@ def listed(desk: Desk, wanted: RunFilter) -> list[dict[str, Any]]:
     """
     if not desk.database_answers:
         if not wanted.open:
-            raise DatabaseAway("the database cannot be reached; without it only open runs are known: open=true")
+            raise DatabaseAway(f"only open runs are known, the database cannot be reached: {desk.trouble}")
         return [run_json(run) | {"remarks": None} for run in _matching(desk, wanted)]
     rows = desk.store.select_runs(runs_query(wanted))
     remarks = newest_remarks(desk.store, [row["number"] for row in rows])
@@ -68,7 +68,7 @@ def slow_control(desk: Desk, number: int) -> list[dict[str, Any]]:
         DatabaseAway: it is away.
     """
     if not desk.database_answers:
-        raise DatabaseAway("the database cannot be reached")
+        raise DatabaseAway(f"the database cannot be reached: {desk.trouble}")
     run = desk.run(number)
     if run.state.is_open:
         raise NotThere(f"run {number} is {run.state}: its summary is made when it has ended")
