@@ -68,13 +68,13 @@ def check_charges(array: NDArray[np.generic]) -> Charges:
     values = np.sort(values)
     if values[0] == values[-1]:
         raise NoResult(f"all {values.size} events at one code, {values[0]:g}")
-    code = code_step(values)
+    inside, strays = _without_strays(values)
+    code = code_step(inside)
     piles = {sign: pile_up(sign * values, code) for sign in (1, -1)}
     for sign, pile in piles.items():
         if pile > MOST_SATURATED * values.size:
             end = values[-1 if sign > 0 else 0]
             raise NoResult(f"saturated: {pile} of {values.size} events at the last code, {end:g}")
-    inside, strays = _without_strays(values)
     polarity = 1 if _skew(inside) >= 0 else -1
     return Charges(np.sort(polarity * inside), polarity, code, piles[polarity], strays)
 
@@ -123,13 +123,13 @@ def histogram(charges: Charges, width: float) -> Histogram:
 
 
 def _without_strays(values: Floats) -> tuple[Floats, int]:
-    """Charges with those far outside moved to where the spectrum may still reach; sparks must not set the scale."""
+    """Charges with those far outside moved to the last one that is not; sparks must not set the scale."""
     low, high = np.quantile(values, (TAIL, 1 - TAIL))
     width = high - low
     if width == 0:
         return values, 0
-    inside = np.clip(values, low - width, high + width)
-    return inside, int((inside != values).sum())
+    near = (values >= low - width) & (values <= high + width)
+    return np.clip(values, values[near][0], values[near][-1]), int((~near).sum())
 
 
 def _skew(values: Floats) -> float:

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 BIN_WIDTH = 0.7
 """Over the noise of the pedestal: the bins then cost 2 % of the precision."""
 MOST_BINS = 800
-MOST_PIXELS = 300
+MOST_PIXELS = 120
 WIDEST_PEAK = 0.42
 """Standard deviation over distance of the first peak; from 0.5 on two equal peaks have no valley between them."""
 AS_GOOD = 25.0
@@ -109,7 +109,7 @@ def fit_spectrum(array: NDArray[np.generic]) -> SpectrumFit:
     binned = histogram(charges, max(BIN_WIDTH * min(start.s0 for start in starts), span / MOST_BINS))
     candidates = _candidates(charges, binned, starts)
     if not candidates:
-        raise NoResult("the fit does not converge from any starting value")
+        raise NoResult("no separate peaks: the fit does not converge from any starting value")
     best = _with_late_pulses(charges, binned, _choose(candidates))
     return _result(charges, binned, best, _rival(best, candidates))
 

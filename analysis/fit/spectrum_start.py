@@ -18,6 +18,8 @@ from analysis.fit.spectrum_model import Parameters
 Floats = NDArray[np.float64]
 
 BINS = 2048
+MOST_TEETH = 120
+"""Peaks in the range; a comb finer than that is noise."""
 PADDING = 8
 PERIODS = 3
 """Maxima of the characteristic function to try."""
@@ -113,7 +115,7 @@ def _on_comb(charges: Charges, period: float, offset: float) -> list[Parameters]
     values = charges.values
     first = np.floor((values[0] - offset) / period + 0.5)
     tooth = np.floor((values - offset) / period + 0.5 - first).astype(int)
-    if tooth[-1] > 1000:
+    if tooth[-1] > MOST_TEETH:
         return []
     populated = np.bincount(tooth)
     lowest = int(np.argmax(populated >= max(3.0, 0.0003 * values.size)))

@@ -1,0 +1,203 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from analysis.fit.breakdown import Method, breakdown_at, find_breakdown
+from analysis.fit.iv_curve import prepare
+from analysis.fit.onset import find_onset
+from analysis.fit.raw_files import read_iv
+from analysis.outcome import NoResult
+from tests.analysis.fit.samples import curve
+
+V = np.arange(50, 56.5, 0.1)
+
+
+def noisy(rng, current, relative=0.01):
+    return np.column_stack([V, current * (1 + relative * rng.normal(size=V.size))])
+
+
+@pytest.mark.parametrize(
+    ("truth", "method"),
+    [
+        ({}, Method.ILD),
+        ({}, Method.SQRT),
+        ({"exponent": 1.5}, Method.ILD),
+        ({"exponent": 3.0}, Method.ILD),
+        ({"step": 0.05}, Method.ILD),
+        ({"step": 0.2, "start": 48.0, "stop": 58.0}, Method.ILD),
+        ({"relative": 0.03}, Method.ILD),
+        ({"leakage": 5e-8}, Method.ILD),
+        ({"leakage": 5e-8}, Method.SQRT),
+        ({"leakage": -1e-10, "rise": 0.0, "noise": 1e-10}, Method.ILD),
+    ],
+)
+def test_methods_that_follow_the_law_find_the_truth_within_their_uncertainty(truth, method):
+    rng = np.random.default_rng(20)
+    found = [find_breakdown(curve(rng, **truth), method) for _ in range(60)]
+    pulls = np.array([(one.vbr_V - 51.3) / one.uncertainty_V for one in found])
+    assert abs(pulls.mean()) < 0.8
+    assert 0.5 < pulls.std() < 1.3
+    assert np.mean([one.uncertainty_V for one in found]) < 0.05
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("step", [0.05, 0.1, 0.2])
+def test_every_method_scatters_less_than_it_says(method, step):
+    rng = np.random.default_rng(21)
+    found = [find_breakdown(curve(rng, step=step, start=49.0), method) for _ in range(60)]
+    values = np.array([one.vbr_V for one in found])
+    pulls = (values - values.mean()) / [one.uncertainty_V for one in found]
+    assert pulls.std() < 1.3
+    assert np.mean(np.abs(pulls) < 1) > 0.6, "coverage of one standard deviation"
+    assert max(one.uncertainty_V for one in found) < 0.1
+
+
+def test_the_maximum_of_the_derivative_is_high_by_what_the_literature_says():
+    found = find_breakdown(curve(np.random.default_rng(22)), Method.LOG_DERIVATIVE)
+    assert 0.1 < found.vbr_V - 51.3 < 0.4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda c: -c, id="negative polarity"),
+        pytest.param(lambda c: c * [-1, 1], id="negative voltage"),
+        pytest.param(lambda c: c * [1, -1], id="negative current"),
+        pytest.param(lambda c: c[::-1], id="downwards"),
+        pytest.param(lambda c: np.random.default_rng(1).permutation(c), id="no order"),
+        pytest.param(lambda c: np.repeat(c, 3, axis=0), id="three readings each"),
+        pytest.param(lambda c: np.concatenate([c, c[::-1]]), id="up and down"),
+        pytest.param(lambda c: c * [1, 1e6], id="microampere"),
+        pytest.param(lambda c: np.concatenate([c, [[v, -1e-3] for v in np.arange(-3, 0, 0.1)]]), id="forward branch"),
+    ],
+)
+@pytest.mark.parametrize("method", list(Method))
+def test_order_repetition_polarity_and_unit_do_not_matter(change, method):
+    points = curve(np.random.default_rng(23))
+    assert find_breakdown(change(points), method).vbr_V == pytest.approx(find_breakdown(points, method).vbr_V, abs=2e-3)
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("shift", [-20.0, 13.37])
+def test_a_shifted_curve_has_a_shifted_breakdown(method, shift):
+    points = curve(np.random.default_rng(24))
+    moved = find_breakdown(points + [shift, 0], method)
+    assert moved.vbr_V - shift == pytest.approx(find_breakdown(points, method).vbr_V, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda rng: np.zeros((0, 2)), "no points"),
+        (lambda rng: V, "two columns"),
+        (lambda rng: curve(rng)[::8], "points: at least 12"),
+        (lambda rng: np.column_stack([np.full(50, 51.0), rng.normal(size=50)]), "1 different voltages"),
+        (lambda rng: np.concatenate([curve(rng), [[57, np.nan]]]), "1 of 66 points are no finite numbers, first point 66"),
+        (lambda rng: np.concatenate([curve(rng), [[np.inf, 1]]]), "no finite numbers"),
+        (lambda rng: np.column_stack([V, 0 * V]), "every current is 0 A"),
+        (lambda rng: np.column_stack([V, 0 * V + 1e-9]), "every current is 1e-09 A"),
+        (lambda rng: np.column_stack([V, 5e-9 + 2e-10 * rng.normal(size=V.size)]), "does not rise|rises from"),
+        (lambda rng: np.column_stack([V, 2e-10 * rng.normal(size=V.size)]), "does not rise|rises from"),
+        (lambda rng: noisy(rng, V / 1e9), "no breakdown"),
+        (lambda rng: noisy(rng, 1e-9 * np.exp(0.8 * (V - 50))), "no breakdown"),
+        (lambda rng: np.column_stack([V, 1e-9 * np.exp(2 * (V - 50))]), "no breakdown"),
+        (lambda rng: np.column_stack([V, 1e-9 / (58 - V)]), "last voltages"),
+        (lambda rng: curve(rng, vbr=60.0), "no breakdown"),
+        (lambda rng: curve(rng, stop=51.6), "last voltages"),
+        (lambda rng: curve(rng, stop=52.3), "points above"),
+        (lambda rng: curve(rng, start=51.6), "first voltages"),
+        (lambda rng: curve(rng, start=53.0), "first voltages"),
+        (lambda rng: np.minimum(curve(rng), [99, 5e-8]), "the meter limits it to 5e-08 A"),
+        (lambda rng: noisy(rng, np.where(V > 53, 5e-8, 5e-9)), "steps up"),
+        (lambda rng: noisy(rng, np.where(V > 53, 5e-10, 1e-10) * V, 0.005), "steps up"),
+        (lambda rng: noisy(rng, np.where(np.abs(V - 53) < 0.05, 5e-7, 5e-9)), "no breakdown"),
+        (lambda rng: np.column_stack([V, 1e-6 + 9e-7 * np.sin(3 * V)]), "no breakdown"),
+        (lambda rng: np.column_stack([V, np.where((V * 2).astype(int) % 2, 1e-6, 1e-9)]), "no breakdown"),
+        (lambda rng: (c := curve(rng))[(c[:, 0] < 50.8) | (c[:, 0] > 52.3)], "gap"),
+    ],
+)
+@pytest.mark.parametrize("method", list(Method))
+def test_no_breakdown_in_range_is_no_number(make, reason, method):
+    for seed in range(5):
+        with pytest.raises(NoResult, match=reason):
+            find_breakdown(make(np.random.default_rng(seed)), method)
+
+
+def test_noise_alone_hardly_ever_looks_like_a_breakdown():
+    rng = np.random.default_rng(25)
+    fooled = 0
+    for _ in range(400):
+        try:
+            find_onset(prepare(np.column_stack([V, rng.choice([0, 5e-9]) + 2e-10 * rng.normal(size=V.size)])))
+        except NoResult:
+            continue
+        fooled += 1
+    assert fooled == 0
+
+
+@given(
+    hnp.arrays(
+        float, st.tuples(st.integers(0, 40), st.just(2)), elements=st.floats(-1e3, 1e3) | st.sampled_from([np.nan, np.inf])
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_any_array_gives_a_number_in_range_or_a_reason(points):
+    for method in Method:
+        try:
+            found = find_breakdown(points, method)
+        except NoResult as reason:
+            assert str(reason)
+        else:
+            assert np.abs(points[:, 0]).min() <= found.vbr_V <= np.abs(points[:, 0]).max()
+            assert found.uncertainty_V >= 0
+
+
+def test_a_gap_elsewhere_and_sparks_do_no_harm():
+    rng = np.random.default_rng(26)
+    points = curve(rng)
+    points = points[(points[:, 0] < 54) | (points[:, 0] > 55.3)]
+    points[6, 1] *= 5
+    assert find_breakdown(points, Method.ILD).vbr_V == pytest.approx(51.3, abs=0.05)
+
+
+def test_fine_curves_are_averaged():
+    rng = np.random.default_rng(27)
+    found = find_breakdown(curve(rng, step=0.0005), Method.ILD)
+    assert found.vbr_V == pytest.approx(51.3, abs=0.01)
+
+
+def test_a_limited_curve_is_used_below_its_limit():
+    points = np.minimum(curve(np.random.default_rng(28)), [99, 3e-6])
+    onset = find_onset(prepare(points))
+    assert onset.curve.limit == pytest.approx(3e-6)
+    assert breakdown_at(onset, Method.ILD).vbr_V == pytest.approx(51.3, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("hamamatsu_rt_dark", 51.2, 51.5),
+        ("hamamatsu_rt_blue_led", 51.2, 51.5),
+        ("hamamatsu_rt_uv_led", 51.2, 51.5),
+        ("hamamatsu_204K_blue_led", 46.6, 46.9),
+        ("hamamatsu_77K_uv_led", 41.7, 42.0),
+    ],
+)
+def test_measured_curves(shared_data, name, low, high):
+    points = read_iv(shared_data / "iv" / f"{name}.csv")
+    found = {method: find_breakdown(points, method) for method in Method}
+    assert low < found[Method.ILD].vbr_V < high
+    values = [one.vbr_V for one in found.values()]
+    assert max(values) - min(values) < 0.75, "the methods are known to differ by this much"
+    assert found[Method.LOG_DERIVATIVE].vbr_V == max(values)
+    assert all(0.001 < one.uncertainty_V < 0.1 for one in found.values())
+
+
+def test_breakdown_falls_with_temperature_as_measured(shared_data):
+    room, cold = (
+        find_breakdown(read_iv(shared_data / "iv" / f"hamamatsu_{name}.csv"), Method.ILD).vbr_V
+        for name in ("rt_blue_led", "204K_blue_led")
+    )
+    assert (room - cold) / (293 - 204) == pytest.approx(0.052, abs=0.002)
