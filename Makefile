@@ -7,6 +7,7 @@
 #     PLAY=file              plays a scenario, such as examples/padme-like/hour.yaml
 #   make test              all checks and tests
 #   make lint bench screenshots docs install clean
+#   make page              build web/page from web/frontend, after a change there
 #   make lock              renew requirements.lock after a change of pyproject.toml
 #
 #   PYTHON=python3.12      the Python to build .venv with, 3.11 or newer
@@ -14,7 +15,7 @@
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test lint bench screenshots docs install lock clean
+.PHONY: demo test lint bench screenshots docs install page lock clean
 .DEFAULT_GOAL := install
 
 install:
@@ -41,6 +42,9 @@ screenshots: install
 docs: install
 	@$(BIN)/mkdocs build --strict
 	@echo "docs: site/index.html"
+
+page: install
+	@scripts/page.sh
 
 lock: install
 	@$(BIN)/uv pip compile --quiet --all-extras --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
