@@ -118,7 +118,7 @@ def summary(total: Moments) -> PvSummary:
     seen = total.minimum <= total.maximum
     return PvSummary(
         samples=total.samples,
-        mean=total.mean if total.valid_ns else None,
+        mean=min(max(total.mean, total.minimum), total.maximum) if total.valid_ns else None,
         minimum=total.minimum if seen else None,
         maximum=total.maximum if seen else None,
         rms=math.sqrt(max(total.squares, 0.0) / total.valid_ns) if total.valid_ns else None,
