@@ -134,7 +134,7 @@ class Api:
         pv = self._known(request.path_params["name"])
         tree = self._handler.alarms.tree
         leaf = tree.leaves[pv]
-        return self._leaf(pv) | {"configuration": rules_json(leaf), "guidance": tree.guidance(leaf)}
+        return self._leaf(pv) | {"configuration": rules_json(leaf)}
 
     @_answer
     async def pages(self, request: Request) -> Any:
@@ -168,7 +168,9 @@ class Api:
 
     def _leaf(self, pv: str) -> dict[str, Any]:
         alarms = self._handler.alarms
-        return leaf_json(alarms.tree.leaves[pv], alarms.states[pv], self._handler.published.names.leaves[pv])
+        leaf = alarms.tree.leaves[pv]
+        said = leaf_json(leaf, alarms.states[pv], self._handler.published.names.leaves[pv])
+        return said | {"guidance": alarms.tree.guidance(leaf)}
 
     def _listed(self, request: Request, wanted: Callable[[Any], bool]) -> list[dict[str, Any]]:
         alarms = self._handler.alarms
