@@ -55,6 +55,11 @@ DOWNS = (
 """Beam costs 8 hours within 7 days: the two overlap by four."""
 
 
+_ON, _TRIPPED = 4, 6
+_RISING = (3, _ON)
+"""Of the record ``STATE``."""
+
+
 class PageSite:
     """The running site."""
 
@@ -74,6 +79,19 @@ class PageSite:
         reading = self.epics.ask("get", names=[pv])[pv]
         assert reading is not None, pv
         return reading["value"]
+
+    def switch_on(self, channel: str) -> None:
+        """Switch a channel on again; one that trips on its way is reset first, as a person would."""
+
+        def is_on() -> bool:
+            state = self.get(f"{channel}:STATE")
+            if state == _TRIPPED:
+                self.put(**{f"{channel}:TRIP_RESET": 1})
+            if state not in _RISING:
+                self.put(**{f"{channel}:ENABLE": 1})
+            return state == _ON
+
+        wait_until(is_on, 60, f"{channel} is on", period=1.0)
 
     def states(self) -> dict[str, str]:
         """States of channels as the API has them, by name."""

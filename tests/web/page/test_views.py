@@ -74,7 +74,7 @@ def test_a_channel_that_is_switched_off(page_site: PageSite, visitor: Visitor) -
         expect(cell(page, "HV13:CH16")).to_have_class(re.compile(r"\boff\b"))
         expect(figure(page, "on")).to_have_text(f"{CHANNELS - 1}/{CHANNELS}")
     finally:
-        page_site.put(PVETO__HV13__CH16__ENABLE=1)
+        page_site.switch_on("PVETO:HV13:CH16")
     expect(cell(page, "HV13:CH16")).to_have_text("ON")
 
 
@@ -89,6 +89,7 @@ def test_an_alarm_is_on_the_map_and_in_the_table(page_site: PageSite, visitor: V
         expect(row.locator("td").first).to_contain_text("MAJOR")
         expect(row).to_contain_text("SiPM current")
         expect(row).to_contain_text("HIHI")
+        expect(row.locator(".guidance")).to_contain_text("veto expert")
         expect(row.locator("td").nth(5)).to_have_text("no")
         page_site.installation.run("alarm", "ack", "PADME:PVETO:HV13:CH03:CURRENT_RBV", "--comment", "known")
         expect(row.locator("td").nth(5)).to_contain_text("known")
@@ -155,7 +156,7 @@ def test_downtimes_open_ones_on_top_and_pareto(page_site: PageSite, visitor: Vis
     page.get_by_role("button", name="30 days").click()
     expect(page.locator("tbody tr")).to_have_count(len(DOWNS))
     assert next(iter(_bars(page).items())) == ("Network", 9 * 3600)
-    page.get_by_label("category").select_option("Network")
+    page.locator("label", has_text="category").locator("select").select_option("Network")
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody tr")).to_contain_text("switch replaced")
 
