@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from analysis.chain import owners, queue
 from analysis.chain.database import transaction
-from analysis.chain.intake import MOST_FILES, take_in
+from analysis.chain.intake import take_in
 from analysis.chain.outputs import Pending, count_pending, note, pending
 from analysis.chain.results import Finished, store
 from analysis.chain.settings import Settings
@@ -56,12 +56,12 @@ class Ledger:
         """Say that we are alive, and put the jobs of the dead back into the queue. To be called once a second."""
         if not self._tables.is_set():
             await asyncio.to_thread(upgrade, self._engine)
-            self._tables.set()
         await self._do(self._look_around)
+        self._tables.set()  # not before the first beat: who runs jobs is known to be alive
 
     async def take_in(self, raw_folder: Path, files: Sequence[Path]) -> int:
         """Register files of the inbox; how many jobs that made."""
-        return await asyncio.to_thread(take_in, self._engine, raw_folder, files[:MOST_FILES], self.now())
+        return await asyncio.to_thread(take_in, self._engine, raw_folder, files, self.now())
 
     async def take(self, most: int) -> list[Work]:
         """Jobs to run."""
@@ -106,10 +106,10 @@ class Ledger:
     def _look_around(self, connection: Connection) -> None:
         owners.beat(connection, self.name)
         counts = owners.beats(connection)
-        still = self._watch.dead(counts, self._clock.monotonic())
-        for name in sorted(counts):
-            if name != self.name and (name in still or owners.is_gone(name)):
-                owners.bury(connection, name, self._settings.attempts, self.now())
+        dead = self._watch.dead(counts, self._clock.monotonic())
+        dead |= {name for name in counts if owners.is_gone(name)} | (owners.running(connection) - counts.keys())
+        for name in sorted(dead - {self.name}):
+            owners.bury(connection, name, self._settings.attempts, self.now())
 
     async def _do(self, work: Callable[[Connection], T]) -> T:
         def run() -> T:

@@ -36,8 +36,9 @@ def own_name() -> str:
 
 def is_gone(name: str) -> bool:
     """Whether an owner was a process of this machine that does not exist any more; ``False`` if nobody can know."""
-    host, pid, start = name.rsplit(":", 2)
-    if host != socket.gethostname()[:40]:
+    host, _, process = name.partition(":")
+    pid, _, start = process.partition(":")
+    if host != socket.gethostname()[:40] or not pid.isdecimal():
         return False
     try:
         return f"{psutil.Process(int(pid)).create_time():.2f}" != start
@@ -79,6 +80,11 @@ def beat(connection: Connection, name: str) -> None:
 def beats(connection: Connection) -> dict[str, int]:
     """Count of every owner."""
     return {row.name: row.beats for row in connection.execute(select(Owner.name, Owner.beats))}
+
+
+def running(connection: Connection) -> set[str]:
+    """Owners of running jobs."""
+    return set(connection.scalars(select(Job.owner).where(Job.state == "running").distinct()))
 
 
 def bury(connection: Connection, name: str, most: int, now: datetime) -> None:

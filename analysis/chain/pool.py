@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 10
 _CLOSE_S = 5
+_EMPTY_S = 120.0
+"""After which workers of this machine that died and did not come back are started anew."""
 
 TASK_S = 60.0
 """After which a worker that is still at one task is taken for hanging; a fit takes some tens of milliseconds."""
@@ -40,6 +43,7 @@ class Pool:
         self._wanted = workers
         self._client: Client | None = None
         self._cluster: LocalCluster | None = None
+        self._empty_since: float | None = None
 
     @property
     def is_open(self) -> bool:
@@ -85,10 +89,17 @@ class Pool:
         if self._client is None:
             return 0
         try:
-            return sum((await asyncio.wait_for(_done(self._client.nthreads()), _CONNECT_S)).values())
+            found = sum((await asyncio.wait_for(_done(self._client.nthreads()), _CONNECT_S)).values())
         except (OSError, TimeoutError, RuntimeError) as err:
             await self.close()
             raise ServiceError(f"Dask scheduler {self.address}: {_reason(err)}") from err
+        now = time.monotonic()
+        self._empty_since = None if found else self._empty_since or now
+        if self.is_local and self._empty_since is not None and now - self._empty_since > _EMPTY_S:
+            self._empty_since = None
+            await self.close()
+            raise ServiceError("workers on this machine: none comes back, they are started anew")
+        return found
 
     async def run(self, tasks: Sequence[Task]) -> list[Reply]:
         """Have a batch analysed.

@@ -79,10 +79,10 @@ class AnalysisService:
 
     async def _look_into_inbox(self) -> None:
         files = await asyncio.to_thread(waiting, self._raw_folder)
-        if files and await self._ledger.take_in(self._raw_folder, files):
-            self._dispatcher.wake()
-        if len(files) <= MOST_FILES:
-            await asyncio.sleep(_LOOK_S)
+        for start in range(0, len(files), MOST_FILES):
+            if await self._ledger.take_in(self._raw_folder, files[start : start + MOST_FILES]):
+                self._dispatcher.wake()
+        await asyncio.sleep(_LOOK_S)
 
     def _stored(self, works: Sequence[Work]) -> None:
         self._figures.stored(works)

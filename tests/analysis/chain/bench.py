@@ -48,7 +48,7 @@ iocs:
 """
 
 
-def wait_until(condition: Callable[[], Any], what: str, timeout: float = 45) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, timeout: float = 120) -> Any:
     """Wait until a condition holds; returns what it returned."""
     end = time.monotonic() + timeout
     while not (found := condition()):
@@ -86,6 +86,7 @@ class Bench:
         ca, repeater = self._ports
         file = SITE.format(ca=ca, repeater=repeater, database=database, analysis=analysis)
         (self.folder / "site.yaml").write_text(file, "utf-8")
+        (self.folder / "analysis.yaml").write_text("workers: 1\n", "utf-8")
         self.site = Site(self.folder)
         self.environment = os.environ | self.site.ca_environment()
 
@@ -186,7 +187,7 @@ class Bench:
         """Jobs by state."""
         return dict(self.sql("SELECT state, count(*) FROM analysis_job GROUP BY state"))
 
-    def wait_for(self, timeout: float = 45, **wanted: int) -> None:
+    def wait_for(self, timeout: float = 120, **wanted: int) -> None:
         """Wait until there are so many jobs in each state, and none in others."""
         end = time.monotonic() + timeout
         while (found := self.states()) != wanted:
@@ -201,7 +202,7 @@ class Bench:
         done = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=60, check=True)
         return json.loads(done.stdout.splitlines()[-1])
 
-    def wait_for_pvs(self, what: Callable[[dict[str, Any]], bool], *names: str, timeout: float = 45) -> dict[str, Any]:
+    def wait_for_pvs(self, what: Callable[[dict[str, Any]], bool], *names: str, timeout: float = 120) -> dict[str, Any]:
         """Wait until PVs have the values wanted."""
         end = time.monotonic() + timeout
         while True:

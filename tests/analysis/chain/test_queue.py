@@ -1,5 +1,6 @@
 """The queue: a job is taken once, comes back from the dead, and not for ever."""
 
+import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -12,10 +13,13 @@ from sqlalchemy import Engine, insert, select, update
 
 from analysis.chain import owners, queue
 from analysis.chain.dispatcher import BATCH, batches
+from analysis.chain.ledger import Ledger
 from analysis.chain.owners import STILL_S, Watch, own_name
 from analysis.chain.queue import Selection
+from analysis.chain.settings import Settings
 from analysis.chain.task import Work
 from analysis.tables import Job, Owner, Raw
+from sipmdcs.clock import SystemClock
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 _keys = count()
@@ -153,6 +157,17 @@ def test_beats_count_up_and_leaving_forgets(engine: Engine) -> None:
         assert owners.beats(connection) == {"a": 2, "b": 1}
         owners.leave(connection, "a")
         assert connection.scalars(select(Owner.name)).all() == ["b"]
+
+
+def test_who_runs_jobs_without_ever_having_counted_is_dead(engine: Engine) -> None:
+    fill(engine, 1)
+    take(engine, "nobody")
+    ledger = Ledger(engine, Settings(), SystemClock(), "me")
+    asyncio.run(ledger.keep_alive())
+    assert jobs(engine) == [("queued", "", 1, owners.DIED)]
+    take(engine, "me")
+    asyncio.run(ledger.keep_alive())
+    assert jobs(engine) == [("running", "me", 2, owners.DIED)]
 
 
 def test_a_count_that_stands_still_is_death() -> None:
