@@ -220,7 +220,7 @@ class Desk:
         present = self._present
         for number in present.promised.values():
             present = self._settled(present, number)
-        stored = {run.number: run for run in self.store.runs_to_watch()}
+        stored = {run.number: run for run in self.store.runs_to_watch(max(present.runs, default=None))}
         for run in stored.values():
             present = present.keep(self._counted(run))
         for number in [run.number for run in present.runs.values() if run.state.is_open and run.number not in stored]:

@@ -23,6 +23,8 @@ from sipmdcs.database import database_error
 from sipmdcs.errors import BadInput, ServiceError
 
 _BY_NAME = [getattr(RunRow, name).label(name) for name in COLUMNS]
+_MOST_NEW = 100
+"""Runs that others opened since we last looked."""
 
 
 class Store:
@@ -100,12 +102,14 @@ class Store:
             number = connection.scalar(select(RunRow.number).where(RunRow.request_key == request_key))
             return None if number is None else _run(connection, number)
 
-    def runs_to_watch(self) -> list[Run]:
-        """Runs that go on, and the newest run of each partition."""
-        newest = select(func.max(RunRow.number)).group_by(RunRow.partition)
-        wanted = select(RunRow.number).where(RunRow.ended_at.is_(None) | RunRow.number.in_(newest)).order_by(RunRow.number)
+    def runs_to_watch(self, known: int | None) -> list[Run]:
+        """Runs that go on, and those opened since run ``known``; if that is left out the newest run of each partition."""
+        newer = (
+            RunRow.number > known if known else RunRow.number.in_(select(func.max(RunRow.number)).group_by(RunRow.partition))
+        )
+        wanted = select(RunRow.number).where(RunRow.ended_at.is_(None) | newer).order_by(RunRow.number.desc()).limit(_MOST_NEW)
         with self.begin() as connection:
-            return [_run(connection, number) for number in connection.scalars(wanted).all()]
+            return [_run(connection, number) for number in reversed(connection.scalars(wanted).all())]
 
     def select_runs(self, query: Select[*tuple[Any, ...]]) -> list[RowMapping]:
         """Rows of a query."""

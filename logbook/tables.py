@@ -69,7 +69,7 @@ class Run(Base):
     software_version: Mapped[str] = mapped_column(String(40))
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """Whatever else the data acquisition reported."""
-    summary: Mapped[str] = mapped_column(String(10), default="")
+    summary: Mapped[str] = mapped_column(String(10), default="", index=True)
     """Of the slow control: empty while the run is open, then ``waiting``, ``done`` or ``failed``."""
 
 

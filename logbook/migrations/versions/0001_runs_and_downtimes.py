@@ -82,6 +82,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),
     )
+    op.create_index(op.f("ix_logbook_run_summary"), "logbook_run", ["summary"], unique=False)
     op.create_table(
         "logbook_downtime_edit",
         sa.Column("id", sa.Integer(), nullable=False),
