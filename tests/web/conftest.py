@@ -1,4 +1,4 @@
-"""Real servers in processes of their own, with data: one on SQLite with a running detector, one on PostgreSQL with nothing else."""
+"""Real servers in processes of their own, with data: on SQLite with a running detector, on PostgreSQL with nothing else."""
 
 import shutil
 import subprocess
@@ -99,6 +99,10 @@ def detector(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int
         assert started.returncode == 0, started.stdout + started.stderr
         archived = "/api/v1/archive?filter[pv][EQ]=" + f"{CHANNEL}:TEMP_RBV"
         wait_until(lambda: site.http.get(archived).json()["meta"]["totalResourceCount"] > 0, 60, "the archive has samples")
+        faulted = site.sipmdcs("sim", "fault", "HV1", "3", "card-error", "5")
+        assert faulted.returncode == 0, faulted.stderr
+        events = "/api/v1/alarmevents?filter[pv][CT]=HV1:CH03"
+        wait_until(lambda: site.http.get(events).json()["meta"]["totalResourceCount"] > 0, 60, "an alarm has a history")
         yield site
     finally:
         site.sipmdcs("down")

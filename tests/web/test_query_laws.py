@@ -1,8 +1,8 @@
 """One meaning for queries: rows in memory and rows in either database answer alike."""
 
-import operator
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 import pytest
@@ -84,7 +84,7 @@ def filters(draw: st.DrawFn) -> Filter:
 
 QUERIES = st.builds(
     Query,
-    columns=st.lists(st.sampled_from(RESOURCE.names), unique=True).map(lambda names: ["number", *names]),
+    columns=st.lists(st.sampled_from(RESOURCE.names), unique=True).map(lambda names: list(dict.fromkeys(["number", *names]))),
     filters=st.lists(filters(), max_size=2).map(tuple),
     sort=st.lists(st.builds(SortKey, st.sampled_from(RESOURCE.names), st.booleans()), max_size=3).map(tuple),
     offset=st.integers(0, 4),
@@ -155,7 +155,8 @@ def test_any_text_is_a_value_or_a_clear_refusal(attribute: Attribute, chosen: Op
     try:
         value = read_value(attribute, chosen, text)
     except BadValue as err:
-        assert "\n" not in str(err)
-        return
-    if isinstance(value, float):
-        assert operator.eq(value, value)
+        message = str(err)
+    else:
+        message = ""
+        assert not isinstance(value, float) or isfinite(value)
+    assert "\n" not in message

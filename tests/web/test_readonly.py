@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -52,8 +53,6 @@ def test_a_write_through_the_engine_fails(owner: Engine, database_url: str, stat
 
 @pytest.mark.parametrize("statement", WRITES)
 def test_the_role_cannot_write_even_in_a_transaction_that_may(elsewhere: WebSite, statement: str) -> None:
-    import yaml
-
     site = yaml.safe_load((elsewhere.folder / "site.yaml").read_text())
     writing = statement.replace("kept", "logbook_run").replace("VALUES (2)", "SELECT * FROM logbook_run")
     engine = make_engine(site["web"]["database"])
@@ -61,15 +60,13 @@ def test_the_role_cannot_write_even_in_a_transaction_that_may(elsewhere: WebSite
         with engine.connect() as connection:
             connection.execute(text("SET TRANSACTION READ WRITE"))
             assert connection.scalar(text("SELECT count(*) FROM logbook_run")) == 25
-            with pytest.raises(DBAPIError, match="permission denied|must be owner"):
+            with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
                 connection.execute(text(writing.replace("number = 3", "events = 3")))
     finally:
         engine.dispose()
 
 
 def test_the_role_reads_tables_made_later(elsewhere: WebSite) -> None:
-    import yaml
-
     site = yaml.safe_load((elsewhere.folder / "site.yaml").read_text())
     owner, role = make_engine(site["database"]), make_engine(site["web"]["database"])
     with owner.begin() as connection:
@@ -85,8 +82,6 @@ def test_the_role_reads_tables_made_later(elsewhere: WebSite) -> None:
 def test_grant_prints_sql_without_the_password_and_refuses_what_makes_no_sense(
     tmp_path: Path, postgresql: PostgresServer, detector: WebSite
 ) -> None:
-    import yaml
-
     refused = detector.sipmdcs("web", "grant")
     assert refused.returncode == 1
     assert "web.database: is not set" in refused.stderr
@@ -113,7 +108,7 @@ def test_a_statement_that_takes_too_long_is_ended(database_url: str) -> None:
     forever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     make_engine(database_url).connect().close()
     try:
-        with engine.connect() as connection, pytest.raises(DBAPIError, match="interrupted|canceling statement"):
+        with engine.connect() as connection, pytest.raises(DBAPIError, match=r"interrupted|canceling statement"):
             connection.execute(text(forever))
     finally:
         engine.dispose()
