@@ -38,15 +38,15 @@ def _iv(array: NDArray[np.generic], _conditions: Mapping[str, float]) -> tuple[O
     try:
         onset = find_onset(prepare(array))
     except NoResult as reason:
-        return tuple(Outcome("vbr", method, "V", None, None, str(reason)) for method in Method)
+        return tuple(Outcome("vbr", method.value, "V", None, None, str(reason)) for method in Method)
     outcomes = []
     for method in Method:
         try:
             found = breakdown_at(onset, method)
         except NoResult as reason:
-            outcomes.append(Outcome("vbr", method, "V", None, None, str(reason)))
+            outcomes.append(Outcome("vbr", method.value, "V", None, None, str(reason)))
         else:
-            outcomes.append(Outcome("vbr", method, "V", found.vbr_V, found.uncertainty_V, quality=found.quality))
+            outcomes.append(Outcome("vbr", method.value, "V", found.vbr_V, found.uncertainty_V, quality=found.quality))
     return tuple(outcomes)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fit.charges import Charges, Histogram, check_charges, histogram
-from analysis.fit.generalised_poisson import from_zeros, law
+from analysis.fit.generalised_poisson import from_zeros
 from analysis.fit.poisson_fit import LEAST_EXPECTED, PoissonFit, deviance, goodness, minimise
 from analysis.fit.spectrum_model import NAMES, Parameters, fractions
 from analysis.fit.spectrum_start import starting_values
@@ -25,8 +25,8 @@ WIDEST_PEAK = 0.42
 """Standard deviation over distance of the first peak; from 0.5 on two equal peaks have no valley between them."""
 AS_GOOD = 25.0
 """Deviance above the best, of fits that may be preferred to it."""
-LEAST_PEDESTAL = 5.0
-"""Events."""
+LEAST_PEDESTAL, CLEAR_PEDESTAL = 5.0, 100.0
+"""Events in the pedestal to call it one, and to need no comparison with its neighbours."""
 SAME_PEDESTAL = 9.0
 """Difference of deviance, three standard deviations."""
 HOPELESS, HOPELESS_EVENTS = 3.0, 300.0
@@ -91,6 +91,10 @@ class _Candidate:
     def width(self) -> float:
         return float(np.sqrt(self.parameters.s0**2 + self.parameters.v1)) / self.parameters.gain
 
+    def in_pedestal(self, events: int) -> float:
+        """Events that the fit expects in the pedestal."""
+        return events * float(np.exp(-self.parameters.mu))
+
 
 def fit_spectrum(array: NDArray[np.generic]) -> SpectrumFit:
     """Binned maximum-likelihood fit of normal peaks with generalised Poisson weights.
@@ -127,9 +131,22 @@ def _candidates(charges: Charges, binned: Histogram, starts: list[Parameters]) -
             continue
         hopeless = np.inf if not found else HOPELESS * min(c.fit.deviance for c in found) + HOPELESS_EVENTS
         candidate = _fit(charges, binned, start, hopeless)
-        if candidate is not None:
-            found.append(candidate)
+        if candidate is None:
+            continue
+        found.append(candidate)
+        if _is_beyond_doubt(candidate, charges, binned):
+            break
     return sorted(found, key=lambda candidate: candidate.fit.deviance)
+
+
+def _is_beyond_doubt(candidate: _Candidate, charges: Charges, binned: Histogram) -> bool:
+    """Whether no other start can do better: it describes the data, and its pedestal is there."""
+    chi2, bins = goodness(candidate.fit.expected, binned.counts)
+    return (
+        not _is_poor(chi2, bins - len(NAMES))
+        and candidate.width < WIDEST_PEAK
+        and candidate.in_pedestal(charges.values.size) > CLEAR_PEDESTAL
+    )
 
 
 def _alike(one: Parameters, other: Parameters) -> bool:
@@ -221,7 +238,7 @@ def _result(charges: Charges, binned: Histogram, best: _Candidate, rival: _Candi
         quality["delayed"] = parameters.delayed
     quality |= _quick(charges.values, parameters)
     quality |= {name: float(n) for name, n in (("saturated", charges.overflow), ("strays", charges.strays)) if n}
-    in_pedestal = charges.values.size * float(law(parameters.mu, parameters.lam, 0).p[0])
+    in_pedestal = best.in_pedestal(charges.values.size)
     doubt = ""
     if in_pedestal < LEAST_PEDESTAL:
         doubt = f"{in_pedestal:.1f} events in the pedestal by the fit: too few to tell which peak it is"
