@@ -28,6 +28,12 @@ class Held:
     """Lowest set-point of the scan."""
     high_V: float
     """Highest."""
+    readback_V: float
+    """``BIAS_RBV`` before the scan: what the device made of ``bias_V``."""
+
+    def holds(self, readback_V: float, tolerance_V: float) -> bool:
+        """Whether the device holds what it held before; NaN is no."""
+        return min(abs(readback_V - self.bias_V), abs(readback_V - self.readback_V)) <= tolerance_V
 
     def ours(self, bias_V: float) -> bool:
         """Whether a set-point can come from the scan or from before it; another one was somebody else's doing."""

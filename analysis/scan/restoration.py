@@ -18,7 +18,15 @@ from sipmdcs.errors import ChannelError
 from sipmdcs.severity import Severity
 
 _READ = ("BIAS", "BIAS_RBV", "ENABLE", "STATE", "TRIP_CAUSE", "CURRENT_LIMIT", "RAMP_UP", "RAMP_DOWN")
-_TOLERANCE_V = 0.06
+_SAME_V = 0.001
+"""Set-points differ by more, if at all; and so do readbacks of the same set-point, from which nothing else is expected."""
+
+_CLOSE_V = 0.010
+"""Taken for the same when waiting has brought it no nearer."""
+
+_ABOVE_V = 0.1
+"""A limit is not raised while the device holds so much more than the working voltage."""
+
 _PATIENCE_S = 20.0
 """Beyond the time that the ramps take."""
 
@@ -51,9 +59,9 @@ class Present:
     ramp_down: float
 
 
-def verdict(held: Held, present: Present) -> str:
+def verdict(held: Held, present: Present, tolerance_V: float) -> str:
     """Why a channel is not as it was, empty if it is."""
-    reason = voltage_verdict(held, present)
+    reason = voltage_verdict(held, present, tolerance_V)
     if reason:
         return reason
     if (present.current_limit_uA, present.ramp_up, present.ramp_down) != (held.current_limit_uA, held.ramp_up, held.ramp_down):
@@ -61,11 +69,11 @@ def verdict(held: Held, present: Present) -> str:
     return ""
 
 
-def voltage_verdict(held: Held, present: Present) -> str:
+def voltage_verdict(held: Held, present: Present, tolerance_V: float) -> str:
     """As ``verdict``, of set-point and output alone."""
     if present.state is ChannelState.DISCONNECTED:
         return "is disconnected"
-    if abs(present.bias_V - held.bias_V) > _TOLERANCE_V:
+    if abs(present.bias_V - held.bias_V) > _SAME_V:
         return f"BIAS is {present.bias_V:.3f} V, not {held.bias_V:.3f} V"
     if not held.on:
         return "" if not present.enabled and present.state.is_off else f"is {present.state.text}, and was off"
@@ -74,7 +82,7 @@ def voltage_verdict(held: Held, present: Present) -> str:
         return f"tripped ({cause}); BIAS is back at {held.bias_V:.3f} V, it stays off until somebody resets and enables it"
     if present.state.is_off:
         return f"is {present.state.text}, and was on; BIAS is back at {held.bias_V:.3f} V, somebody has to enable it"
-    if not present.state.at_rest or not abs(present.held_V - held.bias_V) <= _TOLERANCE_V:
+    if not present.state.at_rest or not held.holds(present.held_V, tolerance_V):
         return f"is {present.state.text} with {present.held_V:.3f} V, not at {held.bias_V:.3f} V"
     return ""
 
@@ -140,7 +148,7 @@ class Restoration:
 
     def _may_rise(self, name: str, held: Held) -> bool:
         now = self._read([name]).get(name)
-        safe = now is not None and (now.state.is_off or not now.held_V > held.bias_V + _TOLERANCE_V)
+        safe = now is not None and (now.state.is_off or not now.held_V > held.bias_V + _ABOVE_V)
         return now is not None and safe and now.current_limit_uA != held.current_limit_uA
 
     def _park(self, left: Mapping[str, str], present: Mapping[str, Present]) -> None:
@@ -163,7 +171,7 @@ class Restoration:
                 first[f"{name}:RAMP_DOWN"] = held.ramp_down
             if now.enabled and not held.on:
                 off[f"{name}:ENABLE"] = 0
-            if now.bias_V != held.bias_V or (held.on and now.state.at_rest and abs(now.held_V - held.bias_V) > _TOLERANCE_V):
+            if now.bias_V != held.bias_V or (held.on and now.state.at_rest and not held.holds(now.held_V, _SAME_V)):
                 bias[f"{name}:BIAS"] = held.bias_V
         for step in (first, off, bias):
             self._put(step)
@@ -175,14 +183,16 @@ class Restoration:
         moving = set(mine)
         while moving and time.monotonic() < deadline:
             now = self._read(sorted(moving))
-            moving = {name for name, is_ in now.items() if voltage_verdict(mine[name], is_) and not hopeless(mine[name], is_)}
+            moving = {
+                name for name, is_ in now.items() if voltage_verdict(mine[name], is_, _SAME_V) and not hopeless(mine[name], is_)
+            }
             if moving:
                 self._sleep(_LOOK_S)
 
     def _judge(self, mine: Mapping[str, Held], report: Report) -> None:
         now = self._read(list(mine))
         for name, held in mine.items():
-            reason = verdict(held, now[name]) if name in now else "does not answer"
+            reason = verdict(held, now[name], _CLOSE_V) if name in now else "does not answer"
             if reason:
                 report.pending[name] = reason
             else:

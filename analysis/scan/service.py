@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SERVICE = "scanner"
 
-RETRY_S = 5.0
+RETRY_S = 2.0
 """Between attempts to put back what is not back."""
 
 _STOP_S = 8.0

@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 
 from analysis.scan.chartext import from_chars
+from analysis.scan.client import ScannerClient
+from analysis.scan.request import ScanRequest
+from iocs.simulators.control import turn_knob
 from sipmdcs.channels import Channels, PvValue, open_channels
 
 PROGRAM = str(Path(sys.executable).with_name("sipmdcs"))
@@ -38,6 +41,7 @@ VBR_V = {channel: 51.6 + 0.08 * number for number, channel in enumerate(CHANNELS
 """Of the simulated SiPMs, at 25 °C."""
 WORKING_V = {channel: round(vbr_V + 4.0, 3) for channel, vbr_V in VBR_V.items()}
 
+_KEYS = {"--step": "step_V", "--samples": "samples", "--settle": "settle_s", "--poll": "poll_s"}
 STATES = ("IDLE", "PREPARING", "RUNNING", "PAUSED", "ABORTING", "RESTORING", "FAILED")
 
 
@@ -161,12 +165,21 @@ class Plant:
         return done
 
     def scan(self, *arguments: str) -> str:
-        """Start a scan and do not wait; its uid."""
-        done = self.run("scan", "iv", *arguments, "--no-wait", "--json", "--user", "tester")
-        return json.loads(done.stdout)["uid"]
+        """Start a scan as the command does, and do not wait; its uid."""
+        names = [word for word in arguments if word.startswith("DET:")]
+        options = dict(zip(arguments[len(names) :: 2], arguments[len(names) + 1 :: 2], strict=True))
+        asked = {_KEYS[option]: float(value) for option, value in options.items()}
+        request = ScanRequest.model_validate({"who": "tester", "channels": names, **asked})
+        return ScannerClient(self.channels, "DET").request(request)["uid"]
 
-    def fault(self, *arguments: str) -> None:
-        self.run("sim", "fault", *arguments)
+    def command(self, name: str) -> None:
+        """As ``sipmdcs scan NAME``."""
+        ScannerClient(self.channels, "DET").command(name.upper())
+
+    def fault(self, controller: str, *rest: str) -> None:
+        *channel, knob, value = rest
+        endpoint = json.loads((self.folder / "var" / "sim" / "control.json").read_text())["control"]
+        turn_knob(endpoint, controller, int(channel[0]) if channel else None, knob, value)
 
     # -- the detector ---------------------------------------------------------------------------------------------------
 
@@ -186,7 +199,7 @@ class Plant:
         self.put({f"{channel}:ENABLE": 1 for channel in channels})
         for channel in channels:
             wait_until(lambda: self.get(f"{channel}:STATE") == 4, f"{channel} is on", 30)  # noqa: B023 - called before the next
-            wait_until(lambda: abs(self.get(f"{channel}:BIAS_RBV") - WORKING_V[channel]) < 0.01, "BIAS_RBV", 30)  # noqa: B023
+            wait_until(lambda: abs(self.get(f"{channel}:BIAS_RBV") - WORKING_V[channel]) < 1e-3, "BIAS_RBV", 30)  # noqa: B023
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout: float = 20, tell: Callable[[], str] = str) -> None:

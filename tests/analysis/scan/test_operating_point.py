@@ -7,7 +7,7 @@ import pytest
 from analysis.scan.operating_point import Held, OperatingPoint, OperatingPointFile
 from sipmdcs.errors import BadInput, ServiceError
 
-HELD = Held(56.0, True, 50.0, 5.0, 4.0, 50.0, 57.0)
+HELD = Held(56.0, True, 50.0, 5.0, 4.0, 50.0, 57.0, 56.0)
 POINT = OperatingPoint("abc", "alice", "2026-11-21T10:00:00+00:00", 12, {"A:CH01": HELD, "A:CH02": HELD}, {"A": 1.0})
 
 

@@ -10,8 +10,8 @@ from sipmdcs.severity import Severity
 from tests.analysis.scan.fake_detector import CHANNELS, CONTROLLER, WORKING_V, FakeDetector
 
 FIRST, SECOND, THIRD = CHANNELS
-ON = Held(WORKING_V, True, 50.0, 5.0, 5.0, 50.0, 57.0)
-OFF = Held(30.0, False, 50.0, 5.0, 5.0, 50.0, 57.0)
+ON = Held(WORKING_V, True, 50.0, 5.0, 5.0, 50.0, 57.0, WORKING_V)
+OFF = Held(30.0, False, 50.0, 5.0, 5.0, 50.0, 57.0, 0.0)
 
 
 @pytest.fixture
@@ -125,3 +125,15 @@ def test_a_channel_that_the_scan_knows_to_be_taken_is_left(detector: FakeDetecto
     report = restore(detector, {FIRST: ON}, {FIRST: "was set to 53.000 V by somebody else"})
     assert list(report.left) == [FIRST]
     assert puts(detector) == []
+
+
+def test_a_readback_near_the_last_point_of_the_scan_proves_nothing(
+    detector: FakeDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device must hold what it held, not something close to it."""
+    monkeypatch.setattr(restoration, "_PATIENCE_S", 0.05)
+    detector.at(FIRST, WORKING_V + 0.03)
+    detector.pvs.on_put(f"{FIRST}:BIAS", None)
+    assert "is on with 56.030 V, not at 56.000 V" in restore(detector, {FIRST: ON}).pending[FIRST]
+    detector.pvs.set(f"{FIRST}:BIAS_RBV", WORKING_V)
+    assert restore(detector, {FIRST: ON}).restored == [FIRST]
