@@ -19,7 +19,7 @@ from tests.system.installation import Installation, wait_until
 from tests.web.page.site import fill, ports_needed
 from tests.web.page.visitor import ARGUMENTS, DESK, PATIENCE_MS
 
-_MASKED = "PADME:EVETO:HV10:CH11"
+_MASKED = "PADME:EVETO:HV07:CH11"
 _WARM_UP_S = 60
 
 

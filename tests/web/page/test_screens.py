@@ -64,12 +64,12 @@ def test_the_wall_shows_the_whole_detector_without_controls(
 def test_day_and_night_follow_the_system(page_site: PageSite, visitor: Visitor) -> None:
     page = visitor.open(page_site.url)
     expect(page.locator("a.cell.value").first).to_be_visible()
-    ground = "getComputedStyle(document.body).backgroundColor"
-    fill = "getComputedStyle(document.querySelector('a.cell.value')).backgroundColor"
-    day, pale = page.evaluate(ground), page.evaluate(fill)
+    look = "e => getComputedStyle(e).backgroundColor"
+    cell, body = page.locator("a.cell.value").first, page.locator("body")
+    pale, day = cell.evaluate(look), body.evaluate(look)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{fill} !== '{pale}'")
-    assert page.evaluate(ground) != day
+    expect(cell).not_to_have_css("background-color", pale)
+    expect(body).not_to_have_css("background-color", day)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,5 +1,6 @@
 /** What alarms. */
 
+import { byUrgency } from "../model/alarmgroups.ts";
 import { severityOf, type Severity } from "../model/severity.ts";
 import { collection, text, time } from "./rows.ts";
 
@@ -19,7 +20,7 @@ export interface Alarm {
   readonly channel: string;
 }
 
-/** PVs whose alarm is not OK: those nobody acknowledged first, then by severity, newest first. */
+/** PVs whose alarm is not OK, the most urgent first, of equal ones the newest. */
 export async function alarms(signal?: AbortSignal): Promise<readonly Alarm[]> {
   const page = await collection("alarms", { "filter[severity][NEQ]": "OK", sort: "-time", "page[limit]": "100000" }, signal);
   const found = page.rows.map((row) => ({
@@ -37,5 +38,5 @@ export async function alarms(signal?: AbortSignal): Promise<readonly Alarm[]> {
     guidance: text(row, "guidance"),
     channel: text(row, "channel_prefix"),
   }));
-  return found.sort((a, b) => Number(a.acknowledged) - Number(b.acknowledged) || b.severity - a.severity);
+  return byUrgency(found);
 }
