@@ -109,7 +109,7 @@ class HotCache:
 
     def _lost(self, err: Exception) -> None:
         if self.state is not CacheState.LOST:
-            _log.warning("%s does not answer: %s", self._place, err)
+            _log.warning("%s does not answer: %s", self._place, err or type(err).__name__)
         self.state = CacheState.LOST
 
     async def _write(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from agents.agentsfile import agents_path
 from agents.cache import CacheState, HotCache
@@ -55,16 +56,16 @@ class Host:
         self._beats = 0
         self._agents: dict[str, HostedAgent] = {}
         self._posted: dict[str, Value] = {}
+        self._told: dict[str, str] = {}
         self._signature = _signature(service)
 
     async def run(self) -> None:
         """Run agents until cancelled; returns when what there is to serve has changed and the service must begin anew."""
         start = self._clock.monotonic()
         for name, member in self._roster.members.items():
-            try:
-                self._agents[name] = HostedAgent(member, self._around, start)
-            except BadInput as err:
-                _log.error("agent %s cannot run: %s", name, err)
+            problem = self._around.wiring_problem(member)
+            fit = member if problem is None else replace(member, declaration=None, problem=problem)
+            self._agents[name] = HostedAgent(fit, self._around, start)
         await self._latest.watch(pv for agent in self._agents.values() for pv in agent.wiring.pvs)
         self._offer()
         try:
@@ -114,11 +115,11 @@ class Host:
         usable: list[Member] = []
         for member in changed_members:
             agent = self._agents.get(member.name)
-            problem = member.problem or output_problem(site, member)
+            problem = member.problem or output_problem(site, member) or self._around.wiring_problem(member)
             if problem is None:
                 usable.append(member)
-            elif agent is not None:
-                _log.warning("agent %s: %s", member.name, problem)
+            elif agent is not None and self._told.get(member.name) != (said := f"{member.version} {problem}"):
+                self._told[member.name] = said
                 agent.refuse(problem)
         self._around.file = roster.file
         if roster.members.keys() != old.members.keys() or any(

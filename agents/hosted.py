@@ -329,12 +329,12 @@ class HostedAgent:
     def _fail(self, short: str, text: str, state: AgentState) -> None:
         self._errors += 1
         self.state = state
-        _log.warning("agent %s: %s", self.member.name, text)
         self._say(short, text)
 
     def _say(self, short: str, text: str) -> None:
         fresh = changed(error_values(self.prefix, short, text), self._posted)
-        if fresh:
+        if fresh:  # not the same text again and again
+            _log.warning("agent %s: %s", self.member.name, text)
             self._around.publisher.post(fresh)
 
 

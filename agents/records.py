@@ -29,13 +29,20 @@ def agent_records(site: Site) -> list[Record]:
 
 def records_of(site: Site, roster: Roster) -> list[Record]:
     """Records of a roster."""
-    out: list[Record] = []
+    return [record for member in servable(site, roster).members.values() for record in member_records(site, member)]
+
+
+def servable(site: Site, roster: Roster) -> Roster:
+    """The same agents; one whose outputs cannot be records has a problem and no outputs, one without any PV is left out."""
+    members: dict[str, Member] = {}
     for member in roster.members.values():
-        try:
-            out += member_records(site, member)
-        except BadInput as err:
-            _log.warning("agent %s has no PVs: %s", member.name, err)
-    return out
+        problem = member.problem or output_problem(site, member)
+        one = member if problem is None else replace(member, declaration=None, problem=problem)
+        if (hopeless := output_problem(site, one)) is None:
+            members[one.name] = one
+        else:
+            _log.error("agent %s cannot run: %s", one.name, hopeless)
+    return Roster(roster.file, members)
 
 
 def member_records(site: Site, member: Member) -> list[Record]:

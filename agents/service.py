@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from agents.host import Host
-from agents.records import records_of
+from agents.records import records_of, servable
 from agents.roster import muster
 from sipmdcs.channels import Channels
 from sipmdcs.service import Service, run_service
@@ -33,7 +33,7 @@ async def run_agents(site: Site, channels: Channels) -> None:
 
 async def _run_once(site: Site, channels: Channels) -> bool:
     """Serve the agents there are; whether to go on because there are others now."""
-    roster = await asyncio.to_thread(muster, site)
+    roster = servable(site, await asyncio.to_thread(muster, site))
     own = site.service_records(SERVICE, SERVICE)
     again = False
 

@@ -12,10 +12,12 @@ from agents.entry import decode_entry
 from agents.inputs import Row, Wiring, wire
 from agents.latest import Latest
 from agents.outputs import invalid_rows
+from agents.problem import Problem
 from agents.records import agent_prefix
 from agents.roster import Member
 from sipmdcs.clock import NS, Clock
 from sipmdcs.epicsdb import Record
+from sipmdcs.errors import BadInput
 from sipmdcs.publisher import Publisher
 from sipmdcs.site import Site
 
@@ -58,6 +60,14 @@ class Surroundings:
         if member.declaration is None:
             return Wiring({}, frozenset())
         return wire(member.declaration, self.site.file.prefix, self.prefix(member.name), lambda: self._names)
+
+    def wiring_problem(self, member: Member) -> Problem | None:
+        """Why the inputs of an agent cannot be worked out, ``None`` if they can."""
+        try:
+            self.wiring(member)
+        except BadInput as err:
+            return Problem(f"inputs: {err.message}", str(member.found.path), 1)
+        return None
 
     async def rows(self, wiring: Wiring) -> dict[str, dict[str, Row]]:
         """What an agent reads now, by group and name."""

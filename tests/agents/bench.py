@@ -199,7 +199,7 @@ class Bench:
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """One ``sipmdcs`` command."""
         command = [sys.executable, "-m", "sipmdcs", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False, timeout=PATIENCE_S)
+        done = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False, timeout=120)
         assert not check or done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done
 

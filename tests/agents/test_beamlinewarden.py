@@ -154,7 +154,7 @@ def test_j_the_alarm_is_raised_when_there_is_an_error_and_only_then(age, severit
 
 def test_k_state_error_latency_and_counts_of_every_agent(bench):
     names = [row["name"].upper() for row in json.loads(bench.run("agents", "list", "--json").stdout)]
-    assert len(names) == 12
+    assert {"GOOD", "HANG", "SUMMARY"} <= set(names)
     for name in names:
         assert bench.value(f"{name}:STATE") in range(8)
         for suffix in ("RUNS", "ERRORS", "OVERRUNS", "AGE"):

@@ -16,6 +16,7 @@ FAILED, HUNG, INVALID = 4, 5, 3
     ("name", "text"),
     [
         ("syntax", "syntax.py:2: SyntaxError: expected ':'"),
+        ("macro", "macro.py:1: inputs: macro NOBODY is not defined"),
         ("missing", "missing.py:1: has no function work(inputs)"),
         ("interval", "interval.py:1: interval 0, expected 0.1 to 86400 s"),
         ("summary", "summary.py: there is another agent summary: "),
@@ -32,6 +33,7 @@ def test_what_cannot_be_loaded_says_where(bench, name, text):
         ("hang", HUNG, "hung: no answer within 0.5 s"),
         ("segv", FAILED, "its process ended: killed by SIGSEGV"),
         ("exits", FAILED, "its process ended: exit status 3"),
+        ("hungry", FAILED, "hungry.py:3: MemoryError"),
         ("raises", FAILED, "raises.py:3: ZeroDivisionError: division by zero"),
     ],
 )
@@ -73,11 +75,22 @@ def test_a_worker_that_is_killed_is_replaced(bench):
     wait_until(lambda: bench.read("GOOD:SUM")["severity"] == 0, "its outputs")
 
 
-def test_no_worker_outlives_a_host_that_is_killed(make_bench):
+ONCE = """
+agent = Agent(interval=0.2, timeout=600, outputs=[Output("V")]); runs = []
+def work(inputs):
+    while runs: pass
+    runs.append(1)
+    return {"V": 1}
+"""
+
+
+def test_a_run_without_end_makes_outputs_stale_and_does_not_outlive_the_host(make_bench):
     bench = make_bench()
-    bench.plugin("hang", "agent = Agent(interval=0.2, timeout=600)\ndef work(inputs):\n    while True: pass\n")
+    bench.plugin("once", ONCE)
     bench.start()
-    bench.until("HANG:STATE", 2)
+    bench.until("ONCE:STATE", 2)
+    wait_until(lambda: (bench.value("ONCE:V"), bench.read("ONCE:V")["severity"]) == (1.0, INVALID), "stale")
+    assert bench.value("ONCE:RUNS") == 1
     workers = bench.workers()
     assert workers
     bench.end("agents", signal.SIGKILL)

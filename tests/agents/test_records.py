@@ -7,8 +7,10 @@ import pytest
 from agents import declaring
 from agents.inputs import lacking
 from agents.plugin import RESERVED
-from agents.records import agent_records
+from agents.records import agent_records, servable
+from agents.roster import muster
 from sipmdcs.pvinfo import alarm_info, archive_policy
+from sipmdcs.site import Site
 from tests.agents.conftest import BAD, GOOD
 
 pytestmark = pytest.mark.timeout(180)
@@ -52,17 +54,19 @@ def test_broken_settings_keep_nobody(make_bench, caplog):
     assert "agents run without their settings" in caplog.text
 
 
-def test_a_name_that_is_too_long_is_the_problem_of_one(make_bench, caplog):
+def test_a_name_that_is_too_long_is_the_problem_of_one(make_bench):
     bench = make_bench()
     bench.write("site.yaml", (bench.folder / "site.yaml").read_text().replace("prefix: T", f"prefix: {'T' * 20}"))
-    from sipmdcs.site import Site
-
     bench.plugin(
         "a2345678901234", f'agent = Agent(interval=1, outputs=[Output("{"V" * 30}")])\ndef work(inputs): return {{}}\n'
     )
-    names = {record.name for record in agent_records(Site(bench.folder))}
-    assert "EPICS allows 60" in caplog.text
+    site = Site(bench.folder)
+    names = {record.name for record in agent_records(site)}
     assert f"{'T' * 20}:AGENT:SUMMARY:STATE" in names
+    assert {name.split(":")[-1] for name in names if ":A2345678901234:" in name} == RESERVED
+    problem = servable(site, muster(site)).members["a2345678901234"].problem
+    assert problem is not None
+    assert "EPICS allows 60" in problem.text
 
 
 GOOD_ROW, BAD_ROW, NEVER = [1.0, 0, "", 0.0, 0.1], [1.0, 3, "COMM", 0.0, 0.1], [None, 3, "UDF", 0.0, None]
