@@ -13,6 +13,9 @@ from logbook.downtime.moment import parse_moment
 LARGEST_RUN = 2**31 - 1
 """What the columns of the run numbers hold."""
 
+LONGEST_MESSAGE = 10_000
+"""Characters; nothing longer is a message, and an expression could take minutes on it."""
+
 
 class Mode(StrEnum):
     """How the logger works."""
@@ -48,6 +51,8 @@ def classify(argument: str, file: DowntimeFile) -> Call:
     text = " ".join(argument.split())
     if text in _SHORT:
         return Call(_SHORT[text])
+    if len(text) > LONGEST_MESSAGE:
+        return Call(Mode.MANUAL)
     for message in file.messages:
         if match := re.search(message.pattern, text):
             return _read(message, match, file)

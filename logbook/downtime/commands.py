@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from logbook.downtime import listing, terminal
-from logbook.downtime.call import Call, Mode, classify, shortened
+from logbook.downtime.call import LONGEST_MESSAGE, Call, Mode, classify, shortened
 from logbook.downtime.desk import Answer, Desk, as_data
 from logbook.downtime.detector import detector_of
 from logbook.downtime.display import has_terminal, why_no_window
@@ -44,7 +44,7 @@ def downtime(site: Site, argument: tuple[str, ...], **options: Any) -> None:
     if action and text:
         raise click.UsageError(f"{action} takes no argument, got {shortened(text)}")
     with Desk(site) as desk:
-        desk.log.info("called", argument=text, action=action, host=socket.gethostname(), user=login())
+        desk.log.info("called", argument=text[:LONGEST_MESSAGE], action=action, host=socket.gethostname(), user=login())
         try:
             _act(desk, text, given) if not action else _ACTIONS[action](desk, given)
         except DcsError as err:

@@ -18,7 +18,7 @@ from logbook.downtime.journal import Journal, Waiting
 from logbook.downtime.logfile import LogFile
 from logbook.downtime.moment import parse_cut
 from logbook.downtime.operation import Edit, Ending, Opening
-from logbook.downtime.patience import PATIENCE_S, within
+from logbook.downtime.patience import within
 from logbook.downtime.reading import find_downtime, read_downtime, read_downtimes, read_history
 from logbook.downtime.record import UNDECIDED, Record, Source, Step, Value, iso, text_of
 from logbook.downtime.rules import changes_between, check_fields, check_text, check_time
@@ -60,7 +60,7 @@ class Desk:
         self.file = file or read_downtime_file(site)
         self.log = LogFile(self.file.log_path(site.folder))
         self.store = Store(make_engine(site.database_url))
-        self.journal = Journal(Spool(site.spool_folder("downtime")), self.store, self.log)
+        self.journal = Journal(Spool(site.spool_folder("downtime")), self.store, self.log, self.file.patience_s)
         self._clock = clock or SystemClock()
 
     def __enter__(self) -> Self:
@@ -233,7 +233,7 @@ class Desk:
                 raise database_error(self.store.engine, err) from err
 
         try:
-            return within(PATIENCE_S, read, "the database")
+            return within(self.file.patience_s, read, "the database")
         except ServiceError as err:
             self.log.failure("database-failed", kind="reading", error=str(err))
             raise

@@ -147,6 +147,8 @@ class DowntimeFile(Strict):
     """Of times that name none."""
     clock_skew_s: Annotated[float, Field(ge=0, le=3600, strict=True)] = 60.0
     """How far ahead of this machine's clock a time may be, seconds."""
+    patience_s: Annotated[float, Field(ge=1, le=60, strict=True)] = 6.0
+    """How long a call waits for the database, seconds. Longer than the 5 s after which a connection fails by itself."""
     log: Annotated[str, Field(min_length=1)] = "var/log/downtime.log"
     """Relative to the site folder."""
 

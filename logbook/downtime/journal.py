@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from logbook.downtime.logfile import LogFile
 from logbook.downtime.operation import Edit, Ending, Opening, from_content, to_content
-from logbook.downtime.patience import PATIENCE_S, within
+from logbook.downtime.patience import within
 from logbook.downtime.store import Done, Outcome, Store
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.spool import Entry, Spool
@@ -29,7 +29,7 @@ class Waiting:
 class Journal:
     """The way from an operation to the tables. Any number of processes may use one at the same time."""
 
-    def __init__(self, spool: Spool, store: Store, log: LogFile, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, spool: Spool, store: Store, log: LogFile, patience_s: float) -> None:
         self.spool = spool
         self.store = store
         self._log = log

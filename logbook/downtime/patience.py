@@ -8,9 +8,6 @@ from typing import TypeVar
 
 from sipmdcs.errors import ServiceError
 
-PATIENCE_S = 6.0
-"""Longer than the 5 s in which a connection succeeds or fails by itself."""
-
 R = TypeVar("R")
 
 

@@ -18,6 +18,7 @@ DETECTORS = """\
 detectors:
   NEAR: {hosts: ["*"], partitions: [1]}
   FAR: {partitions: [2]}
+patience_s: 40  # a busy machine is no dead database
 """
 
 MakeSite = Callable[..., Site]

@@ -1,5 +1,6 @@
 """Any argument at all is one of three modes; damaged messages are known as such."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -35,6 +36,13 @@ START = "Partition 1 transitioned from Stopped to Running, First Run/Subrun/Time
 def test_mode_of_an_argument(argument: str, mode: Mode) -> None:
     call = classify(argument, FILE)
     assert (call.mode, call.problem) == (mode, "")
+
+
+def test_what_is_too_long_is_no_message() -> None:
+    begin = time.monotonic()
+    call = classify(f"{START.rpartition(' ')[0]} " * 20_000, FILE)
+    assert (call.mode, call.problem) == (Mode.MANUAL, "")
+    assert time.monotonic() - begin < 10
 
 
 def test_facts_of_a_stop() -> None:

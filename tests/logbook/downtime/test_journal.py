@@ -118,7 +118,8 @@ def test_what_can_never_be_done_is_set_aside_and_the_rest_goes_on(desk: Desk) ->
     assert stopped.record is not None
     assert stopped.record.id == 1
     reasons = sorted(path.read_text("utf-8") for path in spool.refused.glob("*.reason"))
-    assert [reason[:24] for reason in reasons] == ["NEAR has no open downtim", "not JSON\n", "not something that can b"]
+    assert [any(word in reason for reason in reasons) for word in ("no open downtime", "JSON", "not something")] == [True] * 3
+    assert len(reasons) == 3
 
 
 def test_many_at_once_make_one_record_each(make_site: MakeSite, database_url: str, clock: ManualClock) -> None:
@@ -187,15 +188,18 @@ def test_two_editors_at_once(make_site: MakeSite, database_url: str) -> None:
 
 
 def test_a_database_that_hangs_holds_nobody_up(make_site: MakeSite, postgresql_to_stop: PostgresServer) -> None:
-    with Desk(make_site(postgresql_to_stop.url)) as desk:
-        desk.select(Selection())
+    site = make_site(postgresql_to_stop.url)
+    with Desk(site) as patient:
+        patient.select(Selection())
+    with Desk(site, patient.file.model_copy(update={"patience_s": 2.0})) as desk:
         with desk.store.engine.begin() as holder:
             holder.execute(text("LOCK TABLE logbook_downtime IN ACCESS EXCLUSIVE MODE"))
             begin = time.monotonic()
             assert desk.stop(Call(Mode.SEMI_AUTOMATIC, "1", 12, 3), "NEAR").waiting
             assert time.monotonic() - begin < 20
         until(lambda: len(desk.journal.spool) == 0)
-        assert desk.event(1).run == 12
+    with Desk(site) as patient:
+        assert patient.event(1).run == 12
 
 
 def test_a_spool_that_cannot_be_written_does_not_stop_the_database(desk: Desk) -> None:

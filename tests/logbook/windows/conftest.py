@@ -14,7 +14,7 @@ from logbook.downtime.desk import Desk
 from sipmdcs.site import Site
 
 HERE = Path(__file__).parent
-DETECTORS = "detectors: {NEAR: {hosts: ['*'], partitions: [1]}, FAR: {partitions: [2]}}\n"
+DETECTORS = "detectors: {NEAR: {hosts: ['*'], partitions: [1]}, FAR: {partitions: [2]}}\npatience_s: 40\n"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
