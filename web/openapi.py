@@ -11,7 +11,7 @@ from web.oms_request import INCLUDES
 from web.parameters import DEFAULT_LIMIT, MOST_BINS
 from web.query import MOST_ROWS, Operator
 from web.resource import Resource
-from web.values import operators
+from web.values import NULL, operators
 
 Schema = dict[str, Any]
 
@@ -143,16 +143,13 @@ def _many(one: Schema, *, many: bool) -> Schema:
 def oms_parameters(resource: Resource, *, collection: bool) -> list[Schema]:
     """Query parameters of the OMS dialect."""
     found = [
-        _list("fields", list(resource.names), "Attributes to give"),
-        _list("include", list(INCLUDES), "What to add or leave out"),
+        _query("fields", {"type": "string"}, f"Attributes to give, separated by commas: {', '.join(resource.names)}"),
+        _query("include", {"type": "string"}, f"What to add or leave out, separated by commas: {', '.join(INCLUDES)}"),
         *_page(),
     ]
     if collection:
-        found += [
-            _list("sort", _sort_keys(resource), "Order; - for descending"),
-            *_filters(resource),
-            *_groups(resource, "group"),
-        ]
+        sort = _query("sort", {"type": "string"}, "Attributes to order by, separated by commas; - before one for descending")
+        found += [sort, *_required(resource), *_filters(resource), *_groups(resource, "group")]
     return found
 
 
@@ -189,13 +186,18 @@ def component_parameters(resources: tuple[Resource, ...]) -> dict[str, Schema]:
     return {
         _reference(resource, item, operator): _query(
             f"filter[{item.name}][{operator}]",
-            _FILTERS[item.type],
+            _filter_schema(item, operator),
             f"{_described(item)}. Operators: {', '.join(operators(item))}",
         )
         for resource in resources
         for item in resource.attributes
         for operator in _SHOWN[item.type]
     }
+
+
+def _filter_schema(attribute: Attribute, operator: Operator) -> Schema:
+    schema = _FILTERS[attribute.type]
+    return {"anyOf": [schema, {"const": NULL}]} if operator is Operator.EQ and attribute.type is not Type.TEXT else schema
 
 
 def _reference(resource: Resource, attribute: Attribute, operator: Operator) -> str:

@@ -26,27 +26,13 @@ def test_it_tells_media_types_and_parameters(elsewhere: WebSite) -> None:
             assert item["$ref"].rpartition("/")[2] in shared
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_schemathesis(elsewhere: WebSite, tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("schemathesis")
-    tried = r"^/(api|jsonapi)/v1/(runs|downtimes|slowcontrol|channels)(/\{id\}(/(run|downtimes|edits|relationships/run))?)?$"
-    command = [
-        *(str(program), "run", f"{elsewhere.url}/openapi.json", "--include-path-regex", tried),
-        *(
-            "--phases",
-            "coverage,fuzzing",
-            "--max-examples",
-            "5",
-            "--workers",
-            "2",
-            "--seed",
-            "1",
-            "--suppress-health-check",
-            "all",
-        ),
-        *("--generation-deterministic", "--request-timeout", "30", "--no-color", "--max-failures", "3"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=140, check=False, cwd=tmp_path)
+    tried = r"^/(api|jsonapi)/v1/downtimeedits(/\{id\}/downtime)?$"
+    how = "--phases coverage,fuzzing --max-examples 10 --max-time 20 --seed 1 --suppress-health-check all --request-timeout 60"
+    command = [str(program), "run", f"{elsewhere.url}/openapi.json", "--include-path-regex", tried, *how.split(), "--no-color"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
