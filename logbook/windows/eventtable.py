@@ -47,6 +47,13 @@ class EventTable(QAbstractTableModel):
         """Row of an event; -1 if it is not in the list."""
         return next((row for row, record in enumerate(self.records) if record.id == event), -1)
 
+    def _text(self, record: Record, column: str, now: datetime) -> str:
+        text = " ".join(cell(record, column, now).split())
+        if column == "ended_at" and record.ended_at is not None and "started_at" in self.columns:
+            # The date once is enough, and leaves room for the description.
+            return text.rpartition(" ")[2] if record.ended_at.date() == record.started_at.date() else text
+        return text
+
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, N802 - Qt's own signature
         return 0 if parent.isValid() else len(self.records)
 
@@ -65,7 +72,7 @@ class EventTable(QAbstractTableModel):
         column = self.columns[index.column()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return " ".join(cell(record, column, self._now).split())
+                return self._text(record, column, self._now)
             case Qt.ItemDataRole.ToolTipRole if column == "description":
                 return record.description or None
             case Qt.ItemDataRole.TextAlignmentRole:

@@ -17,6 +17,7 @@ from logbook.downtime.desk import Desk
 from logbook.downtime.record import UNDECIDED, Record
 from logbook.windows.popup import WhyDialog
 from sipmdcs.site import Site
+from tests.postgresql import PostgresServer
 
 PATIENCE_MS = 30_000
 
@@ -130,3 +131,25 @@ def test_a_killed_popup_leaves_the_record(site: Site, desk: Desk, tmp_path: Path
     stored = desk.event(1)
     assert (stored.category, stored.is_open) == (UNDECIDED, True)
     assert desk.start(Call(Mode.AUTOMATIC, "1"), "NEAR").record is not None
+
+
+def test_it_works_on_a_record_that_waits_for_the_database(
+    site: Site, postgresql_to_stop: PostgresServer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Site, "database_url", postgresql_to_stop.url)
+    postgresql_to_stop.stop()
+    with Desk(site) as desk:
+        kept = desk.stop(Call(Mode.SEMI_AUTOMATIC, "1", 12, 3), "NEAR").record
+        assert kept is not None
+        dialog = WhyDialog(desk, kept, "alice")
+        qtbot.addWidget(dialog)
+        dialog.show()
+        assert "kept" in dialog.banner.facts.text()
+        fill(dialog, qtbot, "DAQ", "hung")
+        press_store(dialog, qtbot)
+        wait_closed(dialog, qtbot)
+        assert dialog.answer is not None
+        assert dialog.answer.waiting
+        postgresql_to_stop.start()
+        assert desk.journal.flush() == 2
+        assert (desk.event(1).category, desk.event(1).description) == ("DAQ", "hung")
