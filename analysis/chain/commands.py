@@ -64,13 +64,13 @@ def submit(
 ) -> None:
     """Hand FILES to the analysis, as a data acquisition would; the same file again changes nothing.
 
-    A file is text with one number a line (two for an IV curve: V, A; anything after # is left out), or a NumPy .npy file.
+    Files are those that sipmdcs analyse reads: text with one number a line, for an IV curve volt and ampere.
     """
     from analysis.chain.submission import submit_file
 
     for file in files:
-        kept = submit_file(site, file, channel=channel, kind=Kind(kind), run=run, conditions=dict(conditions))
-        click.echo(f"{file}: {kept.relative_to(site.raw_folder)}")
+        key = submit_file(site, file, channel=channel, kind=Kind(kind), run=run, conditions=dict(conditions))
+        click.echo(f"{file}: {key}")
 
 
 @analysis.command()

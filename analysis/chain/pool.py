@@ -67,6 +67,7 @@ class Pool:
         from dask import config
         from distributed import Client, LocalCluster
 
+        logging.getLogger("distributed").setLevel(logging.WARNING)
         # A task whose worker died is not sent to the next one by Dask: the queue in SQL counts the attempts.
         config.set({"distributed.scheduler.allowed-failures": 0, "distributed.admin.tick.limit": "1h"})
         try:

@@ -250,8 +250,8 @@ def test_commands_say_what_is_wrong_in_one_line(bench: Bench, tmp_path: Path) ->
     submit = ["analysis", "submit"]
     to = ["--channel", CHANNEL, "--run", "7"]
     for file, kind, channel, expected in (
-        (words, "spectrum", to, f"{words}:2: 'abc' is not numbers"),
-        (wide, "iv", to, f"{wide}:2: 3 numbers, expected 2 for iv"),
+        (words, "spectrum", to, f"{words}:2: 'abc' is no number; expected a finite one"),
+        (wide, "iv", to, f"{wide}:2: 3 columns, expected 2 as in line 1"),
         (
             good,
             "spectrum",
