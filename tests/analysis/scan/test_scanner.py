@@ -26,7 +26,7 @@ from sipmdcs.channels import PvValue
 from sipmdcs.errors import ChannelError
 from tests.analysis.scan.conftest import CHANNELS, HV, LED, PROGRAM, VBR_V, WORKING_V, Plant, wait_until
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
 THREE = CHANNELS[:3]
 SLOW = ("--step", "0.2", "--samples", "3", "--settle", "0")
@@ -36,8 +36,9 @@ SLOW = ("--step", "0.2", "--samples", "3", "--settle", "0")
 @pytest.fixture
 def plant(installation: Plant) -> Plant:
     """The installation with three channels on at their working voltages, and nothing going on."""
-    if installation.state() == "FAILED" and installation.get("DET:SCAN:NOT_RESTORED"):
+    if installation.get("DET:SCAN:NOT_RESTORED"):
         installation.command("acknowledge")
+        installation.wait_state("IDLE")
     installation.wait_state("IDLE", "FAILED")
     installation.working(THREE)
     return installation
@@ -242,7 +243,7 @@ def test_a_trip_ends_one_curve_and_is_told_until_somebody_resets_it(plant: Plant
     }
     assert after[f"{THREE[1]}:BIAS"] == before[f"{THREE[1]}:BIAS"]
     assert after[f"{THREE[1]}:ENABLE"] == 0, "software never switches on after a trip"
-    assert set(delivered(plant, uid)) == set(others)
+    wait_until(lambda: set(delivered(plant, uid)) == set(others), "the other curves")
     wait_until(lambda: f"{THREE[1]} tripped (over-current)" in plant.text("MESSAGE"), "named", 20)
     severity = plant.channels.get(["DET:SCAN:NOT_RESTORED"])["DET:SCAN:NOT_RESTORED"]
     assert isinstance(severity, PvValue)
