@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, Field, ValidationError
 from sqlalchemy import Select, select
 
+from logbook.requests import Word
 from logbook.run import COLUMNS
 from logbook.run_state import RunState
 from logbook.tables import Run as RunRow
@@ -23,8 +24,8 @@ Number = Annotated[int, Field(ge=0, le=_INTEGER)]
 class RunFilter(Strict):
     """What is wanted; left out, everything."""
 
-    partition: Annotated[str, Field(max_length=40)] | None = None
-    type: Annotated[str, Field(max_length=20)] | None = None
+    partition: Word | None = None
+    type: Word | None = None
     state: RunState | None = None
     open: bool | None = None
     first: Number = 0

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.logbook.run_service import RunService, write_site
@@ -58,6 +60,19 @@ def test_the_contract(service: RunService) -> None:
         409,
         f"run {number}: cannot pause a run that is ended; nothing can follow",
     )
+
+
+def test_many_at_once_with_one_request_key(service: RunService) -> None:
+    def ask(n: int) -> tuple[int, int]:
+        body = GOOD | {"request_key": f"once-{n % 4}", "partition": "LED"}
+        reply = httpx.post(f"{service.client.base_url}/runs", json=body, timeout=60)
+        return reply.json()["number"], reply.status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(40)))
+    assert [status for _, status in answers].count(201) == 4
+    assert len({number for number, _ in answers}) == 4
+    assert len(service.get("/runs", open="true", partition="LED")) == 1
 
 
 BAD_BODIES: list[tuple[Any, int, str]] = [
@@ -144,7 +159,8 @@ def test_what_a_web_page_could_send_is_refused(service: RunService) -> None:
         ("open=perhaps", 400, "open: "),
         ("since=yesterday", 400, "since: "),
         (f"partition={SQL}", 200, ""),
-        ("type=%00", 200, ""),
+        ("type=%00", 400, "type: expected printable characters only"),
+        (f"type={'a' * 10_000}", 400, "type: "),
         ("partition=%ff", 200, ""),
     ],
 )
