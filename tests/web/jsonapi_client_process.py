@@ -2,12 +2,14 @@
 
 import json
 import sys
+from typing import Any
 
 from jsonapi_client import Inclusion, Modifier, Session
 
 
 def main(url: str) -> dict[str, object]:
-    with Session(f"{url}/jsonapi/v1") as session:
+    opened: Any = Session(f"{url}/jsonapi/v1")  # its annotations are those of its asynchronous twin
+    with opened as session:
         everything = list(session.iterate("runs", Modifier("page[limit]=10")))
         filtered = session.get("runs", Modifier("filter[run_number][GE]=4&filter[run_number][LT]=6&sort=-run_number"))
         run = session.get("runs", 3).resource

@@ -37,7 +37,7 @@ def main(url: str) -> dict[str, object]:
     unchecked = wrong.data().json()
 
     return {
-        "meta": filtered.meta() is not None and "run_number" in filtered.meta(),
+        "meta": "run_number" in (filtered.meta() or {}),
         "filtered": [row["attributes"]["run_number"] for row in answer["data"]],
         "attributes": sorted(answer["data"][0]["attributes"]),
         "second_page": [int(row["id"]) for row in second.data().json()["data"]],

@@ -104,7 +104,11 @@ def engine(database_url: str) -> Iterator[Engine]:
 def test_memory_and_sql_answer_alike(engine: Engine) -> None:
     database = Database(open_for_reading(engine.url.render_as_string(hide_password=False)), ManualClock())
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=150,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+    )
     @given(ROWS, st.lists(QUERIES, min_size=1, max_size=6))
     def law(rows: list[dict[str, Any]], queries: list[Query]) -> None:
         numbered = [{"number": number, **row} for number, row in enumerate(rows)]
