@@ -57,6 +57,7 @@ class ScannerClient:
 
     def request(self, request: ScanRequest, timeout: float = 30.0) -> dict[str, Any]:
         """Have a scan started; the answer, with its ``uid``."""
+        self.status()  # so that a scanner that is not there is noticed at once
         request = request.model_copy(update={"id": uuid.uuid4().hex[:16]})
         pv = f"{self._prefix}:REQUEST"
         outcome = self._channels.put({pv: to_wire(request.model_dump_json(exclude_none=True))}, timeout=timeout)[pv]
