@@ -24,6 +24,8 @@ LEAST_CLIMB = 0.2
 """ln of the current at the end over that just above the onset; a mere step does not climb."""
 LAW_RANGE_V = 1.0
 """Above the onset the current must not fall within this range, whatever its noise."""
+CLIMB_V = 0.75
+"""Between so much above the onset and twice as much the current must climb too: a step ends, a breakdown does not."""
 EDGE_SLOPE = 0.6
 """Slope at either end over the largest; where it is more, the largest slope is outside the range."""
 
@@ -172,6 +174,12 @@ def _check_rise(
     just_above = float(current[above][0])
     if just_above <= 0 or np.log(last / just_above) < LEAST_CLIMB:
         raise NoResult(f"no breakdown {where}: the current steps up at {steepest:g} V and does not go on rising")
+    farther = [steepest + times * max(CLIMB_V, 1.5 * smooth.half) for times in (1, 2)]
+    if voltage[-1] >= farther[1] and np.diff(np.interp(farther, voltage, smooth.value @ view.log_current))[0] < LEAST_CLIMB:
+        raise NoResult(f"no breakdown {where}: the current steps up at {steepest:g} V and does not go on rising")
+    peak = view.slope[index]
+    if any(side.any() and np.median(view.slope[side]) > EDGE_SLOPE * peak for side in (below, above)):
+        raise NoResult(f"no breakdown {where}: the current rises as steeply elsewhere as at {steepest:g} V")
     falling = above & (voltage < steepest + smooth.half + LAW_RANGE_V) & (view.slope <= 0)
     if falling.any():
         raise NoResult(f"no breakdown {where}: above {steepest:g} V the current falls again, at {voltage[falling][0]:g} V")

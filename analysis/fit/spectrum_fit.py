@@ -40,7 +40,9 @@ LOWEST_LAMBDA, LARGEST_LAMBDA = -0.3, 0.95
 FIRST_DELAYED = 0.05
 LARGEST_ERROR = 0.1
 """Of the gain, relative."""
-VALLEY = 0.1
+SHOULDER_EVENTS = 3000
+"""With fewer, a smooth spectrum passes for peaks by chance: there must be a valley then."""
+VALLEY = 0.15
 """Half the width, in distances of peaks, of the places where peaks and valleys are counted."""
 VALLEY_SIGMAS = 4.0
 
@@ -226,8 +228,10 @@ def _result(charges: Charges, binned: Histogram, best: _Candidate, rival: _Candi
     poor = _is_poor(chi2, ndf)
     parameters = best.parameters
     at_bound = not LOWEST_LAMBDA + 1e-3 < parameters.lam < LARGEST_LAMBDA - 1e-3
-    if at_bound or chi2 / ndf > WORST_CHI2 or (poor and not has_valley(charges.values, parameters)):
+    if at_bound or chi2 / ndf > WORST_CHI2:
         raise NoResult(f"no finger spectrum: no law of separate peaks describes it (chi2/ndf {chi2 / ndf:.3g})")
+    if (poor or charges.values.size < SHOULDER_EVENTS) and not has_valley(charges.values, parameters):
+        raise NoResult(f"no separate peaks: no valley between them stands out of chance (chi2/ndf {chi2 / ndf:.3g})")
     if best.fit.covariance[1, 1] > (LARGEST_ERROR * parameters.gain) ** 2:
         raise NoResult(
             f"gain not determined: {parameters.gain:.3g} with an uncertainty of {best.fit.covariance[1, 1] ** 0.5:.2g}"

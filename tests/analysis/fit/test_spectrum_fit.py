@@ -131,13 +131,13 @@ def test_a_pedestal_nobody_sees_leaves_the_gain_alone():
         (lambda rng: rng.normal(100, 5, N), "no (separate )?peaks|not resolved"),
         (lambda rng: np.rint(rng.normal(100, 5, N)), "no (separate )?peaks|not resolved"),
         (lambda rng: np.rint(rng.normal(100.3, 0.3, N)), "no (separate )?peaks"),
-        (lambda rng: rng.uniform(0, 4096, N), "no finger spectrum|not resolved"),
-        (lambda rng: rng.integers(0, 4096, N), "no finger spectrum|not resolved"),
-        (lambda rng: rng.integers(0, 50, N), "no finger spectrum|not resolved"),
-        (lambda rng: rng.uniform(0, 100, 500), "no finger spectrum|not resolved"),
-        (lambda rng: rng.exponential(50, N), "no peaks|no finger spectrum|not resolved"),
-        (lambda rng: rng.triangular(0, 0, 100, N), "no peaks|no finger spectrum|not resolved"),
-        (lambda rng: 100 * np.sin(rng.uniform(0, 2 * np.pi, N)), "no finger spectrum|not resolved"),
+        (lambda rng: rng.uniform(0, 4096, N), "no finger spectrum|no separate peaks|not resolved"),
+        (lambda rng: rng.integers(0, 4096, N), "no finger spectrum|no separate peaks|not resolved"),
+        (lambda rng: rng.integers(0, 50, N), "no finger spectrum|no separate peaks|not resolved"),
+        (lambda rng: rng.uniform(0, 100, 500), "no finger spectrum|no separate peaks|not resolved"),
+        (lambda rng: rng.exponential(50, N), "no peaks|no finger spectrum|no separate peaks|not resolved"),
+        (lambda rng: rng.triangular(0, 0, 100, N), "no peaks|no finger spectrum|no separate peaks|not resolved"),
+        (lambda rng: 100 * np.sin(rng.uniform(0, 2 * np.pi, N)), "no finger spectrum|no separate peaks|not resolved"),
         (lambda rng: rng.standard_cauchy(N), "no "),
         (lambda rng: rng.poisson(3, N), "no (separate )?peaks|not resolved"),
         (lambda rng: np.minimum(spectrum(rng, mu=2.0), 530), "saturated: [0-9]+ of 10000 events at the last code, 530"),
@@ -150,6 +150,15 @@ def test_what_is_no_finger_spectrum_has_a_reason_and_no_gain(make, reason):
     for seed in range(4):
         with pytest.raises(NoResult, match=reason):
             fit_spectrum(make(np.random.default_rng(seed)))
+
+
+@pytest.mark.parametrize("events", [100, 300, 1000])
+def test_smooth_spectra_of_few_events_never_pass_for_peaks(events):
+    rng = np.random.default_rng(42)
+    for _ in range(15):
+        for charges in (rng.exponential(1, events), rng.uniform(0, 1, events), rng.lognormal(0, 0.6, events)):
+            with pytest.raises(NoResult):
+                fit_spectrum(charges)
 
 
 @given(hnp.arrays(float, st.integers(0, 300), elements=st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0, 2.0, 100.0])))
