@@ -112,6 +112,13 @@ class Channel:
     """Monotonic time until which the output may still be moving or switching."""
     seen: ChannelReading | None = None
     """Last reading."""
+    told_off: bool = False
+    """Whether the output was switched off since then: that it was on in the last reading means nothing any more."""
+
+    @property
+    def was_on(self) -> bool:
+        """Whether the output was on, as far as is known."""
+        return self.seen is not None and self.seen.on and not self.told_off
 
 
 def observe(channel: Channel, reading: ChannelReading | None, settings: Settings, now: float) -> tuple[Channel, Actions]:
@@ -139,15 +146,15 @@ def observe(channel: Channel, reading: ChannelReading | None, settings: Settings
     else:
         channel = _follow_device(channel, reading, settings, now)
         channel, actions = _continue_ramp(channel, reading, settings, now)
-    return replace(channel, state=_state(channel, reading, settings, now), seen=reading), actions
+    told_off = any(isinstance(action, SwitchOff) for action in actions)
+    return replace(channel, state=_state(channel, reading, settings, now), seen=reading, told_off=told_off), actions
 
 
 def _cause_to_trip(channel: Channel, reading: ChannelReading, settings: Settings, now: float) -> Cause:
     cause = _present_cause(reading, settings)
     if cause is not Cause.NONE:
         return cause
-    was_on = channel.seen is not None and channel.seen.on
-    if channel.wanted and not reading.on and (was_on or now >= channel.busy_until):
+    if channel.wanted and not reading.on and (channel.was_on or now >= channel.busy_until):
         return Cause.COMMUNICATION if channel.state is State.DISCONNECTED else Cause.HARDWARE
     return Cause.NONE
 
@@ -251,7 +258,7 @@ def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel
     target = settings.bias_V
     if target < floor:
         raise DeviceRefused(f"BIAS {target:g} V is below {floor:g} V, set it first")
-    if reading.on:
+    if channel.was_on:
         return replace(channel, wanted=True, ramp=_ramp_to(channel, reading, target, now)), ()
     start = target if settings.rates.allows_jump(rising=True) else floor
     busy = _busy(start, settings, now)
@@ -261,9 +268,9 @@ def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel
 def switch_off(channel: Channel, settings: Settings, now: float) -> tuple[Channel, Actions]:
     """The command OFF: ramp down, then switch off. Raises ``WireError`` when not connected."""
     reading = _connected(channel)
-    if not reading.on and not channel.wanted:
+    if not channel.was_on and not channel.wanted:
         return channel, ()
-    if not reading.on:  # switched on a moment ago and not seen on yet
+    if not channel.was_on:  # switched on a moment ago and not seen on yet
         return kill(channel, now)
     ramp = replace(_ramp_to(channel, reading, settings.traits.floor_V, now), then_off=True)
     return replace(channel, wanted=False, ramp=ramp), ()
@@ -271,7 +278,7 @@ def switch_off(channel: Channel, settings: Settings, now: float) -> tuple[Channe
 
 def kill(channel: Channel, now: float) -> tuple[Channel, Actions]:
     """The command KILL: off at once, whatever the state."""
-    return replace(channel, wanted=False, ramp=None, busy_until=now), (SwitchOff(),)
+    return replace(channel, wanted=False, ramp=None, busy_until=now, told_off=True), (SwitchOff(),)
 
 
 def set_bias(channel: Channel, settings: Settings, now: float) -> tuple[Channel, Actions]:
@@ -279,7 +286,7 @@ def set_bias(channel: Channel, settings: Settings, now: float) -> tuple[Channel,
     reading = _connected(channel)
     if channel.ramp is not None and channel.ramp.then_off:
         return channel, ()
-    if reading.on or channel.wanted:
+    if channel.was_on or channel.wanted:
         return replace(channel, ramp=_ramp_to(channel, reading, settings.bias_V, now)), ()
     return channel, (SetBias(settings.bias_V),)
 

@@ -37,26 +37,26 @@ class Bench:
         if seen is not None:
             self.reading = seen
         self.channel, actions = observe(self.channel, seen, self.settings, self.now)
-        self._obey(actions)
+        self.obey(actions)
         return self.channel.state
 
     def on(self) -> None:
         self.channel, actions = fsm.switch_on(self.channel, self.settings, self.now)
-        self._obey(actions)
+        self.obey(actions)
 
     def off(self) -> None:
         self.channel, actions = fsm.switch_off(self.channel, self.settings, self.now)
-        self._obey(actions)
+        self.obey(actions)
 
     def bias(self, volts: float) -> None:
         self.settings = replace(self.settings, bias_V=volts)
         self.channel, actions = fsm.set_bias(self.channel, self.settings, self.now)
-        self._obey(actions)
+        self.obey(actions)
 
     def reset(self) -> None:
         self.channel = fsm.reset_trip(self.channel, self.settings)
 
-    def _obey(self, actions: fsm.Actions) -> None:
+    def obey(self, actions: fsm.Actions) -> None:
         for action in actions:
             self.actions.append(action)
             match action:
@@ -165,6 +165,38 @@ def test_on_again_while_switching_off() -> None:
     bench.states(8)
     assert bench.channel.state is State.ON
     assert SwitchOff() not in bench.actions
+
+
+@pytest.mark.parametrize("polls", range(12))
+def test_on_again_at_any_moment_of_switching_off(polls: int) -> None:
+    """Also between the switch-off and the poll that would show it: the last reading is older than the command."""
+    bench = Bench(ON)
+    bench.off()
+    bench.states(polls)
+    bench.on()
+    bench.states(20)
+    assert bench.channel.state is State.ON
+    assert bench.reading.vmon_V == 57.0
+    assert bench.channel.trip is Cause.NONE
+
+
+def test_on_again_right_after_a_kill() -> None:
+    bench = Bench(ON)
+    bench.channel, actions = fsm.kill(bench.channel, bench.now)
+    bench.obey(actions)
+    bench.on()
+    bench.states(20)
+    assert bench.channel.state is State.ON
+    assert bench.channel.trip is Cause.NONE
+
+
+def test_new_set_point_right_after_a_kill_goes_to_the_device() -> None:
+    bench = Bench(ON)
+    bench.channel, actions = fsm.kill(bench.channel, bench.now)
+    bench.obey(actions)
+    bench.bias(55.0)
+    assert bench.poll() is State.OFF
+    assert bench.reading.bias_V == 55.0
 
 
 TRIPS = [
