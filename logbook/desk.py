@@ -6,18 +6,17 @@ with the time at which it was accepted, and is done in that order when the datab
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from logbook.configuration_used import configuration_at
+from logbook.desk_lock import DeskLock
 from logbook.logbookfile import LogbookFile
 from logbook.orders import Move, Note, Opening, Order, moved, opened, order_json, order_of, same_request
 from logbook.orphans import death, is_gone
@@ -30,7 +29,7 @@ from logbook.store import Store, take_waiting, with_configuration
 from sipmdcs import __version__
 from sipmdcs.clock import Clock, to_datetime
 from sipmdcs.database import make_engine
-from sipmdcs.errors import BadInput, DcsError, ServiceError
+from sipmdcs.errors import BadInput, DcsError
 from sipmdcs.site import Site
 from sipmdcs.spool import Spool
 
@@ -347,47 +346,6 @@ def _move(number: int, command: Command, request: MoveRequest, at: datetime, sou
         events=request.events,
         facts=request.facts,
     )
-
-
-_LOCK_PATIENCE_S = 10.0
-"""A command has the desk for a moment only."""
-_LOCK_RETRY_S = 0.05
-
-
-class DeskLock:
-    """That this process, and no other, has the desk of a site."""
-
-    def __init__(self, site: Site, clock: Clock) -> None:
-        """Take it, if need be after a while.
-
-        Raises:
-            ServiceError: another process has it, or the disk does not allow it.
-        """
-        path = site.var / "logbook" / "lock"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[str] = path.open("w")
-        except OSError as err:
-            raise ServiceError(f"{path}: cannot be used: {err.strerror}") from err
-        end = clock.monotonic() + _LOCK_PATIENCE_S
-        while not self._try():
-            if clock.monotonic() > end:
-                self._file.close()
-                raise ServiceError(f"{path}: another process keeps the run table of this site, and does not answer")
-            time.sleep(_LOCK_RETRY_S)
-
-    def _try(self) -> bool:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
 
 
 @contextmanager
