@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from analysis.chain.task import Reply, Task
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 10
 _CLOSE_S = 5
-_EMPTY_S = 120.0
-"""After which workers of this machine that died and did not come back are started anew."""
+_LOST_S = 60
+"""After which a worker of this machine that died and was not started again by its nanny is replaced."""
+_EMPTY_S = 300.0
+"""After which, without any worker of this machine, all is started anew."""
 
 TASK_S = 60.0
 """After which a worker that is still at one task is taken for hanging; a fit takes some tens of milliseconds."""
@@ -63,13 +66,16 @@ class Pool:
         """
         if self._client is not None:
             return
-        # A second to import, which a service that has nothing to do yet need not pay.
+        # A second to import or more, which a service that has nothing to do yet need not pay; heartbeats go on meanwhile.
+        for module in ("distributed", "analysis.chain.worker"):
+            await asyncio.to_thread(import_module, module)
         from dask import config
         from distributed import Client, LocalCluster
 
         logging.getLogger("distributed").setLevel(logging.WARNING)
         # A task whose worker died is not sent to the next one by Dask: the queue in SQL counts the attempts.
-        config.set({"distributed.scheduler.allowed-failures": 0, "distributed.admin.tick.limit": "1h"})
+        patience = {"distributed.deploy.lost-worker-timeout": f"{_LOST_S} s", "distributed.admin.tick.limit": "1h"}
+        config.set({"distributed.scheduler.allowed-failures": 0} | patience)
         try:
             if self.is_local:
                 self._cluster = await _done(_local_cluster(LocalCluster, self._wanted))
@@ -94,6 +100,8 @@ class Pool:
         except (OSError, TimeoutError, RuntimeError) as err:
             await self.close()
             raise ServiceError(f"Dask scheduler {self.address}: {_reason(err)}") from err
+        if self._cluster is not None and found < self._wanted:
+            await _done(self._cluster.scale(self._wanted))
         now = time.monotonic()
         self._empty_since = None if found else self._empty_since or now
         if self.is_local and self._empty_since is not None and now - self._empty_since > _EMPTY_S:

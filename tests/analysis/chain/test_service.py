@@ -124,24 +124,24 @@ def kill_workers_above(workers: list[psutil.Process], size: float) -> bool:
     return False
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_worker_killed_and_killed_again(bench: Bench) -> None:
     service = bench.start_service()
     bench.deliver("warm")
     bench.wait_for(done=1)
     bench.deliver("large", array=Spectrum().draw(np.random.default_rng(1), 10_000_000))
     for _ in range(3):
-        wait_until(lambda: kill_workers_above(bench.workers(service), 350e6), "a worker with the large spectrum")
-    bench.wait_for(done=1, failed=1)
+        wait_until(lambda: kill_workers_above(bench.workers(service), 350e6), "a worker with the large spectrum", 180)
+    bench.wait_for(done=1, failed=1, timeout=180)
     ((error,),) = bench.sql("SELECT error FROM analysis_job WHERE state = 'failed'")
     assert error == "the worker died while it ran; begun 3 times, given up"
     bench.deliver("after")
-    bench.wait_for(done=2, failed=1)
+    bench.wait_for(done=2, failed=1, timeout=180)
     bench.wait_for_pvs(lambda found: found[f"{SYSTEM}:FAILED"] == 1, f"{SYSTEM}:FAILED")
     done = bench.run("analysis", "status")
     assert "failed: job 2, spectrum of LAB:BENCH:PS1:CH01 run 1: the worker died while it ran; begun 3 times" in done.stdout
     assert bench.run("analysis", "requeue", "--failed").stdout == "1 analyses queued\n"
-    bench.wait_for(done=3, failed=1)
+    bench.wait_for(done=3, failed=1, timeout=180)
 
 
 @pytest.mark.timeout(300)
