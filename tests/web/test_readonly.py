@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from sqlalchemy import Engine, text
@@ -103,10 +104,17 @@ def test_grant_prints_sql_without_the_password_and_refuses_what_makes_no_sense(
     assert "owns the tables" in asked.sipmdcs("web", "grant").stderr
 
 
+def make_database(url: str) -> None:
+    """An empty one; of SQLite the file."""
+    engine = make_engine(url)
+    engine.connect().close()
+    engine.dispose()
+
+
 def test_a_statement_that_takes_too_long_is_ended(database_url: str) -> None:
     engine = open_for_reading(database_url, timeout_s=0.3)
     forever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-    make_engine(database_url).connect().close()
+    make_database(database_url)
     try:
         with engine.connect() as connection, pytest.raises(DBAPIError, match=r"interrupted|canceling statement"):
             connection.execute(text(forever))
@@ -120,7 +128,7 @@ def test_a_database_that_is_not_made_yet_is_empty(tmp_path: Path) -> None:
     resource = Resource("things", "", (), (), needs=("things",))
     assert database.fetch(resource, Query(())).warnings == ("things is empty: there is no database yet",)
     assert not path.exists()
-    make_engine(f"sqlite:///{path}").connect().close()
+    make_database(f"sqlite:///{path}")
     assert database.fetch(resource, Query(())).warnings == ("things is empty: the database has no table things yet",)
     database.close()
 
@@ -130,7 +138,7 @@ def test_what_listens_has_nothing_to_put_with() -> None:
     pvs.add("A", 1.0)
     live = Live(pvs.capture(["A"]), SystemClock())
     try:
-        for held in (live, *vars(live).values()):
+        for held in (live, *(value for value in vars(live).values() if not isinstance(value, np.ndarray))):
             assert not hasattr(held, "put")
             assert not hasattr(held, "post")
     finally:
