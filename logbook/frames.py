@@ -3,7 +3,7 @@
 ========================  =============================================================================================
 ``runs``                  one row per run: facts, then remarks as columns ``remark_FIELD``
 ``slow_control``          one row per run and PV; with ``pivot="mean"`` (or another figure) one row per run, a column per PV
-``reco``                  one row per result of the analysis
+``reco``                  one row per result of the newest analysis of each raw result
 ``macro``                 one row per run and quantity
 ========================  =============================================================================================
 
@@ -27,7 +27,7 @@ from sipmdcs.site import Site
 _TABLES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "runs": ("logbook_run", "number", ("number",)),
     "slow_control": ("logbook_slow_control", "run", ("run", "pv")),
-    "reco": ("analysis_reco", "run", ("run", "id")),
+    "reco": ("analysis_reco_current", "run", ("run", "id")),
     "macro": ("analysis_macro", "run", ("run", "kind", "quantity", "method")),
 }
 """Of each table: its name in SQL, the column of the run number, the order of the rows."""

@@ -14,7 +14,7 @@ from analysis.chain.task import Reply, Task
 from sipmdcs.errors import ServiceError
 
 if TYPE_CHECKING:
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, Security
 
 _CONNECT_S = 10
 _CLOSE_S = 5
@@ -70,7 +70,7 @@ class Pool:
         for module in ("distributed", "analysis.chain.worker"):
             await asyncio.to_thread(import_module, module)
         from dask import config
-        from distributed import Client, LocalCluster
+        from distributed import Client, LocalCluster, Security
 
         logging.getLogger("distributed").setLevel(logging.WARNING)
         # A task whose worker died is not sent to the next one by Dask: the queue in SQL counts the attempts.
@@ -78,7 +78,7 @@ class Pool:
         config.set({"distributed.scheduler.allowed-failures": 0} | patience)
         try:
             if self.is_local:
-                self._cluster = await _done(_local_cluster(LocalCluster, self._wanted))
+                self._cluster = await _done(_local_cluster(LocalCluster, Security.temporary(), self._wanted))
             where: Any = self._cluster if self.is_local else self.address
             self._client = await _done(Client(where, asynchronous=True, set_as_default=False, timeout=_CONNECT_S))
         except (OSError, TimeoutError, RuntimeError, ValueError) as err:
@@ -158,8 +158,10 @@ class Pool:
                     await _done(cluster.close())
 
 
-def _local_cluster(kind: type[LocalCluster], workers: int) -> LocalCluster:
+def _local_cluster(kind: type[LocalCluster], security: Security, workers: int) -> LocalCluster:
+    """Workers that take tasks from nobody but us: whoever else can reach the scheduler could run code as this user."""
     return kind(
+        security=security,
         n_workers=workers,
         threads_per_worker=1,
         processes=True,

@@ -165,11 +165,11 @@ def test_the_scan_finds_the_breakdown_voltages_of_the_sensors(
     with (hour.folder / "channels.csv").open(newline="", encoding="utf-8") as file:
         truth = {row["channel"]: float(row["vbr_V"]) for row in csv.DictReader(file) if row["controller"] == "17"}
     assert sorted(breakdown) == SCANNED
-    off = {
-        channel: (row["value"], row["reason"])
-        for channel, row in breakdown.items()
-        if row["value"] is None or abs(row["value"] - truth[channel[-2:]]) > 0.5
-    }
+    # The controller tells currents to 1 nA, so that of 16 curves one may be too coarse for a number; then it says why.
+    found = {channel: row["value"] for channel, row in breakdown.items() if row["value"] is not None}
+    assert len(found) >= 14, {channel: row["reason"] for channel, row in breakdown.items() if channel not in found}
+    assert all(row["reason"] for channel, row in breakdown.items() if channel not in found)
+    off = {channel: value - truth[channel[-2:]] for channel, value in found.items() if abs(value - truth[channel[-2:]]) > 0.5}
     assert not off
 
 
@@ -185,15 +185,22 @@ def test_the_scan_put_every_channel_back(hour: Installation, epics: EpicsClient)
 
 
 def test_the_result_shows_in_pvs_in_the_api_and_on_the_page(
-    hour: Installation, breakdown: dict[str, dict[str, Any]], epics: EpicsClient
+    hour: Installation, server: PostgresServer, breakdown: dict[str, dict[str, Any]], epics: EpicsClient
 ) -> None:
-    names = [f"{channel}:VBR" for channel in SCANNED]
+    valued = {channel: row for channel, row in breakdown.items() if row["value"] is not None}
+    names = [f"{channel}:{suffix}" for channel in valued for suffix in ("VBR", "VBR_TREF", "VBR_TCOEF")]
+    raws = rows(server, "SELECT channel, conditions FROM analysis_raw WHERE run = 3")
+    temperature_C = {raw["channel"]: raw["conditions"]["temperature_C"] for raw in raws}
 
     def published() -> bool:
-        found = epics.ask("get", names=names)
-        return all(abs(found[f"{channel}:VBR"]["value"] - row["value"]) < 1e-3 for channel, row in breakdown.items())
+        found = {name: reading["value"] for name, reading in epics.ask("get", names=names).items()}
+        shift = {
+            channel: found[f"{channel}:VBR_TCOEF"] / 1000 * (temperature_C[channel] - found[f"{channel}:VBR_TREF"])
+            for channel in valued
+        }
+        return all(abs(found[f"{ch}:VBR"] + shift[ch] - row["value"]) < 2e-3 for ch, row in valued.items())
 
-    wait_until(published, PATIENCE, "VBR of 16 channels", period=1)
+    wait_until(published, PATIENCE, "VBR of every channel with a result", period=1)
     query = "filter[run_number][EQ]=3&filter[method][EQ]=ild&filter[quantity][EQ]=vbr&page[limit]=100"
     answer = hour.http("web", f"/api/v1/reco?{query}")
     told = {row["attributes"]["channel_prefix"]: row["attributes"]["value"] for row in answer["data"]}
@@ -206,7 +213,7 @@ def test_the_result_shows_in_pvs_in_the_api_and_on_the_page(
         page.goto(f"http://127.0.0.1:{hour.ports['web']}/#/runs/3")
         row = page.locator("tr", has_text="Breakdown voltage").filter(has_text="ild")
         row.wait_for(timeout=PATIENCE * 1000)
-        mean = sum(one["value"] for one in breakdown.values()) / len(breakdown)
+        mean = sum(one["value"] for one in valued.values()) / len(valued)
         assert f"{mean:.1f}" in row.inner_text()
         browser.close()
 
