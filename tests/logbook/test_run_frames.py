@@ -102,7 +102,7 @@ def test_slow_control(desk: Desk, database_url: str) -> None:
 
 
 def test_reco_and_macro(desk: Desk, database_url: str) -> None:
-    with pytest.raises(ServiceError, match="has no table analysis_reco yet"):
+    with pytest.raises(ServiceError, match="has no table analysis_reco_current yet"):
         logbook.read_table(database_url, "reco", 1, 3)
     analysis_schema.upgrade(desk.store.engine)
     raw = {"key": "k", "run": 1, "channel": "D:A", "kind": "iv", "taken_at": T, "path": "p", "size": 1, "sha256": ""}
