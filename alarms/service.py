@@ -10,7 +10,6 @@ from alarms.api import Api
 from alarms.configuration import Configuration, load_configuration
 from alarms.engine import Alarms, Draft
 from alarms.handler import Handler
-from alarms.http_server import serve
 from alarms.letter import Desk, Letter, write_letter
 from alarms.monitor import Monitor, Report
 from alarms.notifyfile import NotifyFile, load_notify
@@ -23,6 +22,7 @@ from alarms.values import MetadataCache, limit_text
 from sipmdcs.channels import Batch, Channels, Kind, Mask
 from sipmdcs.epicsdb import Record
 from sipmdcs.errors import BadInput, ServiceError
+from sipmdcs.http_server import listen, serve
 from sipmdcs.publisher import Value
 from sipmdcs.service import Service, run_service
 from sipmdcs.site import Site
@@ -80,7 +80,9 @@ class AlarmService:
                 group.create_task(self._watch(channels, names, monitor, metadata), name="watch")
                 group.create_task(self._pager.run(), name="pager")
                 group.create_task(self._keep_time(monitor), name="time")
-                group.create_task(serve(self._application, http.interface, http.port, started), name="http")
+                group.create_task(
+                    serve(self._application, listen(http.interface, http.port), on_started=started.set), name="http"
+                )
                 await started.wait()
                 self._service.ready()
         finally:

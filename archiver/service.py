@@ -11,7 +11,6 @@ from pathlib import Path
 from archiver.app import make_app
 from archiver.engine import Engine
 from archiver.figures import Figures
-from archiver.http_server import listen, serve
 from archiver.log import LogLimits
 from archiver.policy import policies, read_archiver_file
 from archiver.query_meter import QueryMeter
@@ -20,6 +19,7 @@ from archiver.storage import Storage
 from sipmdcs.channels import Channels, open_channels
 from sipmdcs.clock import SystemClock
 from sipmdcs.errors import ServiceError
+from sipmdcs.http_server import listen, serve
 from sipmdcs.pvinfo import ArchivePolicy
 from sipmdcs.service import Service, run_service
 from sipmdcs.site import Site

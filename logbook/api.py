@@ -41,7 +41,7 @@ from logbook.run import Run, run_json
 from logbook.run_query import bad_value, run_filter
 from logbook.run_state import Command
 from sipmdcs.errors import BadInput, DcsError, ServiceError
-from sipmdcs.http_server import BodyLimit
+from sipmdcs.http_body_limit import BodyLimit
 
 LARGEST_BODY = 256_000
 """Bytes."""

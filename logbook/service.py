@@ -22,7 +22,7 @@ from logbook.run_state import Command
 from logbook.summariser import Stopped, Summariser
 from sipmdcs.clock import SystemClock, to_datetime
 from sipmdcs.errors import DcsError, ServiceError
-from sipmdcs.http_server import serve
+from sipmdcs.http_server import listen, serve
 from sipmdcs.publisher import Value, WriteHandler
 from sipmdcs.service import Service, run_service
 from sipmdcs.site import Site
@@ -69,7 +69,7 @@ class LogbookService:
                 group.create_task(self._keep_posting(), name="figures")
                 group.create_task(self._keep_summarising(), name="summaries")
                 application = Api(self._desk, self._changed.set).application()
-                group.create_task(serve(application, http.interface, http.port, started), name="http")
+                group.create_task(serve(application, listen(http.interface, http.port), on_started=started.set), name="http")
                 await started.wait()
                 self._service.ready()
         finally:

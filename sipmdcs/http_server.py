@@ -1,22 +1,37 @@
-"""An ASGI application served inside the event loop of a service."""
+"""An ASGI application served inside the event loop of a service, which has its own idea of signals."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from sipmdcs.errors import ServiceError
 
+_BACKLOG = 256
 _GRACE_S = 2
 """Answers that are under way when the service stops get this long."""
-_MOST_IGNORED = 64_000_000
-"""Bytes of a body that is too large that are taken and forgotten before the connection is closed."""
+
+
+def listen(interface: str, port: int) -> socket.socket:
+    """A socket to serve on; port 0 takes any that is free.
+
+    Raises:
+        ServiceError: something else listens there, or the interface is not of this machine.
+    """
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((interface, port))
+        sock.listen(_BACKLOG)  # so that who comes before the first answer waits and is not refused
+    except OSError as err:
+        sock.close()
+        raise ServiceError(f"HTTP cannot be served at {interface}:{port}: {err.strerror}") from err
+    return sock
 
 
 class _Server(uvicorn.Server):
@@ -34,93 +49,36 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(application: ASGIApp, interface: str, port: int, started: asyncio.Event) -> None:
-    """Serve until cancelled; sets ``started`` once requests are answered.
+async def serve(
+    application: ASGIApp,
+    sock: socket.socket,
+    *,
+    on_started: Callable[[], None] = lambda: None,
+    protocol: type[asyncio.Protocol] | None = None,
+) -> None:
+    """Serve until cancelled; then finish what is under way and close the socket.
 
-    Raises:
-        ServiceError: the port is taken or the interface is not of this machine.
+    Args:
+        application: what answers.
+        sock: from ``listen``.
+        on_started: called once requests are answered.
+        protocol: speaks HTTP in place of uvicorn's own.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((interface, port))
-    except OSError as err:
-        listener.close()
-        raise ServiceError(f"cannot listen on {interface}:{port}: {err.strerror}") from err
     config = uvicorn.Config(
         application,
+        http=protocol or "auto",
         log_config=None,
         access_log=False,
         server_header=False,
-        lifespan="off",
-        ws="none",
+        lifespan="on",
         timeout_graceful_shutdown=_GRACE_S,
+        ws="none",
     )
-    server = _Server(config, started.set)
-    work = asyncio.create_task(server.serve(sockets=[listener]))
+    server = _Server(config, on_started)
+    work = asyncio.create_task(server.serve(sockets=[sock]))
     try:
         await asyncio.shield(work)
-    except asyncio.CancelledError:
+    finally:
         server.should_exit = True
         await work
-        raise
-    finally:
-        listener.close()
-
-
-class _TooLarge(Exception):
-    """The body goes beyond the limit."""
-
-
-class BodyLimit:
-    """Refuses requests whose body is too large, with status 413, before it is in memory."""
-
-    def __init__(self, application: ASGIApp, limit: int) -> None:
-        """Put it around ``application``.
-
-        Args:
-            application: what answers the others.
-            limit: of the body, bytes.
-        """
-        self._application = application
-        self._limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection, as ASGI asks."""
-        if scope["type"] != "http":
-            await self._application(scope, receive, send)
-            return
-        size = 0
-        more = True
-        answering = False
-
-        async def counted() -> Message:
-            nonlocal size, more
-            message = await receive()
-            size += len(message.get("body", b""))
-            more = message.get("more_body", False)
-            if size > self._limit:
-                raise _TooLarge
-            return message
-
-        async def noted(message: Message) -> None:
-            nonlocal answering
-            answering = True
-            await send(message)
-
-        try:
-            await self._application(scope, counted, noted)
-        except _TooLarge:
-            # Who is still sending does not listen yet: an answer before the end would be lost with the connection.
-            while more and size < self._limit + _MOST_IGNORED:
-                message = await receive()
-                size += len(message.get("body", b""))
-                more = message.get("more_body", False)
-            if not answering:
-                await self._refuse(send)
-
-    async def _refuse(self, send: Send) -> None:
-        body = json.dumps({"error": f"the body is larger than {self._limit} bytes"}).encode()
-        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        sock.close()

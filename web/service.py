@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from sipmdcs.http_server import listen, serve
 from sipmdcs.publisher import Value
 from sipmdcs.service import Service, run_service
 from sipmdcs.site import Site
 from web.app import make_app
-from web.http_server import listen, serve
+from web.http_protocol import BoundedProtocol
 from web.limits import Counts
 from web.live import open_monitors
 from web.live_rows import live_names
@@ -40,7 +41,9 @@ async def run_web(site: Site) -> None:
         counts = Counts()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(serve(make_app(sources.catalogue, sources.health, counts), sock), name="http")
+                group.create_task(
+                    serve(make_app(sources.catalogue, sources.health, counts), sock, protocol=BoundedProtocol), name="http"
+                )
                 group.create_task(_report(service, sources, counts), name="figures")
                 service.ready()
         finally:

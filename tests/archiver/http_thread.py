@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import httpx
 
 from archiver.app import make_app
-from archiver.http_server import listen, serve
 from archiver.served import Served
+from sipmdcs.http_server import listen, serve
 
 
 @contextmanager
