@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.chain.inbox import inbox
+from analysis.chain.rawfile import RawResult, unpack
 from analysis.scan.chartext import from_chars
 from analysis.scan.client import ScannerClient
 from analysis.scan.request import ScanRequest
@@ -68,6 +70,11 @@ def substitutions() -> str:
 
 def _assignments(macros: dict[str, str]) -> str:
     return ", ".join(f'{key}="{value}"' for key, value in macros.items())
+
+
+THREE = CHANNELS[:3]
+SLOW = ("--step", "0.2", "--samples", "3", "--settle", "0")
+"""Options of a scan long enough for something to come in between."""
 
 
 class Plant:
@@ -198,11 +205,11 @@ class Plant:
         self.put({f"{channel}:BIAS": WORKING_V[channel] for channel in channels})
         self.put({f"{channel}:ENABLE": 1 for channel in channels})
         for channel in channels:
-            wait_until(lambda: self.get(f"{channel}:STATE") == 4, f"{channel} is on", 30)  # noqa: B023 - called before the next
-            wait_until(lambda: abs(self.get(f"{channel}:BIAS_RBV") - WORKING_V[channel]) < 1e-3, "BIAS_RBV", 30)  # noqa: B023
+            wait_until(lambda: self.get(f"{channel}:STATE") == 4, f"{channel} is on", 60)  # noqa: B023 - called before the next
+            wait_until(lambda: abs(self.get(f"{channel}:BIAS_RBV") - WORKING_V[channel]) < 1e-3, "BIAS_RBV", 60)  # noqa: B023
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout: float = 20, tell: Callable[[], str] = str) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60, tell: Callable[[], str] = str) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout} s; {tell()}"
@@ -220,3 +227,24 @@ def installation(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[
         running.close()
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture
+def plant(installation: Plant) -> Plant:
+    """The installation with three channels on at their working voltages, and nothing going on."""
+    if installation.get("DET:SCAN:NOT_RESTORED"):
+        installation.command("acknowledge")
+        installation.wait_state("IDLE")
+    installation.wait_state("IDLE", "FAILED")
+    installation.working(THREE)
+    return installation
+
+
+def delivered(plant: Plant, uid: str) -> dict[str, RawResult]:
+    found = [unpack(path.read_bytes()) for path in inbox(plant.folder / "var" / "raw").glob(f"iv-{uid}-*")]
+    return {result.channel: result for result in found}
+
+
+def documents(plant: Plant, uid: str) -> list[tuple[str, dict[str, Any]]]:
+    lines = (plant.folder / "var" / "scan" / f"{uid}.jsonl").read_text().splitlines()
+    return [(name, document) for name, document in map(json.loads, lines)]

@@ -9,49 +9,32 @@ import pty
 import select
 import signal
 import subprocess
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from analysis.chain.inbox import inbox
-from analysis.chain.rawfile import RawResult, unpack
 from analysis.fit.recipe import analyse
 from analysis.outcome import Kind
 from analysis.scan.chartext import to_wire
 from sipmdcs.channels import PvValue
 from sipmdcs.errors import ChannelError
-from tests.analysis.scan.conftest import CHANNELS, HV, LED, PROGRAM, VBR_V, WORKING_V, Plant, wait_until
+from tests.analysis.scan.conftest import (
+    CHANNELS,
+    HV,
+    LED,
+    PROGRAM,
+    SLOW,
+    THREE,
+    VBR_V,
+    WORKING_V,
+    Plant,
+    delivered,
+    documents,
+    wait_until,
+)
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
-
-THREE = CHANNELS[:3]
-SLOW = ("--step", "0.2", "--samples", "3", "--settle", "0")
-"""Long enough for something to come in between."""
-
-
-@pytest.fixture
-def plant(installation: Plant) -> Plant:
-    """The installation with three channels on at their working voltages, and nothing going on."""
-    if installation.get("DET:SCAN:NOT_RESTORED"):
-        installation.command("acknowledge")
-        installation.wait_state("IDLE")
-    installation.wait_state("IDLE", "FAILED")
-    installation.working(THREE)
-    return installation
-
-
-def delivered(plant: Plant, uid: str) -> dict[str, RawResult]:
-    found = [unpack(path.read_bytes()) for path in inbox(plant.folder / "var" / "raw").glob(f"iv-{uid}-*")]
-    return {result.channel: result for result in found}
-
-
-def documents(plant: Plant, uid: str) -> list[tuple[str, dict[str, Any]]]:
-    lines = (plant.folder / "var" / "scan" / f"{uid}.jsonl").read_text().splitlines()
-    return [(name, document) for name, document in map(json.loads, lines)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def operating_point_file(plant: Plant) -> Path:
@@ -376,60 +359,6 @@ def test_status_is_told_for_people_and_programs(plant: Plant) -> None:
     assert row["remaining_s"] > 0
     assert "RUNNING" in text
     assert "started by tester" in text
-
-
-def run_of(plant: Plant, number: int) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{plant.logbook_port}/runs/{number}", timeout=10) as reply:
-        return json.load(reply)
-
-
-@pytest.fixture
-def logbook(plant: Plant) -> Iterator[Plant]:
-    plant.start("logbook")
-    yield plant
-    plant.kill("logbook", signal.SIGTERM)
-
-
-def test_a_scan_is_a_run_of_the_logbook(logbook: Plant) -> None:
-    plant = logbook
-    uid = plant.scan(*THREE, "--step", "1", "--samples", "1", "--settle", "0")
-    plant.wait_state("IDLE")
-    number = int(plant.get("DET:SCAN:RUN"))
-    run = run_of(plant, number)
-    assert (run["type"], run["state"], run["opened_by"], run["facts"]["scan"]) == ("iv", "ended", "tester", uid)
-    assert {result.run for result in delivered(plant, uid).values()} == {number}
-    assert documents(plant, uid)[0][1]["run_number"] == number
-
-    plant.scan(*THREE, *SLOW)
-    plant.wait_points(1)
-    plant.command("abort")
-    plant.wait_state("IDLE")
-    assert run_of(plant, number + 1)["state"] == "aborted"
-
-    plant.scan(*THREE, *SLOW)
-    plant.wait_points(1)
-    plant.kill("scanner")
-    plant.start("scanner")
-    plant.wait_state("IDLE")
-    run = run_of(plant, number + 2)
-    assert run["state"] == "aborted"
-    assert run["end_reason"]
-
-
-def test_a_run_of_somebody_else_is_left_alone(logbook: Plant) -> None:
-    plant = logbook
-    body = {"request_key": "daq-1", "partition": "MAIN", "type": "physics", "who": "daq"}
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{plant.logbook_port}/runs", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=10) as reply:
-        theirs = json.load(reply)["number"]
-    plant.scan(*THREE, "--step", "1", "--samples", "1", "--settle", "0")
-    wait_until(lambda: "without a run number" in plant.text("MESSAGE") or plant.state() != "PREPARING", "told")
-    plant.wait_state("IDLE")
-    assert plant.get("DET:SCAN:RUN") == 0
-    assert json.loads(plant.text("RESULT"))["outcome"] == "completed"
-    assert run_of(plant, theirs)["state"] == "init"
 
 
 def test_on_a_terminal_there_is_a_bar_and_ctrl_c_asks(plant: Plant) -> None:
