@@ -69,7 +69,9 @@ class PadmeNimDriver:
     def poll(self) -> Snapshot:
         cards = decode_cards(self._get(CHANNEL_PAGE))
         now = self._clock.monotonic()
-        cycled = bool(cards) and any(self._sent.values()) and not any(card.requested_V for card in cards)
+        # The first step of a ramp may be smaller than what the page can show.
+        told = any(volts > _HALF_DIGIT_V for volts in self._sent.values())
+        cycled = bool(cards) and told and not any(card.requested_V for card in cards)
         if cycled:
             self._sent.clear()
             self._switched_off.clear()

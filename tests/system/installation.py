@@ -49,7 +49,11 @@ class EpicsClient:
         self.close()
 
     def close(self) -> None:
-        self._process.communicate(timeout=10)
+        try:
+            self._process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:  # libca says goodbye to IOCs that are gone
+            self._process.kill()
+            self._process.communicate()
 
 
 class Installation:

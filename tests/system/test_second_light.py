@@ -306,5 +306,5 @@ def test_the_hot_cache_fills_again_after_memcached_was_away(hour: Installation) 
 
 def test_everything_still_runs_and_nothing_was_restarted_unasked(hour: Installation) -> None:
     status = hour.status()
-    assert {name: service["state"] for name, service in status.items() if service["state"] != "running"} == {}
+    assert {name: service["state"] for name, service in status.items() if service["state"] != "RUNNING"} == {}
     assert {"analysis", "agents", "logbook", "memcached", "scanner", "web"} <= set(status)

@@ -40,7 +40,7 @@ Readings = Mapping[int, ChannelReading]
 
 
 def until(driver: PadmeNimDriver, condition: Callable[[Readings], bool]) -> Readings:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition(readings := driver.poll().channels):
         assert time.monotonic() < deadline, readings
     return readings
@@ -148,6 +148,14 @@ def test_power_cycle(driver: PadmeNimDriver, padme_nim: Background) -> None:
     assert not driver.poll().power_cycled
     driver.set_bias({1: 5.0})  # the console is opened anew
     assert driver.poll().channels[1].bias_V == 5.0
+
+
+def test_a_set_point_too_small_for_the_page_is_no_power_cycle(driver: PadmeNimDriver) -> None:
+    """The first step of a ramp, when the poll comes right after the command to switch on."""
+    driver.set_bias(dict.fromkeys(ALL, 0.04))
+    snapshot = driver.poll()
+    assert not snapshot.power_cycled
+    assert {reading.bias_V for reading in snapshot.channels.values()} == {0.04}
 
 
 def test_main_switch(driver: PadmeNimDriver, settings: dict[tuple[int, str], Value]) -> None:
