@@ -52,6 +52,10 @@ class Dispatcher:
         self._on_stored = on_stored
         self._backlog: deque[list[Work]] = deque()
         self._running = 0
+        self._held: set[int] = set()
+        """Jobs that were taken and have not ended."""
+        self._in_doubt = False
+        """Jobs may be marked as taken by us that we were not told of."""
         self._wake = asyncio.Event()
         self._finished: asyncio.Queue[list[Finished]] = asyncio.Queue()
 
@@ -74,7 +78,7 @@ class Dispatcher:
         threads = await self._pool.threads()
         free = threads - self._running
         if free > 0 and not self._backlog:
-            self._backlog.extend(batches(await self._ledger.take(free * BATCH), free))
+            self._backlog.extend(batches(await self.take(free * BATCH), free))
         while free > 0 and self._backlog:
             self._running += 1
             free -= 1
@@ -84,6 +88,16 @@ class Dispatcher:
         except TimeoutError:
             return
 
+    async def take(self, most: int) -> list[Work]:
+        """Jobs to run, those among them that were taken before without our knowing it."""
+        if self._in_doubt:
+            await self._ledger.reclaim(self._held)
+        self._in_doubt = True
+        works = await self._ledger.take(most)
+        self._in_doubt = False
+        self._held.update(work.job for work in works)
+        return works
+
     async def _analyse(self, works: list[Work]) -> None:
         try:
             tasks = await asyncio.to_thread(self._tasks, works)
@@ -92,8 +106,10 @@ class Dispatcher:
             reason = str(err)
             _log.error("%d analyses: %s", len(works), reason)
             await Patience("giving up jobs").insist(lambda: self._ledger.give_up(works, reason))
+            self._let_go(works)
         except ServiceError as err:
             _log.error("%d analyses go back into the queue: %s", len(works), err)
+            self._let_go(works)
             await Patience("giving back jobs").insist(lambda: self._ledger.give_back(works))
             await asyncio.sleep(PAUSE_S)
         else:
@@ -113,7 +129,11 @@ class Dispatcher:
         while not self._finished.empty():
             finished += self._finished.get_nowait()
         ended = await Patience("writing results").insist(lambda: self._ledger.store(finished))
+        self._let_go([item.work for item in finished])
         self._on_stored(ended)
+
+    def _let_go(self, works: Sequence[Work]) -> None:
+        self._held.difference_update(work.job for work in works)
 
 
 def _content(path: Path) -> bytes:

@@ -29,7 +29,10 @@ T = TypeVar("T")
 
 
 class Ledger:
-    """Every method raises ``ServiceError`` if the database does not work, and then nothing of it was done."""
+    """Every method raises ``ServiceError`` if the database does not work.
+
+    Then nothing of it was done, unless the database died while it committed: whoever calls again must bear that it was.
+    """
 
     def __init__(self, engine: Engine, settings: Settings, clock: Clock, name: str) -> None:
         self.name = name
@@ -66,6 +69,10 @@ class Ledger:
     async def take(self, most: int) -> list[Work]:
         """Jobs to run."""
         return await self._do(lambda connection: queue.take(connection, self.name, most, self.now()))
+
+    async def reclaim(self, held: Collection[int]) -> None:
+        """Queue again what is marked as taken by us and is not among the jobs ``held``."""
+        await self._do(lambda connection: queue.reclaim(connection, self.name, held))
 
     async def give_back(self, works: Collection[Work]) -> None:
         """Jobs that were not run."""

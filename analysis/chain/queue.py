@@ -57,6 +57,18 @@ def give_back(connection: Connection, owner: str, jobs: Collection[int]) -> None
     )
 
 
+def reclaim(connection: Connection, owner: str, held: Collection[int]) -> None:
+    """Queue jobs again that are marked as taken by ``owner``, who holds only ``held``; the attempt does not count.
+
+    A database that dies while it commits may have done so, and nobody was told which jobs were taken.
+    """
+    connection.execute(
+        update(Job)
+        .where(Job.owner == owner, Job.state == "running", Job.id.not_in(held))
+        .values(state="queued", owner="", attempts=Job.attempts - 1)
+    )
+
+
 def give_up(connection: Connection, owner: str, jobs: Collection[int] | None, reason: str, most: int, now: datetime) -> None:
     """Queue jobs again that ended with whoever ran them; those begun ``most`` times have failed.
 

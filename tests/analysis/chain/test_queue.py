@@ -4,6 +4,7 @@ import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 import psutil
 import pytest
@@ -12,14 +13,16 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select, update
 
 from analysis.chain import owners, queue
-from analysis.chain.dispatcher import BATCH, batches
+from analysis.chain.dispatcher import BATCH, Dispatcher, batches
 from analysis.chain.ledger import Ledger
 from analysis.chain.owners import STILL_S, Watch, own_name
+from analysis.chain.pool import Pool
 from analysis.chain.queue import Selection
 from analysis.chain.settings import Settings
 from analysis.chain.task import Work
 from analysis.tables import Job, Owner, Raw
 from sipmdcs.clock import SystemClock
+from sipmdcs.errors import ServiceError
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 _keys = count()
@@ -96,6 +99,44 @@ def test_what_is_given_back_does_not_count(engine: Engine) -> None:
             queue.give_back(connection, "a", [works[0].job])
             owners.leave(connection, "a")
     assert jobs(engine) == [("queued", "", 0, "")] * 2
+
+
+def test_jobs_that_were_taken_without_an_answer_are_reclaimed(engine: Engine) -> None:
+    """The database died while it committed: the jobs are ours, and we never heard of them."""
+    ids = fill(engine, 4)
+    held = [work.job for work in take(engine, "a", 1)]
+    take(engine, "a", 2)
+    take(engine, "b", 1)
+    with engine.begin() as connection:
+        queue.reclaim(connection, "a", held)
+    expected = [("running", "a", 1, ""), ("queued", "", 0, ""), ("queued", "", 0, ""), ("running", "b", 1, "")]
+    assert jobs(engine) == expected
+    assert [work.job for work in take(engine, "a")] == ids[1:3]
+
+
+class _Unheard(Ledger):
+    """A database that takes jobs once and dies before it says so."""
+
+    died = False
+
+    async def take(self, most: int) -> list[Work]:
+        works = await super().take(most)
+        if not self.died:
+            self.died = True
+            raise ServiceError("server closed the connection unexpectedly")
+        return works
+
+
+async def test_the_dispatcher_takes_again_what_it_never_heard_of(engine: Engine, tmp_path: Path) -> None:
+    fill(engine, 3)
+    ledger = _Unheard(engine, Settings(), SystemClock(), "me")
+    dispatcher = Dispatcher(ledger, Pool("", 1), tmp_path, lambda works: None)
+    with pytest.raises(ServiceError):
+        await dispatcher.take(8)
+    assert {row[:2] for row in jobs(engine)} == {("running", "me")}
+    assert len(await dispatcher.take(8)) == 3
+    assert [row[2] for row in jobs(engine)] == [1, 1, 1]
+    assert await dispatcher.take(8) == []
 
 
 def test_only_the_owner_gives_back(engine: Engine) -> None:
