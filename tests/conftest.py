@@ -24,11 +24,12 @@ def free_ports() -> Callable[[int], list[int]]:
     """So many different ports, free on 127.0.0.1 for UDP and TCP, none of them given out twice in this session."""
     given: set[int] = set()
     chance = random.Random()
+    mine = range(PORTS[0] + _place(), PORTS[1], _places())
 
     def find(count: int) -> list[int]:
         found: list[int] = []
         while len(found) < count:
-            port = chance.randrange(*PORTS)
+            port = chance.choice(mine)
             if port not in given and _is_free(port):
                 given.add(port)
                 found.append(port)
@@ -41,6 +42,15 @@ def free_ports() -> Callable[[int], list[int]]:
 def free_port(free_ports: Callable[[int], list[int]]) -> int:
     """One free port."""
     return free_ports(1)[0]
+
+
+def _place() -> int:
+    """Number of this process among those that run tests side by side; each has ports of its own."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+def _places() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 def _is_free(port: int) -> bool:

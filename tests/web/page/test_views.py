@@ -116,6 +116,19 @@ def test_runs_are_paged_filtered_and_sorted(page_site: PageSite, visitor: Visito
     expect(page.locator("tbody tr")).to_have_count(4)
 
 
+def test_rows_that_come_leave_what_is_being_typed(page_site: PageSite, visitor: Visitor) -> None:
+    page = visitor.open(f"{page_site.url}#/runs")
+    expect(page.locator("tbody tr")).to_have_count(25)
+    field = page.get_by_label("run from")
+    with page.expect_response(re.compile(r"/runs\?")) as newer:
+        field.fill(str(OPEN_RUN - 3))
+    newer.value.finished()
+    page.evaluate("() => new Promise((shown) => setTimeout(() => requestAnimationFrame(shown), 100))")
+    expect(field).to_have_value(str(OPEN_RUN - 3))
+    field.press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(4)
+
+
 def test_an_address_is_a_view_with_its_choices(page_site: PageSite, visitor: Visitor) -> None:
     page = visitor.open(f"{page_site.url}#/runs?type=iv")
     expect(page.locator("tbody tr")).to_have_count(1)
