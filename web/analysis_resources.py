@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Table, column, select
+from sqlalchemy import table as sql_table
 
 from analysis.tables import Base
-from web.columns import moment, number, structure, text, whole
+from web.attribute import Attribute
+from web.columns import flag, moment, number, structure, text, whole
 from web.resource import Relation, Resource
 
 
@@ -13,7 +17,10 @@ def _table(name: str) -> Table:
     return Base.metadata.tables[f"analysis_{name}"]
 
 
-_raw, _job, _reco, _macro = _table("raw").c, _table("job").c, _table("reco").c, _table("macro").c
+_raw, _job, _macro = _table("raw").c, _table("job").c, _table("macro").c
+_reco = _table("reco")
+_current = sql_table("analysis_reco_current", *(column(item.name, item.type) for item in _reco.c))
+"""A view of the analysis: of each raw result, what its newest analysis says."""
 
 _RUN = Relation("run", "runs", "run_number", "run_number", many=False)
 _CHANNEL = Relation("channel", "channels", "channel_prefix", "pv_prefix", many=False)
@@ -36,7 +43,7 @@ RAW = Resource(
             "conditions", "Conditions", "Temperature, overvoltage, gate, ..., with the unit in the name", _raw.conditions
         ),
     ),
-    (_RUN, _CHANNEL, Relation("jobs", "jobs", "raw_id", "raw_id")),
+    (_RUN, _CHANNEL, Relation("jobs", "jobs", "raw_id", "raw_id"), Relation("reco", "reco", "raw_id", "raw_id")),
     _table("raw"),
     ("analysis_raw",),
 )
@@ -58,35 +65,76 @@ JOBS = Resource(
     ),
     (
         Relation("raw", "raw", "raw_id", "raw_id", many=False),
-        Relation("reco", "reco", "job_id", "job_id"),
+        Relation("reco", "recohistory", "job_id", "job_id"),
     ),
     _table("job"),
     ("analysis_job",),
 )
 
+
+def _with_job(rows: FromClause) -> FromClause:
+    """Either database leaves the join out where no column of the job is asked for."""
+    return rows.outerjoin(_table("job"), _job.id == rows.c.job)
+
+
+def _is_current() -> ColumnElement[Any]:
+    return select(_current.c.id).where(_current.c.id == _reco.c.id).exists()
+
+
+def _results(rows: FromClause) -> tuple[Attribute, ...]:
+    """Attributes of a result, from the table or from the view."""
+    of = rows.c
+    return (
+        whole("reco_id", "Id", "Counts results", of.id),
+        whole("job_id", "Job", "Job it came from", of.job),
+        whole("raw_id", "Raw", "Raw result that was analysed", _job.raw),
+        whole("run_number", "Run", "Run it was taken in", of.run),
+        text("channel_prefix", "Channel", "PV prefix of the channel", of.channel),
+        text("kind", "Kind", "iv, spectrum or dark", of.kind),
+        text("quantity", "Quantity", "vbr, gain, pedestal, noise, mu, lambda, crosstalk, dark_rate", of.quantity),
+        text("method", "Method", "How it was found", of.method),
+        number("value", "Value", "The value; null if there is none", of.value, unit_from="unit"),
+        number("uncertainty", "Uncertainty", "One standard deviation", of.uncertainty, unit_from="unit"),
+        text("unit", "Unit", "Unit of value and uncertainty", of.unit),
+        text("reason", "Reason", "Why there is no value", of.reason),
+        structure("quality", "Quality", "chi2, ndf and the like", of.quality),
+        text("code", "Code", "Version of the program and hash of its settings", of.code),
+        moment("analysed_at", "Analysed", "When", of.analysed_at),
+    )
+
+
 RECO = Resource(
     "reco",
-    "One quantity of one channel, or the reason why there is none.",
+    "One quantity of one channel, or the reason why there is none: what the newest analysis of each raw result says.",
+    ("reco_id",),
+    _results(_current),
+    (
+        _RUN,
+        _CHANNEL,
+        Relation("job", "jobs", "job_id", "job_id", many=False),
+        Relation("raw", "raw", "raw_id", "raw_id", many=False),
+        Relation("history", "recohistory", "raw_id", "raw_id"),
+    ),
+    _with_job(_current),
+    ("analysis_reco_current",),
+)
+
+RECO_HISTORY = Resource(
+    "recohistory",
+    "Every analysis of every raw result, those among them that a newer one has replaced.",
     ("reco_id",),
     (
-        whole("reco_id", "Id", "Counts results", _reco.id),
-        whole("job_id", "Job", "Job it came from", _reco.job),
-        whole("run_number", "Run", "Run it was taken in", _reco.run),
-        text("channel_prefix", "Channel", "PV prefix of the channel", _reco.channel),
-        text("kind", "Kind", "iv, spectrum or dark", _reco.kind),
-        text("quantity", "Quantity", "vbr, gain, pedestal, noise, mu, lambda, crosstalk, dark_rate", _reco.quantity),
-        text("method", "Method", "How it was found", _reco.method),
-        number("value", "Value", "The value; null if there is none", _reco.value, unit_from="unit"),
-        number("uncertainty", "Uncertainty", "One standard deviation", _reco.uncertainty, unit_from="unit"),
-        text("unit", "Unit", "Unit of value and uncertainty", _reco.unit),
-        text("reason", "Reason", "Why there is no value", _reco.reason),
-        structure("quality", "Quality", "chi2, ndf and the like", _reco.quality),
-        text("code", "Code", "Version of the program and hash of its settings", _reco.code),
-        moment("analysed_at", "Analysed", "When", _reco.analysed_at),
+        *_results(_reco),
+        flag("current", "Current", "Whether no newer analysis has replaced it: then it is in reco", _is_current()),
     ),
-    (_RUN, _CHANNEL, Relation("job", "jobs", "job_id", "job_id", many=False)),
-    _table("reco"),
-    ("analysis_reco",),
+    (
+        _RUN,
+        _CHANNEL,
+        Relation("job", "jobs", "job_id", "job_id", many=False),
+        Relation("raw", "raw", "raw_id", "raw_id", many=False),
+    ),
+    _with_job(_reco),
+    ("analysis_reco", "analysis_reco_current"),
 )
 
 MACRO = Resource(
@@ -113,4 +161,4 @@ MACRO = Resource(
     ("analysis_macro",),
 )
 
-ANALYSIS = (RAW, JOBS, RECO, MACRO)
+ANALYSIS = (RAW, JOBS, RECO, RECO_HISTORY, MACRO)

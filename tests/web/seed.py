@@ -14,6 +14,8 @@ from sipmdcs.database import make_engine
 START = datetime(2026, 11, 20, 8, tzinfo=UTC)
 RUNS = 25
 CHANNEL = "LAB:VETO:HV1:CH01"
+VBR = 51.6
+"""Breakdown voltage that the newest analysis found, volt."""
 AWKWARD = "50 % of `it`_\\ 'quoted' \"twice\"; DROP TABLE logbook_run;-- ü €\n2nd line"
 
 
@@ -161,6 +163,7 @@ def _downtimes(engine: Engine) -> None:
 
 
 def _analysis(engine: Engine) -> None:
+    """Two raw results: the first was analysed again, of the second only the first attempt came to an end."""
     tables = AnalysisBase.metadata.tables
     with engine.begin() as connection:
         for number in (1, 2):
@@ -177,18 +180,20 @@ def _analysis(engine: Engine) -> None:
                 "conditions": {"temperature_C": 25.0},
             }
             connection.execute(insert(tables["analysis_raw"]), raw)
+        for number, raw_id, state in ((1, 1, "done"), (2, 2, "done"), (3, 1, "done"), (4, 2, "failed")):
             job = {
                 "id": number,
-                "raw": number,
-                "state": "done",
+                "raw": raw_id,
+                "state": state,
                 "attempts": 1,
                 "owner": "worker",
-                "queued_at": _at(35),
-                "started_at": _at(36),
-                "ended_at": _at(37),
-                "error": "",
+                "queued_at": _at(34 + number),
+                "started_at": _at(35 + number),
+                "ended_at": _at(36 + number),
+                "error": "" if state == "done" else "no file",
             }
             connection.execute(insert(tables["analysis_job"]), job)
+        for number, value in ((1, 51.5), (2, None), (3, VBR)):
             reco = {
                 "id": number,
                 "job": number,
@@ -197,13 +202,13 @@ def _analysis(engine: Engine) -> None:
                 "kind": "iv",
                 "quantity": "vbr",
                 "method": "ild",
-                "value": 51.5 if number == 1 else None,
-                "uncertainty": 0.02 if number == 1 else None,
+                "value": value,
+                "uncertainty": None if value is None else 0.02,
                 "unit": "V",
-                "reason": "" if number == 1 else "no breakdown between 10 V and 40 V",
-                "quality": {"chi2": 1.5} if number == 1 else {},
-                "code": "0.1.0",
-                "analysed_at": _at(37),
+                "reason": "no breakdown between 10 V and 40 V" if value is None else "",
+                "quality": {} if value is None else {"chi2": 1.5},
+                "code": f"0.{number}.0",
+                "analysed_at": _at(37 + number),
             }
             connection.execute(insert(tables["analysis_reco"]), reco)
         macro = {
@@ -214,11 +219,11 @@ def _analysis(engine: Engine) -> None:
             "unit": "V",
             "channels": 1,
             "failed": 1,
-            "mean": 51.5,
+            "mean": VBR,
             "std": None,
-            "minimum": 51.5,
-            "maximum": 51.5,
+            "minimum": VBR,
+            "maximum": VBR,
             "code": "0.1.0",
-            "updated_at": _at(38),
+            "updated_at": _at(40),
         }
         connection.execute(insert(tables["analysis_macro"]), macro)

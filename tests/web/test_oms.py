@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.web.conftest import WebSite
-from tests.web.seed import AWKWARD, CHANNEL, RUNS
+from tests.web.seed import AWKWARD, CHANNEL, RUNS, VBR
 
 
 def get(site: WebSite, path: str) -> dict[str, Any]:
@@ -191,7 +191,27 @@ def test_related(site: WebSite) -> None:
     assert get(site, "downtimes/2/relationships/run")["data"] is None
     assert get(site, "runs/8/relationships/configversion")["data"] == {"type": "configversions", "id": "2"}
     assert get(site, "runs/8/configversion")["data"]["attributes"]["message"] == "slower"
-    assert get(site, "runs/3/reco?fields=value")["data"][0]["attributes"] == {"value": 51.5}
+    assert get(site, "runs/3/macro?fields=mean")["data"][0]["attributes"] == {"mean": VBR}
+
+
+def test_results_are_of_the_newest_analysis_and_older_ones_are_in_the_history(site: WebSite) -> None:
+    rows = get(site, "runs/3/reco?fields=value,raw_id,reason")["data"]
+    assert [(row["id"], row["attributes"]["raw_id"], row["attributes"]["value"]) for row in rows] == [
+        ("2", 2, None),
+        ("3", 1, VBR),
+    ]
+    assert numbers(get(site, f"reco?filter[channel_prefix]={CHANNEL}")) == [2, 3]
+    assert site.http.get("/api/v1/reco/1").status_code == 404
+    assert numbers(get(site, "reco/3/history")) == [1, 3]
+    history = get(site, "recohistory?fields=current,code")["data"]
+    assert [row["attributes"] for row in history] == [
+        {"current": False, "code": "0.1.0"},
+        {"current": True, "code": "0.2.0"},
+        {"current": True, "code": "0.3.0"},
+    ]
+    assert numbers(get(site, "recohistory?filter[current][EQ]=false")) == [1]
+    assert numbers(get(site, "jobs/1/reco")) == [1]
+    assert numbers(get(site, "raw/1/reco")) == [3]
 
 
 @pytest.mark.parametrize(
