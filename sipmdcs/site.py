@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from sipmdcs.epicsdb import Record, load_substitutions
 from sipmdcs.errors import BadInput
-from sipmdcs.yamlfile import Strict, read_yaml
+from sipmdcs.yamlfile import KeyProblem, Strict, read_yaml
 
 SITE_FILE = "site.yaml"
 RECORDS = "sipmdcs.records"
@@ -33,12 +33,28 @@ def _name_part(text: str) -> str:
     return text
 
 
+def _ioc_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", text):
+        raise ValueError("expected lower-case letters, digits and dashes")
+    return text
+
+
+def _title(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("expected one line of text")
+    return text
+
+
 def _address(text: str) -> str:
-    ipaddress.IPv4Address(text)
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError as err:
+        raise ValueError("expected an IPv4 address such as 127.0.0.1") from err
     return text
 
 
 NamePart = Annotated[str, AfterValidator(_name_part)]
+IocName = Annotated[str, AfterValidator(_ioc_name)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Address = Annotated[str, AfterValidator(_address)]
 
@@ -93,7 +109,7 @@ class Ioc(Strict):
 class SiteFile(Strict):
     """Schema of ``site.yaml``."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_title)]
     prefix: NamePart
     """First part of every PV name."""
     channel_access: ChannelAccess = ChannelAccess()
@@ -112,7 +128,7 @@ class SiteFile(Strict):
     services: tuple[str, ...] = ("archiver", "alarms")
     """Services that ``up`` starts besides the IOCs."""
     controllers: Annotated[dict[NamePart, Controller], Field(min_length=1)]
-    iocs: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], Ioc], Field(min_length=1)]
+    iocs: Annotated[dict[IocName, Ioc], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _every_port_has_one_owner(self) -> SiteFile:
@@ -120,24 +136,26 @@ class SiteFile(Strict):
         for name in ("archiver", "alarms", "logbook", "web", "memcached"):
             port = getattr(self, name).port
             if port in owners:
-                raise ValueError(f"{owners[port]}.port and {name}.port are both {port}")
+                raise KeyProblem((name, "port"), f"is {port}, as {owners[port]}.port is")
             owners[port] = name
-        if self.channel_access.server_port == self.channel_access.repeater_port:
-            raise ValueError(f"server_port and repeater_port of channel_access are both {self.channel_access.server_port}")
+        access = self.channel_access
+        if access.server_port == access.repeater_port:
+            raise KeyProblem(("channel_access", "repeater_port"), f"is {access.repeater_port}, as server_port is")
         return self
 
     @model_validator(mode="after")
     def _every_controller_has_one_ioc(self) -> SiteFile:
         homes: dict[str, str] = {}
         for ioc, entry in self.iocs.items():
-            for name in entry.controllers:
+            for index, name in enumerate(entry.controllers):
+                place = ("iocs", ioc, "controllers", index)
                 if name not in self.controllers:
-                    raise ValueError(f"IOC {ioc} names controller {name}, which is not under controllers")
+                    raise KeyProblem(place, f"{name} is not under controllers")
                 if name in homes:
-                    raise ValueError(f"controller {name} is in IOC {homes[name]} and in IOC {ioc}")
+                    raise KeyProblem(place, f"controller {name} is in IOC {homes[name]} and in IOC {ioc}")
                 homes[name] = ioc
         if homeless := sorted(self.controllers.keys() - homes.keys()):
-            raise ValueError(f"controller {homeless[0]} is in no IOC")
+            raise KeyProblem(("controllers", homeless[0]), "controller is in no IOC")
         return self
 
 

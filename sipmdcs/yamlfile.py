@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,14 @@ class Strict(BaseModel):
 
 Model = TypeVar("Model", bound=BaseModel)
 KeyPath = tuple[Hashable, ...]
+
+class KeyProblem(ValueError):
+    """What a validator of a whole model raises about one key of it, so that the message names that key and its line."""
+
+    def __init__(self, key_path: KeyPath, message: str) -> None:
+        self.key_path = key_path
+        super().__init__(message)
+
 
 DEEPEST = 50
 """Levels of a file; more is a slip, or an alias that holds itself."""
@@ -132,14 +141,26 @@ _PLAIN_WORDS: dict[str, str] = {
     "dict_type": "expected keys with values",
     "tuple_type": "expected a list",
     "list_type": "expected a list",
+    "string_type": "expected text",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "bool_type": "expected true or false",
+    "too_short": "expected at least one entry",
+    "invalid_key": "expected a key that is text",
 }
 """Messages that would speak of Python."""
+
+_KEY_ITSELF = "[key]"
+"""What pydantic appends to the place of a key that is not what it should be."""
 
 
 def _first_problem(err: ValidationError, lines: dict[KeyPath, int], path: Path) -> BadInput:
     # An unknown key first: it is often the misspelt one of those that are missing.
     problem: Any = min(err.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    location: KeyPath = tuple(problem["loc"])
+    cause = problem.get("ctx", {}).get("error")
+    inside: KeyPath = cause.key_path if isinstance(cause, KeyProblem) else ()
+    location = _as_written((*(part for part in problem["loc"] if part != _KEY_ITSELF), *inside), lines)
     known = next((location[:n] for n in range(len(location), -1, -1) if location[:n] in lines), ())
     message: str = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
@@ -149,9 +170,25 @@ def _first_problem(err: ValidationError, lines: dict[KeyPath, int], path: Path) 
     else:
         message = _PLAIN_WORDS.get(str(problem["type"]), message)
         if not isinstance(problem.get("input"), dict | list):
-            message = f"{message}, found {problem['input']!r}"
+            message = f"{message}, found {_shown(problem['input'])}"
     if message[1:2].islower():  # not an abbreviation
         message = message[0].lower() + message[1:]
     # A union adds the name of the member it tried; that is no key of the file.
     written = tuple(part for n, part in enumerate(location) if location[: n + 1] in lines or n == len(location) - 1)
     return BadInput(message, file=path, line=lines.get(known, 1), key=_dotted(written) or None)
+
+
+def _as_written(location: KeyPath, lines: dict[KeyPath, int]) -> KeyPath:
+    """A place with its keys as they stand in the file, where ``5`` is text until it is read."""
+    written: KeyPath = ()
+    for part in location:
+        same = (*written, part)
+        written = same if same in lines or (*written, str(part)) not in lines else (*written, str(part))
+    return written
+
+
+def _shown(value: object) -> str:
+    """A value as a file would have it, not as Python prints it."""
+    if value is None:
+        return "nothing"
+    return json.dumps(value) if isinstance(value, bool) else repr(value)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
 from sipmdcs.errors import BadInput
-from sipmdcs.yamlfile import Strict, parse_yaml, read_yaml
+from sipmdcs.yamlfile import KeyProblem, Strict, parse_yaml, read_yaml
 
 
 class Inner(Strict):
@@ -27,6 +27,9 @@ class Schema(Strict):
     def _no_fool(self) -> "Schema":
         if self.name == "fool":
             raise ValueError("a fool is not wanted")
+        for index, part in enumerate(self.parts):
+            if part.size == 13:
+                raise KeyProblem(("parts", index, "size"), "13 is not wanted")
         return self
 
 
@@ -44,7 +47,7 @@ BILLION_LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("name: a\n\tb: c\n", "f.yaml:2: not valid YAML: "),
         ("- 1\n", "f.yaml:1: expected keys with values"),
         ("name: x\nparts: hello\n", "f.yaml:2: parts: expected a list, found 'hello'"),
-        ("name: 3\n", "f.yaml:1: name: input should be a valid string, found 3"),
+        ("name: 3\n", "f.yaml:1: name: expected text, found 3"),
         ("name: x\nnmae: y\n", "f.yaml:2: nmae: unknown key"),
         ("nmae: x\n", "f.yaml:1: nmae: unknown key"),
         ("name: x\nname: y\n", "f.yaml:2: name: given twice, first at line 1"),
@@ -55,6 +58,8 @@ BILLION_LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("name: x\nnamed:\n  a: {size: 1}\n  b: {label: z}\n", "f.yaml:4: named.b.size: is missing"),
         ("name: x\nnamed:\n  a:\n    size: 1\n    size: 2\n", "f.yaml:5: named.a.size: given twice, first at line 4"),
         ("name: fool\n", "f.yaml:1: a fool is not wanted"),
+        ("parts:\n  - size: 13\nname: x\n", "f.yaml:2: parts.0.size: 13 is not wanted"),
+        ("name: x\n5: y\n", "f.yaml:2: 5: expected a key that is text, found 5"),
         ("name: !!python/object/apply:os.system ['true']\n", "f.yaml:1: not valid YAML: could not determine a constructor"),
         ("a: 1\n--- \nb: 2\n", "f.yaml:2: not valid YAML: "),
         ("name: x\nparts: \x07\n", "f.yaml:2: not valid YAML: character 0x7 is not allowed"),
