@@ -23,6 +23,7 @@ class Strict(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 KeyPath = tuple[Hashable, ...]
 
+
 class KeyProblem(ValueError):
     """What a validator of a whole model raises about one key of it, so that the message names that key and its line."""
 
