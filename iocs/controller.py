@@ -19,7 +19,8 @@ from iocs.controller_health import MISSES_TO_REOPEN, Health
 from iocs.controller_records import CONTROLLER, Address, SetPoints
 from iocs.controller_values import arrays, reading_values, short, state_values, summary
 from iocs.drivers.driver import Driver, Identity, Snapshot
-from iocs.fsm import Action, Actions, Cause, Channel, SetBias, Settings, SwitchOff, SwitchOn, observe
+from iocs.fsm import Action, Actions, Channel, SetBias, Settings, SwitchOff, SwitchOn, observe
+from sipmdcs.channelstate import TripCause
 from sipmdcs.clock import Clock
 from sipmdcs.errors import ChannelError, DcsError, DeviceError, ServiceError
 from sipmdcs.publisher import Publisher, Value
@@ -143,7 +144,7 @@ class Controller:
             if wanted:
                 actions[channel] = wanted
         for channel, state in self.channels.items():
-            if state.trip is not Cause.NONE and before[channel].trip is Cause.NONE:
+            if state.trip is not TripCause.NONE and before[channel].trip is TripCause.NONE:
                 _log.warning("%s channel %d tripped: %s", self.name, channel, state.trip.text)
                 self.post({(channel, "ENABLE"): 0})
         try:

@@ -8,6 +8,7 @@ from iocs import fsm
 from iocs.controller import Controller
 from iocs.controller_records import CONTROLLER, Address
 from iocs.fsm import Actions, Channel
+from sipmdcs.channelstate import ChannelState
 from sipmdcs.errors import DeviceError, DeviceRefused
 from sipmdcs.publisher import Publisher, Value
 
@@ -112,7 +113,9 @@ class Commands:
         if not value:
             return
         now = self._now()
-        connected = {ch: state for ch, state in self._controller.channels.items() if state.state is not fsm.State.DISCONNECTED}
+        connected = {
+            ch: state for ch, state in self._controller.channels.items() if state.state is not ChannelState.DISCONNECTED
+        }
         for channel, state in connected.items():
             latched, _ = fsm.observe(state, state.seen, self._controller.settings(channel), now)
             self._controller.channels[channel] = latched

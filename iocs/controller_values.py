@@ -7,22 +7,23 @@ from math import nan
 
 from iocs.controller_records import CONTROLLER, Address
 from iocs.drivers.driver import ChannelReading
-from iocs.fsm import Cause, Channel, Settings, State
+from iocs.fsm import Channel, Settings
+from sipmdcs.channelstate import ChannelState, TripCause
 from sipmdcs.publisher import Value
 
 STRING_BYTES = 39
 """What a ``stringin`` holds besides its terminator."""
 
 _WORST_FIRST = (
-    State.DISCONNECTED,
-    State.ERROR,
-    State.TRIPPED,
-    State.INTERLOCKED,
-    State.RAMPING_UP,
-    State.RAMPING_DOWN,
-    State.ON,
-    State.STANDBY,
-    State.OFF,
+    ChannelState.DISCONNECTED,
+    ChannelState.ERROR,
+    ChannelState.TRIPPED,
+    ChannelState.INTERLOCKED,
+    ChannelState.RAMPING_UP,
+    ChannelState.RAMPING_DOWN,
+    ChannelState.ON,
+    ChannelState.STANDBY,
+    ChannelState.OFF,
 )
 
 _MEASURED = ("BIAS_RBV", "VMON_RBV", "CURRENT_RBV", "TEMP_RBV", "OVERVOLTAGE_RBV")
@@ -37,7 +38,7 @@ def state_values(channel: Channel) -> dict[str, Value]:
     """What is known of a channel even when the wire is lost."""
     return {
         "STATE": int(channel.state),
-        "TRIP": int(channel.trip is not Cause.NONE),
+        "TRIP": int(channel.trip is not TripCause.NONE),
         "TRIP_CAUSE": int(channel.last_cause),
     }
 
@@ -62,21 +63,21 @@ def _deviation(channel: Channel, reading: ChannelReading, settings: Settings) ->
     """Measured less expected voltage in mV, 0 unless the output is on and at rest."""
     if reading.vmon_V is None:
         return None
-    if channel.state not in (State.ON, State.STANDBY) or settings.masked:
+    if channel.state not in (ChannelState.ON, ChannelState.STANDBY) or settings.masked:
         return 0.0
     return (reading.vmon_V - settings.bias_V - reading.shift_V) * 1000
 
 
 def summary(channels: Mapping[int, Channel], masked: frozenset[int]) -> dict[str, Value]:
-    """State of the controller and its counts; masked channels are left out."""
+    """ChannelState of the controller and its counts; masked channels are left out."""
     counted = [channel for address, channel in channels.items() if address not in masked]
     states = {channel.state for channel in counted}
-    worst = next((state for state in _WORST_FIRST if state in states), State.OFF)
-    connected = [channel for channel in counted if channel.state is not State.DISCONNECTED]
+    worst = next((state for state in _WORST_FIRST if state in states), ChannelState.OFF)
+    connected = [channel for channel in counted if channel.state is not ChannelState.DISCONNECTED]
     return {
         "STATE": int(worst),
         "N_ON": sum(channel.seen is not None and channel.seen.on for channel in connected),
-        "N_TRIPPED": sum(channel.trip is not Cause.NONE for channel in counted),
+        "N_TRIPPED": sum(channel.trip is not TripCause.NONE for channel in counted),
     }
 
 

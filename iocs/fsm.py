@@ -8,48 +8,14 @@ the states of this system's design.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
 
 from iocs.drivers.driver import ChannelReading, Traits
 from iocs.ramp import Ramp, Rates, advance
+from sipmdcs.channelstate import ChannelState, TripCause
 from sipmdcs.errors import DeviceRefused, WireError
 
 OVER_TEMPERATURE_C = 60.0
 """Above this an output is switched off: upper end of the operating range of the modules and of their sensors."""
-
-
-class State(IntEnum):
-    """As in the ``STATE`` records."""
-
-    DISCONNECTED = 0
-    OFF = 1
-    STANDBY = 2
-    """On, below the breakdown voltage."""
-    RAMPING_UP = 3
-    ON = 4
-    RAMPING_DOWN = 5
-    TRIPPED = 6
-    INTERLOCKED = 7
-    ERROR = 8
-
-
-class Cause(IntEnum):
-    """Why a channel tripped, as in the ``TRIP_CAUSE`` records."""
-
-    NONE = 0
-    OVER_CURRENT = 1
-    OVER_VOLTAGE = 2
-    OVER_TEMPERATURE = 3
-    INTERLOCK = 4
-    COMMUNICATION = 5
-    """Found off after the wire had been lost."""
-    HARDWARE = 6
-    """Went off, or did not come on, without anybody's doing."""
-
-    @property
-    def text(self) -> str:
-        """For messages."""
-        return self.name.lower().replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +66,10 @@ class Settings:
 class Channel:
     """One channel as the IOC knows it."""
 
-    state: State = State.DISCONNECTED
-    trip: Cause = Cause.NONE
+    state: ChannelState = ChannelState.DISCONNECTED
+    trip: TripCause = TripCause.NONE
     """Latched."""
-    last_cause: Cause = Cause.NONE
+    last_cause: TripCause = TripCause.NONE
     """Of the last trip; a reset leaves it."""
     wanted: bool | None = None
     """Whether the output should be on; ``None`` before the first reading."""
@@ -133,14 +99,14 @@ def observe(channel: Channel, reading: ChannelReading | None, settings: Settings
     if reading is None:
         # A ramp up is not resumed after a gap; a ramp that ends in OFF is, as that is the safe side.
         ramp = channel.ramp if channel.ramp is not None and channel.ramp.then_off else None
-        return replace(channel, state=State.DISCONNECTED, ramp=ramp), ()
+        return replace(channel, state=ChannelState.DISCONNECTED, ramp=ramp), ()
     if channel.wanted is None:
         channel = replace(channel, wanted=reading.on)
-    if channel.trip is Cause.NONE:
+    if channel.trip is TripCause.NONE:
         cause = _cause_to_trip(channel, reading, settings, now)
-        if cause is not Cause.NONE:
+        if cause is not TripCause.NONE:
             channel = replace(channel, trip=cause, last_cause=cause)
-    if channel.trip is not Cause.NONE or settings.interlock:
+    if channel.trip is not TripCause.NONE or settings.interlock:
         channel = replace(channel, wanted=False, ramp=None, busy_until=now)
         actions: Actions = (SwitchOff(),) if reading.on else ()
     else:
@@ -150,26 +116,26 @@ def observe(channel: Channel, reading: ChannelReading | None, settings: Settings
     return replace(channel, state=_state(channel, reading, settings, now), seen=reading, told_off=told_off), actions
 
 
-def _cause_to_trip(channel: Channel, reading: ChannelReading, settings: Settings, now: float) -> Cause:
+def _cause_to_trip(channel: Channel, reading: ChannelReading, settings: Settings, now: float) -> TripCause:
     cause = _present_cause(reading, settings)
-    if cause is not Cause.NONE:
+    if cause is not TripCause.NONE:
         return cause
     if channel.wanted and not reading.on and (channel.was_on or now >= channel.busy_until):
-        return Cause.COMMUNICATION if channel.state is State.DISCONNECTED else Cause.HARDWARE
-    return Cause.NONE
+        return TripCause.COMMUNICATION if channel.state is ChannelState.DISCONNECTED else TripCause.HARDWARE
+    return TripCause.NONE
 
 
-def _present_cause(reading: ChannelReading, settings: Settings) -> Cause:
+def _present_cause(reading: ChannelReading, settings: Settings) -> TripCause:
     """A cause that can be seen in the reading itself."""
     if settings.interlock and reading.on:
-        return Cause.INTERLOCK
+        return TripCause.INTERLOCK
     if reading.over_current or (reading.on and (reading.current_uA or 0.0) > settings.current_limit_uA):
-        return Cause.OVER_CURRENT
+        return TripCause.OVER_CURRENT
     if reading.vmon_V is not None and reading.vmon_V > settings.traits.max_V:
-        return Cause.OVER_VOLTAGE
+        return TripCause.OVER_VOLTAGE
     if reading.on and reading.temperature_C is not None and reading.temperature_C > OVER_TEMPERATURE_C:
-        return Cause.OVER_TEMPERATURE
-    return Cause.NONE
+        return TripCause.OVER_TEMPERATURE
+    return TripCause.NONE
 
 
 def _follow_device(channel: Channel, reading: ChannelReading, settings: Settings, now: float) -> Channel:
@@ -213,33 +179,35 @@ def _busy(change_V: float, settings: Settings, now: float) -> float:
     return now + travel_s + settings.traits.settle_s
 
 
-def _state(channel: Channel, reading: ChannelReading, settings: Settings, now: float) -> State:
+def _state(channel: Channel, reading: ChannelReading, settings: Settings, now: float) -> ChannelState:
     if settings.interlock:
-        return State.INTERLOCKED
-    if channel.trip is not Cause.NONE:
-        return State.TRIPPED
+        return ChannelState.INTERLOCKED
+    if channel.trip is not TripCause.NONE:
+        return ChannelState.TRIPPED
     if reading.fault:
-        return State.ERROR
+        return ChannelState.ERROR
     if not reading.on:
-        return State.OFF
+        return ChannelState.OFF
     if channel.ramp is not None:
-        return State.RAMPING_UP if channel.ramp.rising else _direction(channel.ramp, reading)
+        return ChannelState.RAMPING_UP if channel.ramp.rising else _direction(channel.ramp, reading)
     if reading.vmon_V is None or reading.bias_V is None:
-        return State.ON
+        return ChannelState.ON
     missing = reading.bias_V + reading.shift_V - reading.vmon_V
     moving = reading.moving if reading.moving is not None else now < channel.busy_until
     if moving and abs(missing) > settings.traits.tolerance_V:
-        return State.RAMPING_UP if missing > 0 else State.RAMPING_DOWN
+        return ChannelState.RAMPING_UP if missing > 0 else ChannelState.RAMPING_DOWN
     if reading.temperature_C is not None and reading.vmon_V < settings.breakdown(reading.temperature_C):
-        return State.STANDBY
-    return State.ON
+        return ChannelState.STANDBY
+    return ChannelState.ON
 
 
-def _direction(ramp: Ramp, reading: ChannelReading) -> State:
+def _direction(ramp: Ramp, reading: ChannelReading) -> ChannelState:
     """Direction of a ramp whose last step the device may still be doing."""
     if ramp.then_off or not ramp.finished:
-        return State.RAMPING_DOWN
-    return State.RAMPING_UP if reading.vmon_V is not None and reading.vmon_V < ramp.target_V else State.RAMPING_DOWN
+        return ChannelState.RAMPING_DOWN
+    return (
+        ChannelState.RAMPING_UP if reading.vmon_V is not None and reading.vmon_V < ramp.target_V else ChannelState.RAMPING_DOWN
+    )
 
 
 def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel, Actions]:
@@ -252,7 +220,7 @@ def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel
     reading = _connected(channel)
     if settings.interlock:
         raise DeviceRefused("interlock is active")
-    if channel.trip is not Cause.NONE:
+    if channel.trip is not TripCause.NONE:
         raise DeviceRefused(f"tripped by {channel.trip.text}, reset it first")
     floor = settings.traits.floor_V
     target = settings.bias_V
@@ -299,16 +267,16 @@ def reset_trip(channel: Channel, settings: Settings) -> Channel:
         DeviceRefused: the cause is still there.
     """
     reading = _connected(channel)
-    if channel.trip is Cause.NONE:
+    if channel.trip is TripCause.NONE:
         return channel
-    cause = Cause.INTERLOCK if settings.interlock else _present_cause(reading, settings)
-    if cause is not Cause.NONE:
+    cause = TripCause.INTERLOCK if settings.interlock else _present_cause(reading, settings)
+    if cause is not TripCause.NONE:
         raise DeviceRefused(f"{cause.text} is still present")
-    if channel.trip is Cause.HARDWARE and reading.fault:
+    if channel.trip is TripCause.HARDWARE and reading.fault:
         raise DeviceRefused(f"{reading.fault} is still present")
     if reading.on:
         raise DeviceRefused("output is still on")
-    return replace(channel, trip=Cause.NONE, wanted=False, state=State.ERROR if reading.fault else State.OFF)
+    return replace(channel, trip=TripCause.NONE, wanted=False, state=ChannelState.ERROR if reading.fault else ChannelState.OFF)
 
 
 def release(channel: Channel) -> Channel:
@@ -317,7 +285,7 @@ def release(channel: Channel) -> Channel:
 
 
 def _connected(channel: Channel) -> ChannelReading:
-    if channel.state is State.DISCONNECTED or channel.seen is None:
+    if channel.state is ChannelState.DISCONNECTED or channel.seen is None:
         raise WireError("disconnected")
     return channel.seen
 

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 
+from sipmdcs.channelstate import ChannelState
 from sipmdcs.severity import Severity
-
-
-class ChannelState(IntEnum):
-    """States of a channel and of a controller, with the numbers of their ``STATE`` records."""
-
-    DISCONNECTED = 0
-    OFF = 1
-    STANDBY = 2
-    RAMPING_UP = 3
-    ON = 4
-    RAMPING_DOWN = 5
-    TRIPPED = 6
-    INTERLOCKED = 7
-    ERROR = 8
 
 
 class Look(Enum):

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import QObject
 
-from opi.cell import Cell, ChannelState, Look, channel_cell
+from opi.cell import Cell, Look, channel_cell
 from opi.detector import ControllerRow, Quantity
 from opi.pv_watch import PvWatch
 from opi.qt_signal import Signal
+from sipmdcs.channelstate import ChannelState
 from sipmdcs.severity import Severity
 
 STALE_POLLS = 5

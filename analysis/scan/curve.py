@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.scan.channel_state import ChannelState
+from sipmdcs.channelstate import ChannelState
 
 MIN_POINTS = 5
 """Fewer are no curve."""

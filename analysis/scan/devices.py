@@ -30,9 +30,9 @@ from ophyd_async.core import (
 )
 from ophyd_async.epics.core import epics_signal_r, epics_signal_rw
 
-from analysis.scan.channel_state import ChannelState
 from analysis.scan.curve import Look
 from analysis.scan.trouble import ChannelTrouble, TakenOver
+from sipmdcs.channelstate import ChannelState
 
 TOLERANCE_V = 0.010
 """A set-point is held when its readback agrees so well; no module rounds more."""

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analysis.scan.channel_state import TRIP_CAUSES, ChannelState
 from analysis.scan.grid import voltages
 from analysis.scan.operating_point import Held
 from analysis.scan.places import Place
 from analysis.scan.request import ScanRequest
 from sipmdcs.channels import Channels, PvMetadata, PvValue
+from sipmdcs.channelstate import ChannelState, TripCause
 from sipmdcs.errors import BadInput, ChannelError
 from sipmdcs.severity import Severity
 
@@ -120,7 +120,7 @@ def _check_fit(place: Place, value: Mapping[str, float], state: ChannelState, an
     if value["MASK"]:
         raise Unfit("is masked")
     if state is ChannelState.TRIPPED:
-        raise Unfit(f"is tripped ({TRIP_CAUSES[int(value['TRIP_CAUSE'])]})")
+        raise Unfit(f"is tripped ({TripCause(int(value['TRIP_CAUSE'])).text})")
     if state not in (ChannelState.ON, ChannelState.STANDBY, ChannelState.OFF):
         raise Unfit(f"is {state.text}")
     for name in ("BIAS_RBV", "VMON_RBV", "CURRENT_RBV"):

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from analysis.scan.channel_state import TRIP_CAUSES, ChannelState
 from analysis.scan.operating_point import Held, OperatingPoint
 from sipmdcs.channels import Channels, PvData, PvValue
+from sipmdcs.channelstate import ChannelState, TripCause
 from sipmdcs.errors import ChannelError
 from sipmdcs.severity import Severity
 
@@ -78,7 +78,7 @@ def voltage_verdict(held: Held, present: Present, tolerance_V: float) -> str:
     if not held.on:
         return "" if not present.enabled and present.state.is_off else f"is {present.state.text}, and was off"
     if present.state is ChannelState.TRIPPED:
-        cause = TRIP_CAUSES[present.trip_cause]
+        cause = TripCause(present.trip_cause).text
         return f"tripped ({cause}); BIAS is back at {held.bias_V:.3f} V, it stays off until somebody resets and enables it"
     if present.state.is_off:
         return f"is {present.state.text}, and was on; BIAS is back at {held.bias_V:.3f} V, somebody has to enable it"

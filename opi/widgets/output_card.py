@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from opi.cell import ChannelState
 from opi.detector import ChannelNames
 from opi.pv_watch import PvWatch
 from opi.theme import ALARM_STYLES, UNDEFINED_STYLE
@@ -13,6 +12,7 @@ from opi.widgets.badge import make_badge, set_badge
 from opi.widgets.card import Card, role_label
 from opi.widgets.confirm_button import ConfirmButton
 from opi.widgets.setpoint_entry import SetpointEntry
+from sipmdcs.channelstate import ChannelState
 
 
 class OutputCard(Card):

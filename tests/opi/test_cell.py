@@ -4,7 +4,8 @@ from math import nan
 
 import pytest
 
-from opi.cell import Cell, ChannelState, Look, Motion, channel_cell
+from opi.cell import Cell, Look, Motion, channel_cell
+from sipmdcs.channelstate import ChannelState
 from sipmdcs.severity import Severity
 
 OK, MINOR, MAJOR, INVALID = Severity.NO_ALARM, Severity.MINOR, Severity.MAJOR, Severity.INVALID

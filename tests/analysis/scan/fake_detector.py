@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.scan.channel_state import ChannelState
 from sipmdcs.channels import PvType
 from sipmdcs.channels_fake import FakeChannels
+from sipmdcs.channelstate import ChannelState
 
 CONTROLLER = "DET:VETO:HV01"
 CHANNELS = tuple(f"{CONTROLLER}:CH{number:02d}" for number in (1, 2, 3))

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis.scan.channel_state import ChannelState
 from analysis.scan.curve import Curve, Look, offset
+from sipmdcs.channelstate import ChannelState
 
 
 def look(bias_V: float, vmon_V: float, current_uA: float = 0.0, temperature_C: float = 25.0) -> Look:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from analysis.scan.channel_state import ChannelState
 from analysis.scan.estimate import duration_s
 from analysis.scan.places import Place, select
 from analysis.scan.preflight import ScanPlan, plan_scan
 from analysis.scan.request import ScanRequest
+from sipmdcs.channelstate import ChannelState
 from sipmdcs.errors import BadInput
 from sipmdcs.severity import Severity
 from tests.analysis.scan.fake_detector import CHANNELS, CONTROLLER, FakeDetector

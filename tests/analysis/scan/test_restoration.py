@@ -3,9 +3,9 @@
 import pytest
 
 from analysis.scan import restoration
-from analysis.scan.channel_state import ChannelState
 from analysis.scan.operating_point import Held, OperatingPoint
 from analysis.scan.restoration import Report, Restoration
+from sipmdcs.channelstate import ChannelState
 from sipmdcs.severity import Severity
 from tests.analysis.scan.fake_detector import CHANNELS, CONTROLLER, WORKING_V, FakeDetector
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from iocs import fsm
 from iocs.drivers.driver import ChannelReading, Traits
-from iocs.fsm import Action, Channel, SetBias, Settings, State, SwitchOff, SwitchOn, observe
+from iocs.fsm import Action, Channel, SetBias, Settings, SwitchOff, SwitchOn, observe
 from iocs.ramp import Rates
+from sipmdcs.channelstate import ChannelState
 
 TRAITS = Traits(floor_V=0.0, max_V=82.0, tolerance_V=0.5, settle_s=2.0)
 SETTINGS = Settings(bias_V=57.0, current_limit_uA=50.0, rates=Rates(5.0, 10.0, None), traits=TRAITS, vbr_V=52.0)
@@ -26,7 +27,7 @@ class Bench:
         self.actions: list[Action] = []
         self.poll()
 
-    def poll(self, reading: ChannelReading | str | None = "same", *, after: float = 1.0) -> State:
+    def poll(self, reading: ChannelReading | str | None = "same", *, after: float = 1.0) -> ChannelState:
         self.now += after
         seen = self.reading if isinstance(reading, str) else reading
         if seen is not None:
@@ -62,5 +63,5 @@ class Bench:
                 case SetBias(volts):
                     self.reading = replace(self.reading, bias_V=volts, vmon_V=volts if self.reading.on else 0.0)
 
-    def states(self, polls: int) -> list[State]:
+    def states(self, polls: int) -> list[ChannelState]:
         return [self.poll() for _ in range(polls)]

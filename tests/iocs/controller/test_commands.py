@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iocs.fsm import State
+from sipmdcs.channelstate import ChannelState
 from sipmdcs.errors import DeviceRefused, WireError
 
 
@@ -23,10 +23,14 @@ async def test_enable_and_disable(stand) -> None:
     await stand.put("CH01:RAMP_DOWN", 20.0)
     await stand.put("CH01:ENABLE", 1)
     await stand.poll(5)
-    assert (stand.get("CH01:STATE"), stand.get("CH01:VMON_RBV"), stand.get("CH02:STATE")) == (State.ON, 57.0, State.OFF)
+    assert (stand.get("CH01:STATE"), stand.get("CH01:VMON_RBV"), stand.get("CH02:STATE")) == (
+        ChannelState.ON,
+        57.0,
+        ChannelState.OFF,
+    )
     await stand.put("CH01:ENABLE", 0)
     await stand.poll(6)
-    assert (stand.get("CH01:STATE"), stand.get("CH01:BIAS_RBV"), stand.get("CH01:ENABLE")) == (State.OFF, 57.0, 0)
+    assert (stand.get("CH01:STATE"), stand.get("CH01:BIAS_RBV"), stand.get("CH01:ENABLE")) == (ChannelState.OFF, 57.0, 0)
 
 
 async def test_refused_enable_shows_what_is(stand) -> None:
@@ -37,7 +41,7 @@ async def test_refused_enable_shows_what_is(stand) -> None:
     assert stand.get("CH01:ENABLE") == 0
     stand.driver.refusal = None
     await stand.poll()
-    assert stand.get("CH01:STATE") == State.OFF
+    assert stand.get("CH01:STATE") == ChannelState.OFF
 
 
 async def test_all_on_takes_masked_and_tripped_channels_out(stand) -> None:
@@ -58,12 +62,12 @@ async def test_all_off_ramps_and_kill_does_not(stand) -> None:
     await stand.poll()
     await stand.put("ALL_OFF", 1)
     await stand.poll()
-    assert stand.get("STATE") == State.RAMPING_DOWN
+    assert stand.get("STATE") == ChannelState.RAMPING_DOWN
     assert stand.driver.readings[1].on
     await stand.put("KILL", 1)
     assert stand.driver.calls[-1] == ("all off",)
     await stand.poll()
-    assert (stand.get("STATE"), stand.get("N_TRIPPED"), stand.get("KILL"), stand.get("ALL_OFF")) == (State.OFF, 0, 0, 0)
+    assert (stand.get("STATE"), stand.get("N_TRIPPED"), stand.get("KILL"), stand.get("ALL_OFF")) == (ChannelState.OFF, 0, 0, 0)
 
 
 async def test_interlock(stand) -> None:
@@ -72,15 +76,15 @@ async def test_interlock(stand) -> None:
     await stand.put("INTERLOCK", 1)
     assert stand.driver.calls == [("all off",)]
     await stand.poll()
-    assert (stand.get("STATE"), stand.get("CH01:TRIP_CAUSE"), stand.get("CH01:ENABLE")) == (State.INTERLOCKED, 4, 0)
+    assert (stand.get("STATE"), stand.get("CH01:TRIP_CAUSE"), stand.get("CH01:ENABLE")) == (ChannelState.INTERLOCKED, 4, 0)
     with pytest.raises(DeviceRefused, match="interlock is active"):
         await stand.put("CH02:ENABLE", 1)
     await stand.put("INTERLOCK", 0)
     await stand.poll()
-    assert (stand.get("CH01:STATE"), stand.get("CH02:STATE")) == (State.TRIPPED, State.OFF)
+    assert (stand.get("CH01:STATE"), stand.get("CH02:STATE")) == (ChannelState.TRIPPED, ChannelState.OFF)
     await stand.put("CH01:TRIP_RESET", 1)
     await stand.poll()
-    assert (stand.get("CH01:STATE"), stand.get("CH01:TRIP"), stand.get("CH01:TRIP_RESET")) == (State.OFF, 0, 0)
+    assert (stand.get("CH01:STATE"), stand.get("CH01:TRIP"), stand.get("CH01:TRIP_RESET")) == (ChannelState.OFF, 0, 0)
     assert not stand.driver.readings[1].on
 
 
@@ -101,7 +105,7 @@ async def test_parameters_of_this_kind_go_to_the_driver(stand) -> None:
     assert stand.driver.calls == [("write", 0, "SLEW_RATE", 20), ("write", 0, "HV_ON", 0)]
     stand.driver.change(1, on=False, vmon_V=0.0)
     await stand.poll()
-    assert (stand.get("CH01:STATE"), stand.get("CH01:TRIP")) == (State.OFF, 0)
+    assert (stand.get("CH01:STATE"), stand.get("CH01:TRIP")) == (ChannelState.OFF, 0)
 
 
 async def test_limits_and_rates_need_no_device(stand) -> None:
@@ -129,4 +133,4 @@ async def test_interlock_of_a_lost_controller_acts_when_it_is_back(stand) -> Non
     stand.driver.fault = None
     await stand.poll()
     assert not stand.driver.readings[1].on
-    assert stand.get("CH01:STATE") == State.INTERLOCKED
+    assert stand.get("CH01:STATE") == ChannelState.INTERLOCKED

@@ -10,30 +10,31 @@ from hypothesis import strategies as st
 
 from iocs import fsm
 from iocs.drivers.driver import ChannelReading
-from iocs.fsm import Cause, Channel, SetBias, State, SwitchOff, SwitchOn
+from iocs.fsm import Channel, SetBias, SwitchOff, SwitchOn
 from iocs.ramp import Rates
+from sipmdcs.channelstate import ChannelState, TripCause
 from sipmdcs.errors import DeviceRefused, WireError
 from tests.iocs.controller.bench import OFF, ON, SETTINGS, TRAITS, Bench
 
 
 def test_before_the_first_reading_it_is_disconnected() -> None:
-    assert Channel().state is State.DISCONNECTED
+    assert Channel().state is ChannelState.DISCONNECTED
 
 
 @pytest.mark.parametrize(
     ("reading", "state"),
     [
-        (OFF, State.OFF),
-        (ON, State.ON),
-        (replace(ON, bias_V=50.0, vmon_V=50.0), State.STANDBY),
-        (replace(ON, temperature_C=None), State.ON),
-        (replace(ON, fault="sensor unplugged"), State.ERROR),
-        (replace(ON, moving=True, vmon_V=20.0), State.RAMPING_UP),
-        (replace(ON, moving=True, vmon_V=60.0), State.RAMPING_DOWN),
-        (replace(ON, moving=False, vmon_V=20.0), State.STANDBY),
+        (OFF, ChannelState.OFF),
+        (ON, ChannelState.ON),
+        (replace(ON, bias_V=50.0, vmon_V=50.0), ChannelState.STANDBY),
+        (replace(ON, temperature_C=None), ChannelState.ON),
+        (replace(ON, fault="sensor unplugged"), ChannelState.ERROR),
+        (replace(ON, moving=True, vmon_V=20.0), ChannelState.RAMPING_UP),
+        (replace(ON, moving=True, vmon_V=60.0), ChannelState.RAMPING_DOWN),
+        (replace(ON, moving=False, vmon_V=20.0), ChannelState.STANDBY),
     ],
 )
-def test_what_is_found_is_shown_and_left_alone(reading: ChannelReading, state: State) -> None:
+def test_what_is_found_is_shown_and_left_alone(reading: ChannelReading, state: ChannelState) -> None:
     bench = Bench(reading)
     assert bench.channel.state is state
     assert bench.actions == []
@@ -41,8 +42,8 @@ def test_what_is_found_is_shown_and_left_alone(reading: ChannelReading, state: S
 
 def test_breakdown_follows_the_temperature() -> None:
     settings = replace(SETTINGS, vbr_slope=54.0)
-    assert Bench(replace(ON, vmon_V=52.3, bias_V=52.3), settings).channel.state is State.ON
-    assert Bench(replace(ON, vmon_V=52.3, bias_V=52.3, temperature_C=35.0), settings).channel.state is State.STANDBY
+    assert Bench(replace(ON, vmon_V=52.3, bias_V=52.3), settings).channel.state is ChannelState.ON
+    assert Bench(replace(ON, vmon_V=52.3, bias_V=52.3, temperature_C=35.0), settings).channel.state is ChannelState.STANDBY
 
 
 def test_on_ramps_up_in_steps() -> None:
@@ -50,8 +51,8 @@ def test_on_ramps_up_in_steps() -> None:
     bench.on()
     assert bench.actions == [SwitchOn(0.0)]
     states = bench.states(13)
-    assert states[:11] == [State.RAMPING_UP] * 11
-    assert states[-1] is State.ON
+    assert states[:11] == [ChannelState.RAMPING_UP] * 11
+    assert states[-1] is ChannelState.ON
     steps = [action.volts for action in bench.actions if isinstance(action, SetBias)]
     assert steps == [5.0 * n for n in range(1, 12)] + [57.0]
 
@@ -59,11 +60,11 @@ def test_on_ramps_up_in_steps() -> None:
 def test_off_ramps_down_switches_off_and_leaves_the_set_point() -> None:
     bench = Bench(ON)
     bench.off()
-    assert bench.states(6)[:5] == [State.RAMPING_DOWN] * 5
+    assert bench.states(6)[:5] == [ChannelState.RAMPING_DOWN] * 5
     bench.states(3)
-    assert bench.channel.state is State.OFF
+    assert bench.channel.state is ChannelState.OFF
     assert bench.actions[-2:] == [SwitchOff(), SetBias(57.0)]
-    assert bench.channel.trip is Cause.NONE
+    assert bench.channel.trip is TripCause.NONE
 
 
 def test_a_device_with_a_slow_enough_slew_rate_gets_the_target_at_once() -> None:
@@ -79,17 +80,17 @@ def test_new_set_point_while_on_is_ramped_to() -> None:
     bench.states(3)
     assert bench.actions == [SetBias(60.0)]
     bench.bias(40.0)
-    assert bench.poll() is State.RAMPING_DOWN
+    assert bench.poll() is ChannelState.RAMPING_DOWN
     bench.states(3)
     assert bench.actions[-1] == SetBias(40.0)
-    assert bench.channel.state is State.STANDBY
+    assert bench.channel.state is ChannelState.STANDBY
 
 
 def test_new_set_point_while_off_goes_to_the_device() -> None:
     bench = Bench()
     bench.bias(55.0)
     assert bench.actions == [SetBias(55.0)]
-    assert bench.poll() is State.OFF
+    assert bench.poll() is ChannelState.OFF
 
 
 def test_new_set_point_while_switching_off_is_for_later() -> None:
@@ -98,7 +99,7 @@ def test_new_set_point_while_switching_off_is_for_later() -> None:
     bench.poll()
     bench.bias(55.0)
     bench.states(8)
-    assert bench.channel.state is State.OFF
+    assert bench.channel.state is ChannelState.OFF
     assert bench.actions[-1] == SetBias(55.0)
 
 
@@ -108,7 +109,7 @@ def test_on_again_while_switching_off() -> None:
     bench.states(2)
     bench.on()
     bench.states(8)
-    assert bench.channel.state is State.ON
+    assert bench.channel.state is ChannelState.ON
     assert SwitchOff() not in bench.actions
 
 
@@ -120,9 +121,9 @@ def test_on_again_at_any_moment_of_switching_off(polls: int) -> None:
     bench.states(polls)
     bench.on()
     bench.states(20)
-    assert bench.channel.state is State.ON
+    assert bench.channel.state is ChannelState.ON
     assert bench.reading.vmon_V == 57.0
-    assert bench.channel.trip is Cause.NONE
+    assert bench.channel.trip is TripCause.NONE
 
 
 def test_on_again_right_after_a_kill() -> None:
@@ -131,8 +132,8 @@ def test_on_again_right_after_a_kill() -> None:
     bench.obey(actions)
     bench.on()
     bench.states(20)
-    assert bench.channel.state is State.ON
-    assert bench.channel.trip is Cause.NONE
+    assert bench.channel.state is ChannelState.ON
+    assert bench.channel.trip is TripCause.NONE
 
 
 def test_new_set_point_right_after_a_kill_goes_to_the_device() -> None:
@@ -140,32 +141,32 @@ def test_new_set_point_right_after_a_kill_goes_to_the_device() -> None:
     bench.channel, actions = fsm.kill(bench.channel, bench.now)
     bench.obey(actions)
     bench.bias(55.0)
-    assert bench.poll() is State.OFF
+    assert bench.poll() is ChannelState.OFF
     assert bench.reading.bias_V == 55.0
 
 
 TRIPS = [
-    (replace(ON, current_uA=50.1), Cause.OVER_CURRENT),
-    (replace(ON, over_current=True), Cause.OVER_CURRENT),
-    (replace(ON, vmon_V=82.5), Cause.OVER_VOLTAGE),
-    (replace(ON, temperature_C=60.5), Cause.OVER_TEMPERATURE),
-    (OFF, Cause.HARDWARE),
+    (replace(ON, current_uA=50.1), TripCause.OVER_CURRENT),
+    (replace(ON, over_current=True), TripCause.OVER_CURRENT),
+    (replace(ON, vmon_V=82.5), TripCause.OVER_VOLTAGE),
+    (replace(ON, temperature_C=60.5), TripCause.OVER_TEMPERATURE),
+    (OFF, TripCause.HARDWARE),
 ]
 
 
 @pytest.mark.parametrize(("reading", "cause"), TRIPS)
-def test_trips(reading: ChannelReading, cause: Cause) -> None:
+def test_trips(reading: ChannelReading, cause: TripCause) -> None:
     bench = Bench(ON)
-    assert bench.poll(reading) is State.TRIPPED
+    assert bench.poll(reading) is ChannelState.TRIPPED
     assert (bench.channel.trip, bench.channel.last_cause, bench.channel.wanted) == (cause, cause, False)
     assert bench.actions == ([SwitchOff()] if reading.on else [])
     bench.poll(replace(OFF, vmon_V=0.0))
     with pytest.raises(DeviceRefused, match=f"tripped by {cause.text}"):
         bench.on()
     bench.reset()
-    assert bench.channel.state is State.OFF
+    assert bench.channel.state is ChannelState.OFF
     assert bench.channel.last_cause is cause
-    assert bench.poll() is State.OFF
+    assert bench.poll() is ChannelState.OFF
     assert SwitchOn not in map(type, bench.actions)
     bench.on()
 
@@ -174,7 +175,7 @@ def test_an_output_that_comes_back_after_a_trip_is_switched_off_again() -> None:
     bench = Bench(ON)
     bench.poll(replace(ON, over_current=True))
     bench.actions.clear()
-    assert bench.poll(ON) is State.TRIPPED
+    assert bench.poll(ON) is ChannelState.TRIPPED
     assert bench.actions == [SwitchOff()]
 
 
@@ -191,30 +192,30 @@ def test_reset_only_when_the_cause_is_gone(reading: ChannelReading, message: str
     bench.poll(reading)
     with pytest.raises(DeviceRefused, match=message):
         bench.reset()
-    assert bench.channel.trip is Cause.OVER_CURRENT
+    assert bench.channel.trip is TripCause.OVER_CURRENT
 
 
 def test_output_that_does_not_come_on() -> None:
     bench = Bench()
     bench.on()
-    assert bench.poll(OFF) is not State.TRIPPED
+    assert bench.poll(OFF) is not ChannelState.TRIPPED
     bench.poll(OFF)
-    assert bench.poll(OFF) is State.TRIPPED
-    assert bench.channel.trip is Cause.HARDWARE
+    assert bench.poll(OFF) is ChannelState.TRIPPED
+    assert bench.channel.trip is TripCause.HARDWARE
 
 
 def test_lost_wire_is_not_off() -> None:
     bench = Bench(ON)
-    assert bench.poll(None) is State.DISCONNECTED
-    assert bench.poll(ON) is State.ON
+    assert bench.poll(None) is ChannelState.DISCONNECTED
+    assert bench.poll(ON) is ChannelState.ON
     assert bench.actions == []
 
 
 def test_found_off_after_the_wire_was_lost() -> None:
     bench = Bench(ON)
     bench.poll(None)
-    assert bench.poll(OFF) is State.TRIPPED
-    assert bench.channel.trip is Cause.COMMUNICATION
+    assert bench.poll(OFF) is ChannelState.TRIPPED
+    assert bench.channel.trip is TripCause.COMMUNICATION
 
 
 def test_ramp_up_is_not_resumed_after_a_lost_wire_but_ramp_off_is() -> None:
@@ -235,25 +236,25 @@ def test_ramp_up_is_not_resumed_after_a_lost_wire_but_ramp_off_is() -> None:
 def test_interlock_switches_off_keeps_off_and_needs_a_reset() -> None:
     bench = Bench(ON)
     bench.settings = replace(SETTINGS, interlock=True)
-    assert bench.poll() is State.INTERLOCKED
+    assert bench.poll() is ChannelState.INTERLOCKED
     assert bench.actions == [SwitchOff()]
-    assert bench.channel.trip is Cause.INTERLOCK
+    assert bench.channel.trip is TripCause.INTERLOCK
     with pytest.raises(DeviceRefused, match="interlock"):
         bench.on()
     with pytest.raises(DeviceRefused, match="interlock is still present"):
         bench.reset()
     bench.settings = SETTINGS
-    assert bench.poll() is State.TRIPPED
+    assert bench.poll() is ChannelState.TRIPPED
     bench.reset()
-    assert bench.poll() is State.OFF
+    assert bench.poll() is ChannelState.OFF
 
 
 def test_interlock_on_a_channel_that_is_off_leaves_no_trip() -> None:
     bench = Bench()
     bench.settings = replace(SETTINGS, interlock=True)
-    assert bench.poll() is State.INTERLOCKED
+    assert bench.poll() is ChannelState.INTERLOCKED
     bench.settings = SETTINGS
-    assert bench.poll() is State.OFF
+    assert bench.poll() is ChannelState.OFF
 
 
 def test_kill_is_at_once() -> None:
@@ -261,27 +262,27 @@ def test_kill_is_at_once() -> None:
     bench.channel, actions = fsm.kill(bench.channel, bench.now)
     assert actions == (SwitchOff(),)
     bench.reading = replace(OFF, vmon_V=40.0)
-    assert bench.poll() is State.OFF
-    assert bench.channel.trip is Cause.NONE
+    assert bench.poll() is ChannelState.OFF
+    assert bench.channel.trip is TripCause.NONE
 
 
 def test_device_switched_on_by_somebody_else() -> None:
     bench = Bench()
-    assert bench.poll(ON, after=10) is State.ON
+    assert bench.poll(ON, after=10) is ChannelState.ON
     assert bench.channel.wanted is True
-    assert bench.poll(OFF) is State.TRIPPED
+    assert bench.poll(OFF) is ChannelState.TRIPPED
 
 
 def test_set_point_changed_by_somebody_else_is_a_ramp_not_a_deviation() -> None:
     bench = Bench(ON)
-    assert bench.poll(replace(ON, bias_V=60.0)) is State.RAMPING_UP
-    assert bench.poll(replace(ON, bias_V=60.0), after=3) is State.ON
+    assert bench.poll(replace(ON, bias_V=60.0)) is ChannelState.RAMPING_UP
+    assert bench.poll(replace(ON, bias_V=60.0), after=3) is ChannelState.ON
 
 
 def test_released_channel_adopts_what_it_sees() -> None:
     bench = Bench(ON)
     bench.channel = fsm.release(bench.channel)
-    assert bench.poll(OFF) is State.OFF
+    assert bench.poll(OFF) is ChannelState.OFF
 
 
 @pytest.mark.parametrize("command", [Bench.on, Bench.off, Bench.reset, lambda bench: bench.bias(50.0)])
@@ -336,13 +337,13 @@ def test_nothing_switches_on_by_itself_and_a_trip_stays(script: list[tuple[str, 
                     assert SwitchOn not in map(type, bench.actions)
                 case "on":
                     bench.on()
-                    assert tripped is Cause.NONE
+                    assert tripped is TripCause.NONE
                 case "off":
                     bench.off()
                 case _:
                     bench.settings = replace(SETTINGS, interlock=event == "interlock")
         except (DeviceRefused, WireError):
             assert bench.actions == []
-        if tripped is not Cause.NONE:
+        if tripped is not TripCause.NONE:
             assert bench.channel.trip is tripped
             assert all(isinstance(action, SwitchOff) for action in bench.actions)

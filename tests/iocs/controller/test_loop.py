@@ -9,7 +9,7 @@ import pytest
 
 from iocs.controller import Controller
 from iocs.controller_records import records_of
-from iocs.fsm import State
+from sipmdcs.channelstate import ChannelState
 from sipmdcs.errors import BadInput, ServiceError, WireError
 from sipmdcs.severity import Severity, Status
 
@@ -29,10 +29,10 @@ async def test_first_poll(stand) -> None:
     assert stand.get("CH01:ENABLE_RBV") == 1
     assert stand.get("CH01:OVERVOLTAGE_RBV") == pytest.approx(50.1 - 52.5 - 0.054 * 5)
     assert stand.get("CH01:VDEV_RBV") == pytest.approx(100)
-    assert (stand.get("CH01:STATE"), stand.get("CH02:STATE")) == (State.STANDBY, State.OFF)
-    assert (stand.get("N_ON"), stand.get("N_TRIPPED"), stand.get("STATE")) == (1, 0, State.STANDBY)
+    assert (stand.get("CH01:STATE"), stand.get("CH02:STATE")) == (ChannelState.STANDBY, ChannelState.OFF)
+    assert (stand.get("N_ON"), stand.get("N_TRIPPED"), stand.get("STATE")) == (1, 0, ChannelState.STANDBY)
     assert stand.get("VMON_RBV_WF") == [50.1, 0.0]
-    assert stand.get("STATE_WF") == [State.STANDBY, State.OFF]
+    assert stand.get("STATE_WF") == [ChannelState.STANDBY, ChannelState.OFF]
     assert stand.get("SEVERITY_WF") == [0, 0]
     assert stand.get("HEARTBEAT") == 1
     assert stand.driver.calls == []
@@ -72,7 +72,7 @@ async def test_three_missed_polls_make_readbacks_invalid(stand) -> None:
     stand.driver.fault = WireError("no reply")
     await stand.poll(2)
     assert stand.alarm("CH01:VMON_RBV") == GOOD
-    assert (stand.get("CONNECTED"), stand.get("CH01:STATE")) == (1, State.OFF)
+    assert (stand.get("CONNECTED"), stand.get("CH01:STATE")) == (1, ChannelState.OFF)
     assert (stand.get("COMM_ERRORS"), stand.get("LAST_ERROR")) == (2, "no reply")
     await stand.poll()
     for pv in ("CH01:VMON_RBV", "CH02:TEMP_RBV", "CH01:ENABLE_RBV", "VMON_RBV_WF", "LATENCY"):
@@ -94,7 +94,7 @@ async def test_reconnect_reads_everything_again(stand) -> None:
     stand.driver.change(1, bias_V=51.0)
     await stand.poll()
     assert stand.driver.opened == 2
-    assert (stand.get("CONNECTED"), stand.get("CH01:STATE")) == (1, State.OFF)
+    assert (stand.get("CONNECTED"), stand.get("CH01:STATE")) == (1, ChannelState.OFF)
     assert stand.get("CH01:BIAS_RBV") == 51.0
     assert stand.alarm("CH01:VMON_RBV") == GOOD
     assert stand.driver.calls == []
@@ -129,12 +129,12 @@ async def test_over_current_trips_within_one_poll(stand) -> None:
     await stand.put("CH01:BIAS", 55.0)
     await stand.put("CH01:ENABLE", 1)
     await stand.poll(15)
-    assert (stand.get("CH01:STATE"), stand.get("CH01:ENABLE")) == (State.ON, 1)
+    assert (stand.get("CH01:STATE"), stand.get("CH01:ENABLE")) == (ChannelState.ON, 1)
     stand.driver.calls.clear()
     stand.driver.change(1, current_uA=51.0)
     await stand.poll()
     assert stand.driver.calls == [("off", frozenset({1}))]
-    assert (stand.get("CH01:STATE"), stand.get("CH01:TRIP"), stand.get("CH01:TRIP_CAUSE")) == (State.TRIPPED, 1, 1)
+    assert (stand.get("CH01:STATE"), stand.get("CH01:TRIP"), stand.get("CH01:TRIP_CAUSE")) == (ChannelState.TRIPPED, 1, 1)
     assert stand.get("CH01:ENABLE") == 0
     assert stand.get("N_TRIPPED") == 1
     await stand.poll(3)
@@ -175,7 +175,7 @@ async def test_what_the_device_does_not_say_is_invalid(stand) -> None:
     assert stand.alarm("CH01:OVERVOLTAGE_RBV") == (Severity.INVALID, Status.READ)
     assert stand.alarm("CH01:VMON_RBV") == GOOD
     assert stand.alarm("CH02:VMON_RBV") == (Severity.INVALID, Status.READ)
-    assert stand.get("CH02:STATE") == State.DISCONNECTED
+    assert stand.get("CH02:STATE") == ChannelState.DISCONNECTED
     assert math.isnan(stand.get("TEMP_RBV_WF")[0])
     assert stand.get("SEVERITY_WF") == [3, 3]
 
@@ -183,10 +183,10 @@ async def test_what_the_device_does_not_say_is_invalid(stand) -> None:
 async def test_masked_channels_are_left_out_of_sums(stand) -> None:
     stand.driver.change(1, on=True, current_uA=99.0)
     await stand.poll()
-    assert (stand.get("N_TRIPPED"), stand.get("STATE")) == (1, State.TRIPPED)
+    assert (stand.get("N_TRIPPED"), stand.get("STATE")) == (1, ChannelState.TRIPPED)
     await stand.put("CH01:MASK", 1)
     await stand.poll()
-    assert (stand.get("N_TRIPPED"), stand.get("STATE"), stand.get("SEVERITY_WF")[0]) == (0, State.OFF, 0)
+    assert (stand.get("N_TRIPPED"), stand.get("STATE"), stand.get("SEVERITY_WF")[0]) == (0, ChannelState.OFF, 0)
     assert stand.get("CH01:TRIP") == 1
 
 

@@ -1,4 +1,4 @@
-"""States of a channel, as in its ``STATE`` record (``sipm_channel.template``)."""
+"""What a channel does, and why it tripped: numbers of its ``STATE`` and ``TRIP_CAUSE`` records (``sipm_channel.template``)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from enum import IntEnum
 
 
 class ChannelState(IntEnum):
-    """What a channel does."""
+    """State of a channel; a controller's is one of them, too."""
 
     DISCONNECTED = 0
+    """Not OFF: the device keeps its voltage."""
     OFF = 1
     STANDBY = 2
     """On, below the breakdown voltage."""
@@ -35,5 +36,20 @@ class ChannelState(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
-TRIP_CAUSES = ("none", "over-current", "over-voltage", "over-temperature", "interlock", "communication", "hardware")
-"""Choices of ``TRIP_CAUSE``."""
+class TripCause(IntEnum):
+    """Why a channel tripped."""
+
+    NONE = 0
+    OVER_CURRENT = 1
+    OVER_VOLTAGE = 2
+    OVER_TEMPERATURE = 3
+    INTERLOCK = 4
+    COMMUNICATION = 5
+    """Found off after the wire had been lost."""
+    HARDWARE = 6
+    """Went off, or did not come on, without anybody's doing."""
+
+    @property
+    def text(self) -> str:
+        """For messages."""
+        return self.name.lower().replace("_", "-")
