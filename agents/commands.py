@@ -11,11 +11,19 @@ from types import ModuleType
 import click
 
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
 from sipmdcs.site import Site
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    invoke_without_command=True,
+    epilog=examples(
+        "sipmdcs agents              # run the service of the site",
+        "sipmdcs agents list",
+        "sipmdcs agents run summary  # once, for debugging",
+    ),
+)
 @click.pass_context
 def agents(ctx: click.Context) -> None:
     """Run the agents of the site, or look after them.
@@ -82,7 +90,12 @@ def check(site: Site) -> None:
         click.get_current_context().exit(1)
 
 
-@agents.command()
+@agents.command(
+    epilog=examples(
+        "sipmdcs agents run summary",
+        "sipmdcs agents run gradient --loop --all",
+    ),
+)
 @click.argument("name")
 @click.option("--loop", is_flag=True, help="Every interval until Ctrl-C, not once.")
 @click.option("--cache", is_flag=True, help="Write the outputs to the hot cache as well.")
@@ -113,7 +126,11 @@ def run(site: Site, name: str, *, loop: bool, cache: bool, everything: bool) -> 
         raise BadInput(problem.text, file=problem.file or None, line=problem.line) from problem
 
 
-@agents.command()
+@agents.command(
+    epilog=examples(
+        "sipmdcs agents new pressure",
+    ),
+)
 @click.argument("name")
 @pass_site
 def new(site: Site, name: str) -> None:

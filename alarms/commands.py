@@ -13,6 +13,7 @@ import click
 
 from alarms.client import AlarmClient
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import ServiceError
 from sipmdcs.site import Site
 
@@ -41,12 +42,24 @@ def alarms(site: Site) -> None:
     asyncio.run(run_alarms(site, open_channels()))
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "sipmdcs alarm list",
+        "sipmdcs alarm ack PVETO/HV13 --comment noticed",
+        "sipmdcs alarm test-page shifter",
+    ),
+)
 def alarm() -> None:
     """Look at alarms and acknowledge them."""
 
 
-@alarm.command("list")
+@alarm.command(
+    "list",
+    epilog=examples(
+        "sipmdcs alarm list",
+        "sipmdcs alarm list PVETO/HV13 --all --json",
+    ),
+)
 @click.option("--all", "everything", is_flag=True, help="Acknowledged alarms as well.")
 @click.argument("path", default="")
 @_as_json
@@ -71,7 +84,12 @@ def list_alarms(site: Site, *, everything: bool, path: str, as_json: bool) -> No
         click.echo("no alarms" if everything else "no alarms that nobody has acknowledged")
 
 
-@alarm.command()
+@alarm.command(
+    epilog=examples(
+        "sipmdcs alarm tree",
+        "sipmdcs alarm tree PVETO --leaves",
+    ),
+)
 @click.option("--leaves", is_flag=True, help="Every PV as well.")
 @click.argument("path", default="")
 @_as_json
@@ -95,7 +113,13 @@ def tree(site: Site, *, leaves: bool, path: str, as_json: bool) -> None:
             click.echo(f"{'  ' * (depth + 1)}{leaf['pv']}  {_coloured(leaf['severity'], 0)}{off}")
 
 
-@alarm.command()
+@alarm.command(
+    epilog=examples(
+        'sipmdcs alarm ack PADME:PVETO:HV13:CH01:CURRENT_RBV --comment "light leak, access at noon"',
+        "sipmdcs alarm ack PVETO/HV13",
+        "sipmdcs alarm ack '*:CH01:TEMP_RBV'",
+    ),
+)
 @click.argument("what", nargs=-1, required=True, metavar="PATH|PV|GLOB...")
 @_comment
 @_user
@@ -105,7 +129,11 @@ def ack(site: Site, what: tuple[str, ...], comment: str, user: str) -> None:
     _act(site, "/acknowledge", "acknowledged", what, comment, user)
 
 
-@alarm.command()
+@alarm.command(
+    epilog=examples(
+        'sipmdcs alarm unack PVETO/HV13 --comment "it came back"',
+    ),
+)
 @click.argument("what", nargs=-1, required=True, metavar="PATH|PV|GLOB...")
 @_comment
 @_user
@@ -115,7 +143,12 @@ def unack(site: Site, what: tuple[str, ...], comment: str, user: str) -> None:
     _act(site, "/unacknowledge", "un-acknowledged", what, comment, user)
 
 
-@alarm.command()
+@alarm.command(
+    epilog=examples(
+        "sipmdcs alarm history --limit 10",
+        "sipmdcs alarm history PVETO/HV13 --since 2026-11-21T10:00:00Z --json",
+    ),
+)
 @click.argument("what", default="")
 @click.option("--since", default="", help="From this time on, such as 2026-11-21T10:00:00Z.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
@@ -134,7 +167,12 @@ def history(site: Site, *, what: str, since: str, limit: int, as_json: bool) -> 
         click.echo(f"{_short(row['time'])}  {row['event']:13}  {row['pv']}  {step}  {row['value']}  {row['message']}{by}")
 
 
-@alarm.command("test-page")
+@alarm.command(
+    "test-page",
+    epilog=examples(
+        "sipmdcs alarm test-page shifter",
+    ),
+)
 @click.argument("receiver")
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for the mail server.")
 @_user

@@ -15,6 +15,7 @@ from archiver.client import ArchiverClient
 from archiver.moment import format_iso, parse_moment
 from sipmdcs.cli import pass_site
 from sipmdcs.clock import NS, SystemClock
+from sipmdcs.command_examples import examples
 from sipmdcs.severity import Severity
 from sipmdcs.site import Site
 
@@ -23,7 +24,12 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _folder = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "sipmdcs archiver                                     # what the records of the site ask for",
+        "sipmdcs archiver --pvs my.txt --folder my-archive    # every change of the PVs listed in my.txt",
+    ),
+)
 @click.option(
     "--pvs", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="List of PVs, one a line; needs no site."
 )
@@ -31,12 +37,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
 @click.option("--port", type=int, default=17665, show_default=True, help="With --pvs: where to serve HTTP; 0 for any.")
 @click.pass_context
 def archiver(context: click.Context, pvs: Path | None, folder: Path | None, port: int) -> None:
-    r"""Run the archiver of the site, or of any PVs, until it is stopped.
-
-    \b
-    sipmdcs archiver                                    what the records of the site ask for
-    sipmdcs archiver --pvs my.txt --folder my-archive   every change of the PVs listed in my.txt
-    """
+    """Run the archiver of the site, or of any PVs, until it is stopped."""
     if (pvs is None) != (folder is None):
         raise click.UsageError("--pvs and --folder go together")
     if pvs is None or folder is None:
@@ -62,7 +63,12 @@ async def _until_sigterm(work: Any) -> None:
         await task
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "sipmdcs archive get LAB:BENCH:PS1:CH01:CURRENT_RBV --from -5m",
+        "sipmdcs archive status",
+    ),
+)
 def archive() -> None:
     """Look into the archive."""
 
@@ -80,7 +86,12 @@ class _Moment(click.ParamType):
 _when = _Moment()
 
 
-@archive.command()
+@archive.command(
+    epilog=examples(
+        "sipmdcs archive get LAB:BENCH:PS1:CH01:BIAS_RBV --from -5m",
+        "sipmdcs archive get 'mean_60(LAB:BENCH:PS1:CH01:BIAS_RBV)' --from 2026-11-21 --to 2026-11-22 --csv",
+    ),
+)
 @click.argument("pv")
 @click.option("--from", "from_ns", type=_when, default="-1h", show_default=True, help="ISO time, or -90s, -5m, -1h, -2d, -1w.")
 @click.option("--to", "to_ns", type=_when, default="now", show_default=True, help="The same.")
@@ -88,12 +99,7 @@ _when = _Moment()
 @click.option("--csv", "as_csv", is_flag=True, help="Print seconds,value,severity,status,nanoseconds.")
 @pass_site
 def get(site: Site, pv: str, *, from_ns: int, to_ns: int, as_json: bool, as_csv: bool) -> None:
-    r"""Print the history of PV, beginning with what it was at --from.
-
-    \b
-    sipmdcs archive get LAB:BENCH:PS1:CH01:BIAS_RBV --from -5m
-    sipmdcs archive get 'mean_60(LAB:BENCH:PS1:CH01:BIAS_RBV)' --from 2026-11-21 --to 2026-11-22 --csv
-    """
+    """Print the history of PV, beginning with what it was at --from."""
     client = ArchiverClient(site.file.archiver)
     parameters = {"pv": pv, "from": format_iso(from_ns), "to": format_iso(to_ns), "fetchLatestMetadata": "true"}
     if as_csv:
@@ -114,7 +120,12 @@ def get(site: Site, pv: str, *, from_ns: int, to_ns: int, as_json: bool, as_csv:
         click.echo(line.rstrip())
 
 
-@archive.command("list")
+@archive.command(
+    "list",
+    epilog=examples(
+        "sipmdcs archive list '*:CH01:*'",
+    ),
+)
 @click.argument("pattern", default="*")
 @_as_json
 @pass_site

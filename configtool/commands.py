@@ -7,11 +7,11 @@ import click
 from configtool.diff_command import diff
 from configtool.history_command import history
 from configtool.import_command import import_
-from configtool.options import examples
 from configtool.push_command import push
 from configtool.render_command import render
 from configtool.set_command import set_
 from configtool.show_command import show
+from sipmdcs.command_examples import examples
 
 
 @click.group(

@@ -9,7 +9,7 @@ import click
 from configtool.content import Content, load_content
 from configtool.difference import live_differences, value_changes
 from configtool.installation import installed_controllers
-from configtool.options import echo_json, examples, json_option, warn
+from configtool.options import echo_json, json_option, warn
 from configtool.parameters import WriteMode
 from configtool.reading import read_targets
 from configtool.settings import changes
@@ -17,6 +17,7 @@ from configtool.store import open_store
 from configtool.targets import build_targets
 from sipmdcs.channels import open_channels
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.site import Site
 
 LIVE = "live"

@@ -8,11 +8,12 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from configtool.options import echo_json, examples, json_option, warn
+from configtool.options import echo_json, json_option, warn
 from configtool.store import open_store
 from configtool.tables import Push
 from configtool.versions import SHORT_HASH, VersionInfo, list_versions
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.site import Site
 
 

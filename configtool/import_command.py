@@ -10,9 +10,10 @@ import click
 from configtool.channeltable import describe_overvoltages
 from configtool.importer import ImportResult, import_tables
 from configtool.installation import installed_controllers
-from configtool.options import author_option, echo_json, examples, json_option, message_option, warn
+from configtool.options import author_option, echo_json, json_option, message_option, warn
 from configtool.store import open_store
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.site import Site
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -14,12 +14,6 @@ author_option = click.option("--author", default=this_user, show_default="you@th
 message_option = click.option("--message", "-m", default="", help="Why, for the history.")
 
 
-def examples(*lines: str, title: str = "Examples") -> str:
-    """Lines for the end of a help text, kept as they are."""
-    # A line of its own with a backspace keeps click from wrapping what follows.
-    return "\n".join(("\b", f"{title}:", *(f"  {line}" for line in lines)))
-
-
 def warn(line: str) -> None:
     """One line on stderr, beside the result."""
     click.echo(line, err=True)

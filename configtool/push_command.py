@@ -10,7 +10,7 @@ import click
 from configtool.content import Content, load_content
 from configtool.installation import installed_controllers
 from configtool.interruption import stop_on_signal
-from configtool.options import author_option, echo_json, examples, json_option, message_option, warn
+from configtool.options import author_option, echo_json, json_option, message_option, warn
 from configtool.progress import make_watcher
 from configtool.push import Outcome, Survey, carry_out, survey
 from configtool.pushlock import this_client
@@ -21,6 +21,7 @@ from configtool.targets import Targets, build_targets
 from sipmdcs.channels import open_channels
 from sipmdcs.cli import pass_site
 from sipmdcs.clock import SystemClock
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
 from sipmdcs.site import Site
 

@@ -6,10 +6,11 @@ import click
 
 from configtool.content import load_content, load_head
 from configtool.installation import installed_controllers
-from configtool.options import echo_json, examples, json_option, warn
+from configtool.options import echo_json, json_option, warn
 from configtool.rendering import render_site
 from configtool.store import open_store
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.site import Site
 
 

@@ -10,13 +10,14 @@ import click
 from configtool.formula import parse_formula
 from configtool.installation import installed_controllers
 from configtool.layers import DEFAULT, Layer, Place, parse_channel
-from configtool.options import author_option, echo_json, examples, json_option, message_option, warn
+from configtool.options import author_option, echo_json, json_option, message_option, warn
 from configtool.resolution import Installed, validate
 from configtool.schema import read_parameters
 from configtool.settings import Settings
 from configtool.store import open_store
 from configtool.versions import commit, find_version, load_settings
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
 from sipmdcs.site import Site
 

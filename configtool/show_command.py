@@ -11,11 +11,12 @@ import click
 from configtool.content import Content, load_content
 from configtool.installation import installed_controllers
 from configtool.layers import ChannelId, Layer, Place
-from configtool.options import echo_json, examples, json_option, warn
+from configtool.options import echo_json, json_option, warn
 from configtool.quantity import display
 from configtool.resolution import Installed
 from configtool.store import open_store
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
 from sipmdcs.site import Site
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sipmdcs.cli import Invocation, pass_invocation, pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
 
 if TYPE_CHECKING:
@@ -24,18 +25,18 @@ LOOPBACK = {
 """Where database files are served without a site, unless the environment says otherwise."""
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "sipmdcs ioc pveto-a                        # controllers of IOC pveto-a",
+        "sipmdcs ioc --db my.db -m P=TEST,R=CH01    # any EPICS database, no site needed",
+    ),
+)
 @click.argument("name", required=False)
 @click.option("--db", "files", multiple=True, type=click.Path(path_type=Path), help="Database file to serve; repeatable.")
 @click.option("-m", "--macros", default="", metavar="NAME=VALUE,…", help="Macros for --db.")
 @click.pass_context
 def ioc(context: click.Context, name: str | None, files: tuple[Path, ...], macros: str) -> None:
-    r"""Run the IOC process NAME of the site until it is stopped.
-
-    \b
-    sipmdcs ioc pveto-a                          controllers of IOC pveto-a
-    sipmdcs ioc --db my.db -m P=TEST,R=CH01      any EPICS database, no site needed
-    """
+    """Run the IOC process NAME of the site until it is stopped."""
     if (name is None) == (not files):
         raise click.UsageError("expected either NAME of an IOC or --db FILE")
     if name is not None:

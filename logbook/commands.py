@@ -19,6 +19,7 @@ from logbook.run_state import Command
 from logbook.run_text import line, page
 from logbook.table_command import table
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
 from sipmdcs.site import Site
 
@@ -45,7 +46,13 @@ def logbook(site: Site) -> None:
     asyncio.run(run_logbook(site))
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "sipmdcs run start --type physics",
+        "sipmdcs run end --events 120000",
+        "sipmdcs run table runs 10 20 --csv runs.csv",
+    ),
+)
 def run() -> None:
     """Open, close and look at runs."""
 
@@ -64,7 +71,13 @@ def _opening_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@run.command("open")
+@run.command(
+    "open",
+    epilog=examples(
+        "sipmdcs run open --type physics",
+        'sipmdcs run open --key daq-4711 --facts \'{"beam": "450 MeV"}\' --json',
+    ),
+)
 @_opening_options
 @_partition
 @_who
@@ -76,7 +89,12 @@ def open_run(site: Site, *, as_json: bool, **options: Any) -> None:
     _tell(control, _opened(site, control, **options), as_json)
 
 
-@run.command()
+@run.command(
+    epilog=examples(
+        "sipmdcs run start --type physics",
+        "sipmdcs run start 17",
+    ),
+)
 @_number
 @_opening_options
 @_partition
@@ -94,10 +112,10 @@ def start(site: Site, *, number: int | None, partition: str | None, who: str, as
     _tell(control, control.move(number, Command.START, {"who": who}), as_json)
 
 
-def _mover(command: Command, text: str) -> None:
+def _mover(command: Command, text: str, *lines: str) -> None:
     """Add the sub-command of one command."""
 
-    @run.command(str(command), help=text)
+    @run.command(str(command), help=text, epilog=examples(*lines))
     @_number
     @_partition
     @click.option("--reason", default="", help="Why; kept with the run.")
@@ -115,13 +133,22 @@ def _mover(command: Command, text: str) -> None:
         _tell(control, control.move(number, command, body), as_json)
 
 
-_mover(Command.PAUSE, "Pause the run that is open, or NUMBER.")
-_mover(Command.RESUME, "Resume the run that is open, or NUMBER.")
-_mover(Command.END, "End the run that is open, or NUMBER.")
-_mover(Command.ABORT, "End the run that is open, or NUMBER, as a bad one.")
+_mover(Command.PAUSE, "Pause the run that is open, or NUMBER.", 'sipmdcs run pause --reason "access"')
+_mover(Command.RESUME, "Resume the run that is open, or NUMBER.", "sipmdcs run resume")
+_mover(Command.END, "End the run that is open, or NUMBER.", "sipmdcs run end --events 120000", "sipmdcs run end 17 --json")
+_mover(
+    Command.ABORT, "End the run that is open, or NUMBER, as a bad one.", 'sipmdcs run abort --reason "beam lost after a minute"'
+)
 
 
-@run.command("list")
+@run.command(
+    "list",
+    epilog=examples(
+        "sipmdcs run list",
+        "sipmdcs run list 10 20 --type physics --json",
+        "sipmdcs run list --open",
+    ),
+)
 @click.argument("first", type=click.IntRange(0, 2**31 - 1), required=False)
 @click.argument("last", type=click.IntRange(0, 2**31 - 1), required=False)
 @click.option("--partition", help="Of this partition only.")
@@ -146,7 +173,12 @@ def list_runs(site: Site, *, as_json: bool, **filters: Any) -> None:
         click.echo("no runs")
 
 
-@run.command()
+@run.command(
+    epilog=examples(
+        "sipmdcs run show",
+        "sipmdcs run show 17 --json",
+    ),
+)
 @_number
 @_partition
 @_as_json
@@ -160,7 +192,12 @@ def show(site: Site, *, number: int | None, partition: str | None, as_json: bool
     click.echo(json.dumps(found, indent=2) if as_json else "\n".join(page(found)))
 
 
-@run.command()
+@run.command(
+    epilog=examples(
+        'sipmdcs run note 17 "HV13 was ramping"',
+        "sipmdcs run note 17 good --field quality",
+    ),
+)
 @click.argument("number", type=click.IntRange(1, 2**31 - 1))
 @click.argument("value", metavar="TEXT")
 @click.option("--field", default="comment", show_default=True, help="What it says something of: comment, quality, shifter, …")

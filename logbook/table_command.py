@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.site import Site
 
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "sipmdcs run table runs 10 20 --csv runs.csv",
+        "sipmdcs run table slow_control 10 --pivot mean --csv -",
+        "sipmdcs run table reco 17 17 --json",
+    ),
+)
 @click.argument("name", metavar="runs|slow_control|reco|macro")
 @click.argument("first", type=int)
 @click.argument("last", type=int, required=False)

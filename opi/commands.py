@@ -12,6 +12,7 @@ import click
 from opi.detector import ChannelNames, read_detector
 from opi.environment import screen_environment
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.site import Site
 
@@ -75,12 +76,25 @@ def _window_options(command: Command) -> Command:
     return fullscreen(read_only(screenshot(_picture_options(command))))
 
 
-@click.group(cls=ScreenGroup)
+@click.group(
+    cls=ScreenGroup,
+    epilog=examples(
+        "sipmdcs opi",
+        "sipmdcs opi channel PADME:PVETO:HV13:CH01",
+        "sipmdcs opi --fullscreen --read-only",
+        "sipmdcs opi --screenshot now.png --size 1920x1080",
+    ),
+)
 def opi() -> None:
     """Operator screens: overview, faceplates, pictures of them."""
 
 
-@opi.command()
+@opi.command(
+    epilog=examples(
+        "sipmdcs opi overview --fullscreen --read-only    # a wall display",
+        "sipmdcs opi overview --screenshot now.png --size 1920x1080",
+    ),
+)
 @_window_options
 @pass_site
 def overview(site: Site, fullscreen: bool, read_only: bool, picture: Path | None, size: tuple[int, int], wait_s: float) -> None:
@@ -89,7 +103,12 @@ def overview(site: Site, fullscreen: bool, read_only: bool, picture: Path | None
     _show(session, session.overview(), fullscreen, picture, size, wait_s)
 
 
-@opi.command()
+@opi.command(
+    epilog=examples(
+        "sipmdcs opi channel PADME:PVETO:HV13:CH01",
+        "sipmdcs opi channel PADME:PVETO:HV13:CH01 --screenshot channel.png",
+    ),
+)
 @click.argument("name", metavar="PREFIX:CHnn")
 @_window_options
 @pass_site
@@ -102,7 +121,11 @@ def channel(
     _show(session, session.channel(names), fullscreen, picture, size, wait_s)
 
 
-@opi.command()
+@opi.command(
+    epilog=examples(
+        "sipmdcs opi screenshots pictures --channel PADME:PVETO:HV13:CH01",
+    ),
+)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--channel", "name", metavar="PREFIX:CHnn", help="Channel of the faceplate [the first one].")
 @_picture_options

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from sipmdcs import __version__
+from sipmdcs.command_examples import examples
 from sipmdcs.command_summary import command_summary
 from sipmdcs.errors import DcsError, ServiceError
 from sipmdcs.logs import LEVELS, configure_logging, write_traceback
@@ -95,6 +96,8 @@ class Program(click.Group):
             raise ServiceError(f"command {cmd_name} is broken: {point.value}: {_one_line(err)} (traceback in {path})") from err
         if not isinstance(command, click.Command):
             raise ServiceError(f"command {cmd_name} is broken: {point.value} is not a click command")
+        if isinstance(command, click.Group):
+            _list_in_full(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -111,6 +114,12 @@ class Program(click.Group):
             ctx.exit(130)
         except Exception as err:
             raise _explanation(ctx, err) from err
+
+
+def _list_in_full(group: click.Group) -> None:
+    """Have the sub-commands of a group listed with their whole first line; click would end it in dots at 45 characters."""
+    for command in group.commands.values():
+        command.short_help = command.short_help or (command.help or "").partition("\n")[0]
 
 
 def _explanation(ctx: click.Context, err: Exception) -> click.ClickException:
@@ -144,7 +153,16 @@ def _log_folder(ctx: click.Context) -> Path | None:
     return invocation.folder / "var" / "log"
 
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog=examples(
+        "sipmdcs demo                              # a simulated detector with screens, until Ctrl-C",
+        "sipmdcs --site ~/mysite doctor            # is this site fit to start?",
+        "sipmdcs --site ~/mysite up                # start it; then: status, down",
+        "sipmdcs COMMAND --help                    # every command explains itself, with examples",
+    ),
+)
 @click.option(
     "--site",
     "folder",

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import click
 
 from sipmdcs.cli import Invocation, pass_invocation
+from sipmdcs.command_examples import examples
 from sipmdcs.doctor_machine import check_machine
 from sipmdcs.doctor_site import SITE_CHECKS
 from sipmdcs.errors import BadInput, DcsError
@@ -18,7 +19,12 @@ from sipmdcs.site import Site
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "sipmdcs doctor",
+        "sipmdcs --site ~/mysite doctor --json",
+    ),
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_context
 @pass_invocation

@@ -7,19 +7,21 @@ import asyncio
 import click
 
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.site import Site
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    invoke_without_command=True,
+    epilog=examples(
+        "sipmdcs web                    # serve at http://127.0.0.1:8080, or where site.yaml says",
+        "sipmdcs web grant              # print the SQL that makes the role of web.database, which can only read",
+        "sipmdcs web grant --execute    # run it, as the owner of the tables",
+    ),
+)
 @click.pass_context
 def web(context: click.Context) -> None:
-    r"""Run the aggregation API and the page until it is stopped.
-
-    \b
-    sipmdcs web                    serve at http://127.0.0.1:8080, or where site.yaml says
-    sipmdcs web grant              print the SQL that makes the role of web.database, which can only read
-    sipmdcs web grant --execute    run it, as the owner of the tables
-    """
+    """Run the aggregation API and the page until it is stopped."""
     if context.invoked_subcommand is None:
         context.invoke(_serve)
 
@@ -31,7 +33,12 @@ def _serve(site: Site) -> None:
     asyncio.run(run_web(site))
 
 
-@web.command()
+@web.command(
+    epilog=examples(
+        "sipmdcs web grant > role.sql",
+        "sipmdcs web grant --execute",
+    ),
+)
 @click.option(
     "--execute", is_flag=True, help="Run the statements instead of printing them; gives the role its password as well."
 )

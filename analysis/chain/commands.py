@@ -10,6 +10,7 @@ import click
 
 from analysis.outcome import Kind
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.site import Site
 
 
@@ -32,15 +33,17 @@ _kind = click.Choice([str(kind) for kind in Kind])
 _run = click.IntRange(min=0)
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    invoke_without_command=True,
+    epilog=examples(
+        "sipmdcs analysis    # run the service of the site",
+        "sipmdcs analysis submit charges.txt --channel PADME:PVETO:HV13:CH01 --kind spectrum --run 7",
+        "sipmdcs analysis status",
+    ),
+)
 @click.pass_context
 def analysis(context: click.Context) -> None:
-    r"""Analyse raw results as they come, until stopped; or submit, requeue, ask how it is.
-
-    \b
-    sipmdcs analysis                        run the service of the site
-    sipmdcs analysis submit charges.txt --channel PADME:PVETO:HV13:CH01 --kind spectrum --run 7
-    """
+    """Analyse raw results as they come, until stopped; or submit, requeue, ask how it is."""
     if context.invoked_subcommand is None:
         context.invoke(_serve)
 
@@ -52,7 +55,12 @@ def _serve(site: Site) -> None:
     asyncio.run(run_analysis(site))
 
 
-@analysis.command()
+@analysis.command(
+    epilog=examples(
+        "sipmdcs analysis submit charges.txt --channel PADME:PVETO:HV13:CH01 --kind spectrum --run 7",
+        "sipmdcs analysis submit iv.txt --channel PADME:PVETO:HV13:CH01 --kind iv --condition temperature_C=25.3",
+    ),
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--channel", required=True, help="PV prefix of the channel, such as PADME:PVETO:HV13:CH01.")
 @click.option("--kind", required=True, type=_kind, help="What the files hold.")
@@ -73,7 +81,12 @@ def submit(
         click.echo(f"{file}: {key}")
 
 
-@analysis.command()
+@analysis.command(
+    epilog=examples(
+        "sipmdcs analysis status",
+        "sipmdcs analysis status --json",
+    ),
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_site
 def status(site: Site, *, as_json: bool) -> None:
@@ -93,7 +106,12 @@ def status(site: Site, *, as_json: bool) -> None:
         click.echo(f"unpublished: {value['pv']} = {value['value']:g}: {value['error'] or 'not tried yet'}")
 
 
-@analysis.command()
+@analysis.command(
+    epilog=examples(
+        "sipmdcs analysis requeue --failed",
+        "sipmdcs analysis requeue --run 7 --kind spectrum",
+    ),
+)
 @click.option("--run", type=_run, help="Raw results of this run.")
 @click.option("--channel", help="Raw results of this channel.")
 @click.option("--kind", type=_kind, help="Raw results of this kind.")

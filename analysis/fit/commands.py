@@ -12,6 +12,7 @@ import click
 
 from analysis.outcome import Kind
 from sipmdcs.cli import Invocation
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput, DcsError
 
 if TYPE_CHECKING:
@@ -59,12 +60,24 @@ _temperature = click.option("--temperature", type=float, metavar="DEGC", help="W
 _overvoltage = click.option("--overvoltage", type=float, metavar="VOLT", help="With --store: bias above breakdown in V.")
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "sipmdcs analyse iv curve.txt",
+        "sipmdcs analyse spectrum charges.txt --plot spectrum.png",
+        "sipmdcs analyse dark counts.txt --json",
+    ),
+)
 def analyse() -> None:
     """Breakdown voltage, gain and dark count rate from files."""
 
 
-@analyse.command()
+@analyse.command(
+    epilog=examples(
+        "sipmdcs analyse iv curve.txt",
+        "sipmdcs analyse iv scan/*.txt --method all --json",
+        "sipmdcs analyse iv curve.txt --plot curve.png",
+    ),
+)
 @_common
 @click.option(
     "--method",
@@ -110,7 +123,12 @@ def iv(
     _run(files, one, IV_COLUMNS, as_json=as_json, plot=plot, storing=storing)
 
 
-@analyse.command()
+@analyse.command(
+    epilog=examples(
+        "sipmdcs analyse spectrum charges.txt --plot spectrum.svg",
+        "sipmdcs analyse spectrum charges.txt --store --channel PADME:PVETO:HV13:CH01 --run 7 --overvoltage 5",
+    ),
+)
 @_common
 @click.option("--electrons-per-adc", type=float, help="With --store: electrons per ADC count.")
 @_temperature
@@ -150,7 +168,12 @@ def spectrum(
     _run(files, one, SPECTRUM_COLUMNS, as_json=as_json, plot=plot, storing=storing)
 
 
-@analyse.command()
+@analyse.command(
+    epilog=examples(
+        "sipmdcs analyse dark counts.txt --json",
+        "sipmdcs analyse dark counts.txt --window 1e-6",
+    ),
+)
 @_common
 @click.option("--window", type=float, metavar="SECONDS", help="Length of a window, if not as the file says.")
 @click.option("--pixel", type=float, metavar="MV", help="Of a threshold scan: height of the pulse of one pixel, for crosstalk.")

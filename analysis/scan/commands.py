@@ -14,6 +14,7 @@ import click
 
 from analysis.scan.request import ScanRequest
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.site import Site
 
@@ -33,7 +34,13 @@ def scanner(site: Site) -> None:
     asyncio.run(run_scanner(site, open_channels()))
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "sipmdcs scan iv PADME:PVETO:HV13:CH01 --dry-run",
+        "sipmdcs scan status",
+        "sipmdcs scan abort",
+    ),
+)
 def scan() -> None:
     """Measure current against bias, and look after such scans."""
 
@@ -46,7 +53,13 @@ def _login() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-@scan.command()
+@scan.command(
+    epilog=examples(
+        "sipmdcs scan iv PADME:PVETO:HV13:CH01 --dry-run",
+        "sipmdcs scan iv 'PADME:PVETO:HV13:*' --from VBR-2 --to VBR+4 --step 0.1",
+        "sipmdcs scan iv PADME:MONITOR:LED:CH01 --from 50 --to 56 --no-wait",
+    ),
+)
 @click.argument("channels", nargs=-1, required=True, metavar="CHANNEL|PATTERN...")
 @click.option("--from", "start", default="VBR-2", show_default=True, help="First voltage, such as 52 or VBR-2.")
 @click.option("--to", "stop", default="VBR+4", show_default=True, help="Last voltage.")
@@ -175,7 +188,12 @@ _steering("abort", "ABORT", "End the scan, whoever started it, and put everythin
 _steering("acknowledge", "ACKNOWLEDGE", "Give up what cannot be put back.", "acknowledged")
 
 
-@scan.command()
+@scan.command(
+    epilog=examples(
+        "sipmdcs scan status",
+        "sipmdcs scan status --json",
+    ),
+)
 @_as_json
 @pass_site
 def status(site: Site, *, as_json: bool) -> None:

@@ -10,11 +10,16 @@ import click
 
 from iocs.simulators.faults import CHANNEL_KNOBS, Knob
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import ServiceError
 from sipmdcs.site import Site
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "sipmdcs sim fault HV13 5 extra-current 10",
+    ),
+)
 def sim() -> None:
     """Simulated controllers: the bytes of the real ones, with SiPMs behind."""
 
@@ -44,24 +49,23 @@ async def _run(site: Site) -> None:
         click.echo("stopped")
 
 
-def _knobs_help() -> str:
+def _fault_help() -> str:
+    commands = examples(
+        "sipmdcs sim fault HV13 5 extra-current 10    # 10 uA more on channel 5",
+        "sipmdcs sim fault HV13 garbage 3             # spoil the next three replies",
+        "sipmdcs sim fault HV13 unplug 1              # no reply until: unplug 0",
+    )
     controller = ", ".join(knob for knob in Knob if knob not in CHANNEL_KNOBS)
     channel = ", ".join(knob for knob in Knob if knob in CHANNEL_KNOBS)
-    return f"Knobs of a controller: {controller}. Knobs of a channel: {channel}."
+    return f"Knobs of a controller: {controller}. Knobs of a channel: {channel}.\n\n{commands}"
 
 
-@sim.command(epilog=_knobs_help())
+@sim.command(epilog=_fault_help())
 @click.argument("controller")
 @click.argument("rest", nargs=-1, required=True, metavar="[CHANNEL] KNOB VALUE")
 @pass_site
 def fault(site: Site, controller: str, rest: tuple[str, ...]) -> None:
-    r"""Turn a knob of a running simulator; 0 (for a temperature: off) ends the fault.
-
-    \b
-    sipmdcs sim fault HV13 5 extra-current 10    10 uA more on channel 5
-    sipmdcs sim fault HV13 garbage 3             spoil the next three replies
-    sipmdcs sim fault HV13 unplug 1              no reply until: unplug 0
-    """
+    """Turn a knob of a running simulator; 0 (for a temperature: off) ends the fault."""
     from iocs.simulators.control import turn_knob
     from iocs.simulators.plant import control_file
 

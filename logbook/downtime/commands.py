@@ -21,13 +21,22 @@ from logbook.downtime.options import Options, downtime_options, login
 from logbook.downtime.record import Record
 from logbook.downtime.statistics import Interval
 from sipmdcs.cli import pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput, DcsError, ServiceError
 from sipmdcs.site import Site
 
 _SUMMARY_DAYS = 7
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "sipmdcs downtime 'Partition 1 transitioned from Running to Stopped, Last Run/Subrun/Time 12 3 2026-11-21T10:00:00Z'",
+        "sipmdcs downtime 0 --no-popup    # a stop; sipmdcs downtime 2 is a start",
+        "sipmdcs downtime --list --undecided --since 8h",
+        'sipmdcs downtime --edit ID --category TRIP --description "HV13 tripped"',
+        "sipmdcs downtime --summary --json",
+    ),
+)
 @click.argument("argument", nargs=-1)
 @downtime_options
 @pass_site

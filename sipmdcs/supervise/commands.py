@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from sipmdcs.cli import Invocation, pass_invocation, pass_site
+from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
 from sipmdcs.site import SITE_FILE, Site
 from sipmdcs.supervise.bring_up import bring_up
@@ -19,10 +20,24 @@ from sipmdcs.supervise.status import SiteStatus, State, site_status
 from sipmdcs.supervise.stop import stop_site
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_SCENARIO = """
+
+\b
+A scenario:
+  title: Two minutes
+  steps:
+    - {at_min: 0, run: "run start --type physics --json", note: a run}
+    - {at_min: 2, run: "run end --events 1000"}"""
 _SPEED = click.FloatRange(min=0, min_open=True)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "sipmdcs up",
+        "sipmdcs up --timeout 300       # on a slow machine",
+        "sipmdcs up archiver pveto-a    # these again, after: sipmdcs down archiver pveto-a",
+    ),
+)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds to wait.")
 @pass_site
@@ -39,7 +54,13 @@ def up(site: Site, names: tuple[str, ...], timeout_s: float) -> None:
         bring_up(site, timeout_s)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "sipmdcs down",
+        "sipmdcs --site ~/mysite down",
+        "sipmdcs down archiver          # only this one",
+    ),
+)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @pass_invocation
 def down(invocation: Invocation, names: tuple[str, ...]) -> None:
@@ -59,7 +80,12 @@ def down(invocation: Invocation, names: tuple[str, ...]) -> None:
     click.echo(f"{folder}: nothing is running")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "sipmdcs status",
+        "sipmdcs status --json",
+    ),
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 @pass_site
@@ -74,7 +100,13 @@ def status(site: Site, ctx: click.Context, as_json: bool) -> None:
         ctx.exit(1)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "sipmdcs demo",
+        "sipmdcs demo ~/mysite --headless --seconds 60",
+        "sipmdcs demo --play examples/padme-like/hour.yaml",
+    ),
+)
 @click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--headless", is_flag=True, help="Without screens.")
 @click.option("--seconds", type=click.FloatRange(min=0), help="End by itself so long after everything is ready.")
@@ -112,20 +144,20 @@ def demo(
     run_demo(folder, headless=headless, seconds=seconds, play=play)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "sipmdcs play examples/padme-like/hour.yaml",
+        "sipmdcs play night.yaml --speed 1",
+    )
+    + _SCENARIO,
+)
 @click.argument("scenario", type=_FILE)
 @click.option("--speed", type=_SPEED, default=60.0, show_default=True, help="How many times faster than its minutes say.")
 @pass_site
 def play(site: Site, scenario: Path, speed: float) -> None:
-    r"""Play the commands of SCENARIO, a YAML file, against the site, which is up.
+    """Play the commands of SCENARIO, a YAML file, against the site, which is up.
 
-    Every step is a sipmdcs command with the minute at which it is due, as a script of the data acquisition would give it:
-
-    \b
-    title: Two minutes
-    steps:
-      - {at_min: 0, run: "run start --type physics --json", note: a run}
-      - {at_min: 2, run: "run end --events 1000"}
+    Every step is a sipmdcs command with the minute at which it is due, as a script of the data acquisition would give it.
     """
     from sipmdcs.clock import SystemClock
     from sipmdcs.supervise.scenario import play as play_scenario
