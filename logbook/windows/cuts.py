@@ -13,7 +13,7 @@ from logbook.windows.qt_signal import Signal
 
 _SPANS = {"8 hours": "8h", "24 hours": "24h", "7 days": "7d", "30 days": "30d", "all time": ""}
 _TYPING_MS = 400
-_MOST = 1000
+MOST = 1000
 """Rows of a list that people look at."""
 
 
@@ -29,7 +29,7 @@ class Cuts(QWidget):
         self.since.setEditable(True)
         self.since.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.since.addItems(list(_SPANS))
-        self.since.setCurrentText("30 days")
+        self.since.setCurrentText("all time")
         self.since.setToolTip("How far back, or a time such as 2026-11-21 08:00")
         self.until = QLineEdit(self)
         self.until.setPlaceholderText("now")
@@ -62,8 +62,8 @@ class Cuts(QWidget):
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         shown: list[tuple[str, QWidget, int]] = [
-            ("Going on &since", self.since, 2),
-            ("Begun &until", self.until, 2),
+            ("&Going on since", self.since, 2),
+            ("&Begun until", self.until, 2),
             ("&Detector", self.detector, 2),
             ("&Category", self.category, 2),
             ("&Runs", self.runs, 1),
@@ -101,5 +101,5 @@ class Cuts(QWidget):
             last_run=last,
             only_open=self.only_open.isChecked(),
             text=self.text.text().strip(),
-            limit=_MOST,
+            limit=MOST,
         )

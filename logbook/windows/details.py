@@ -57,8 +57,8 @@ class Details(QWidget):
         layout.addWidget(self._history_title)
         layout.addWidget(self.history, stretch=2)
 
-    def show_record(self, record: Record, history: Sequence[Step]) -> None:
-        """Fill in a record as it is."""
+    def show_record(self, record: Record, history: Sequence[Step] | None) -> None:
+        """Fill in a record as it is; a history of None is one that cannot be read now."""
         self.record = record
         self.banner.show()
         self.tick()
@@ -72,7 +72,8 @@ class Details(QWidget):
         self._fill_line("user", record.user)
         self.category.choose(record.category)
         self.description.setPlainText(record.description)
-        self.history.setPlainText("\n".join(_sentence(step) for step in history) or "never changed")
+        said = "cannot be read now" if history is None else "\n".join(map(_sentence, history)) or "never changed"
+        self.history.setPlainText(said)
         self._show_history(shown=True)
 
     def show_new(self) -> None:
@@ -120,7 +121,7 @@ class Details(QWidget):
         if any(self._is_touched(name) for name in self.lines):
             return True
         if record is None:
-            return bool(self.description.toPlainText().strip())
+            return self.category.chosen() != UNDECIDED or bool(self.description.toPlainText().strip())
         same = (record.detector, record.category, record.description)
         return same != (self.detector.currentText(), self.category.chosen(), self.description.toPlainText().strip())
 

@@ -28,7 +28,10 @@ class EventTable(QAbstractTableModel):
         self._bold.setBold(True)
 
     def show_records(self, records: Sequence[Record], now: datetime) -> None:
-        """Replace all rows."""
+        """Replace all rows; if they are as they were nothing is drawn anew, and no scroll bar moves."""
+        if self.records == list(records):
+            self.tick(now)
+            return
         self.beginResetModel()
         self.records = list(records)
         self._now = now

@@ -23,7 +23,7 @@ from logbook.downtime.desk import Answer, Desk
 from logbook.downtime.record import Record, Step
 from logbook.windows.application import application, complain, interruptible, plain_label
 from logbook.windows.background import Background
-from logbook.windows.cuts import Cuts
+from logbook.windows.cuts import MOST, Cuts
 from logbook.windows.details import Details
 from logbook.windows.eventtable import EventTable
 from sipmdcs.errors import BadInput, DcsError
@@ -31,6 +31,9 @@ from sipmdcs.errors import BadInput, DcsError
 _TICK_MS = 1000
 _LOOK_EVERY = 10
 """Ticks between two looks at the database."""
+_WIDEST = 170
+"""Of a column but the description, pixels: long names must leave room for it."""
+_NOT_STORED = "What you typed is not stored yet: Store or Undo it first"
 
 
 def open_window(desk: Desk, user: str) -> None:
@@ -74,6 +77,9 @@ class DowntimeWindow(QMainWindow):
         self._storing.changed.connect(self._show_busy)
         self._again = False
         self._marking = False
+        self._wanted: Record | None = None
+        """What shall be shown next, while something else is being read or stored."""
+        self._warned = False
         self._build()
         self.cuts.changed.connect(self.reload)
         self.new.clicked.connect(self._new)
@@ -92,6 +98,8 @@ class DowntimeWindow(QMainWindow):
         self.table.setAlternatingRowColors(True)
         self.table.setWordWrap(False)
         self.table.setShowGrid(False)
+        self.table.setTabKeyNavigation(False)  # otherwise Tab never leaves the table
+        self.table.activated.connect(self.details.category.setFocus)
         self.table.setVerticalHeader(rows := QHeaderView(Qt.Orientation.Vertical, self.table))
         rows.hide()
         self.table.setHorizontalHeader(self._header)
@@ -131,6 +139,7 @@ class DowntimeWindow(QMainWindow):
         layout.addWidget(self.status)
         self.setCentralWidget(middle)
         self.resize(1280, 800)
+        self.table.setFocus()
 
     def reload(self) -> None:
         """Read the list again; the selected record stays selected."""
@@ -144,21 +153,31 @@ class DowntimeWindow(QMainWindow):
 
     def _listed(self, records: list[Record]) -> None:
         complain(self.problem, "")
-        chosen = self.details.record
-        event = chosen.id if chosen is not None and self.side.currentWidget() is self._form else None
+        chosen = self._wanted or self._shown()
         first = not self.events.records
+        place = self.table.verticalScrollBar()
+        height = 0 if place is None else place.value()
         self.events.show_records(records, self.desk.now())
         if first:
             self._fit_columns()
-        self._mark(event)
+        self._mark(None if chosen is None else chosen.id)
+        if place is not None:
+            place.setValue(height)
         self._say(records)
         if self._again:
             self.reload()
 
+    def _shown(self) -> Record | None:
+        """The record on the right; None if there is none, or a new one."""
+        return self.details.record if self.side.currentWidget() is self._form else None
+
     def _mark(self, event: int | None) -> None:
-        """Highlight a row without reading its record again, which would undo what is being typed."""
+        """Highlight a row without reading its record again, which would undo what is being typed; None for no row."""
         row = self.events.row_of(event) if event is not None else -1
         if row < 0:
+            self._marking = True
+            self.chosen.clear()
+            self._marking = False
             return
         flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
         self._marking = True
@@ -166,11 +185,15 @@ class DowntimeWindow(QMainWindow):
         self._marking = False
         fresh = self.events.records[row]
         shown = self.details.record
-        if shown is not None and fresh.revision != shown.revision and not self.details.is_touched():
+        if shown is None or shown.id != event or self._wanted is not None:
+            return
+        if fresh.revision != shown.revision and not self.details.is_touched():
             self._show_event(fresh)
 
     def _fit_columns(self) -> None:
         self.table.resizeColumnsToContents()
+        for column in range(len(self.events.columns)):
+            self.table.setColumnWidth(column, min(self.table.columnWidth(column), _WIDEST))
         if "description" in self.events.columns:
             column = self.events.columns.index("description")
             self._header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
@@ -180,26 +203,52 @@ class DowntimeWindow(QMainWindow):
         still = sum(record.is_open for record in records)
         waiting = len(self.desk.journal.spool)
         said = f"{len(records)} downtimes, {unexplained} to explain, {still} still open"
+        if len(records) == MOST:
+            said = f"the first {said}; there may be more, so cut the list"
         self.status.setText(f"{said}, {waiting} entries wait for the database" if waiting else said)
 
     def _select(self) -> None:
         rows = self.chosen.selectedRows()
-        if rows and not self._marking:
-            self._show_event(self.events.records[rows[0].row()])
+        if not rows or self._marking:
+            return
+        if self._is_unsaved():
+            shown = self._shown()
+            self._mark(None if shown is None else shown.id)
+            return
+        self._show_event(self.events.records[rows[0].row()])
+
+    def _is_unsaved(self) -> bool:
+        """Whether something was typed that would be lost; says so."""
+        unsaved = self.side.currentWidget() is self._form and self.details.is_touched()
+        if unsaved:
+            complain(self.problem, _NOT_STORED)
+        return unsaved
 
     def _show_event(self, record: Record) -> None:
+        """Read a record and show it; of several wishes the last counts, so that the form is about the row that is marked."""
+        self._wanted = record
+        if self._storing.busy:
+            return
+
         def read() -> tuple[Record, list[Step]]:
             return self.desk.again(record), self.desk.history(record)
 
-        def show(found: tuple[Record, list[Step]]) -> None:
+        def show(found: tuple[Record, list[Step] | None], problem: str = "") -> None:
+            if self._wanted is not record and self._wanted is not None:
+                self._show_event(self._wanted)
+                return
+            self._wanted = None
             self.details.show_record(*found)
             self.side.setCurrentWidget(self._form)
-            complain(self.problem, "")
+            complain(self.problem, problem)
 
-        self._storing.start(read, show, self._failed)
+        # Without the database it is shown as the list has it: an edit is kept until that is back.
+        self._storing.start(read, show, lambda err: show((record, None), str(err)))
 
     def _new(self) -> None:
-        self.table.clearSelection()
+        if self._is_unsaved():
+            return
+        self._mark(None)
         self.details.show_new()
         self.side.setCurrentWidget(self._form)
 
@@ -232,7 +281,7 @@ class DowntimeWindow(QMainWindow):
         self.status.setText(answer.text)
         if answer.record is not None:
             self.details.record = answer.record
-            self._show_event(answer.record)
+            self._show_event(self._wanted or answer.record)
         self.reload()
 
     def _failed(self, err: DcsError) -> None:
@@ -250,7 +299,12 @@ class DowntimeWindow(QMainWindow):
             self.reload()
 
     def closeEvent(self, a0: QCloseEvent | None) -> None:  # noqa: N802 - Qt's name
-        """After the last look at the database has come back."""
+        """After the last look at the database has come back; what was typed is dropped only if that is asked for twice."""
+        if a0 is not None and not self._warned and self._is_unsaved():
+            self._warned = True
+            complain(self.problem, f"{_NOT_STORED}, or close again to drop it")
+            a0.ignore()
+            return
         self._timer.stop()
         self._reading.wait()
         self._storing.wait()

@@ -62,6 +62,7 @@ class WhyDialog(QDialog):
         self._watching = Background(self)
         self._storing = Background(self)
         self._storing.changed.connect(self._show_busy)
+        self._warned = False
         self._ticks = 0
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
@@ -75,8 +76,8 @@ class WhyDialog(QDialog):
         form.addRow("&Description", self.description)
         form.addRow("&Your name", self.user)
         buttons = QDialogButtonBox(self)
-        self.store = QPushButton("Store", self)
-        self.later = QPushButton("Later", self)
+        self.store = QPushButton("&Store", self)
+        self.later = QPushButton("&Later", self)
         self.later.setToolTip("The downtime stays stored; sipmdcs downtime asks again")
         buttons.addButton(self.store, QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.addButton(self.later, QDialogButtonBox.ButtonRole.RejectRole)
@@ -98,7 +99,7 @@ class WhyDialog(QDialog):
     def _show_busy(self, busy: bool) -> None:
         self.store.setEnabled(not busy)
         self.later.setEnabled(not busy)
-        self.store.setText("Storing…" if busy else "Store")
+        self.store.setText("Storing…" if busy else "&Store")
 
     def _tick(self) -> None:
         self._show()
@@ -147,9 +148,14 @@ class WhyDialog(QDialog):
         self._show()
 
     def reject(self) -> None:
-        """Later, unless it is being stored right now."""
-        if not self._storing.busy:
-            super().reject()
+        """Later, unless it is being stored right now; what was typed is dropped only if that is asked for twice."""
+        if self._storing.busy:
+            return
+        if self.description.toPlainText().strip() and not self._warned:
+            self._warned = True
+            complain(self.problem, "What you typed is not stored yet: Store it, or Later once more to drop it")
+            return
+        super().reject()
 
     def done(self, a0: int) -> None:
         """Close, after the last look at the database has come back."""

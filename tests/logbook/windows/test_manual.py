@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractButton, QLabel, QWidget
 
 from logbook.downtime.call import Call, Mode
 from logbook.downtime.desk import Desk
 from logbook.downtime.record import UNDECIDED
+from logbook.windows import cuts, manual
 from logbook.windows.application import DOWN, TO_EXPLAIN
 from logbook.windows.manual import DowntimeWindow
+from sipmdcs.site import Site
 
 PATIENCE_MS = 30_000
 
@@ -59,6 +62,10 @@ def choose(window: DowntimeWindow, qtbot: QtBot, event: int) -> None:
     place = window.table.visualRect(window.events.index(row, 1)).center()
     qtbot.mouseClick(viewport, Qt.MouseButton.LeftButton, pos=place)
     qtbot.waitUntil(lambda: shown_event(window) == event, timeout=PATIENCE_MS)
+
+
+def marked(window: DowntimeWindow) -> list[int | None]:
+    return [window.events.records[index.row()].id for index in window.chosen.selectedRows()]
 
 
 def shown_event(window: DowntimeWindow) -> int | None:
@@ -214,3 +221,117 @@ def test_undo_brings_back_what_is_stored(window: DowntimeWindow, qtbot: QtBot) -
     qtbot.mouseClick(window.undo, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.details.description.toPlainText() == "Beam of 10", timeout=PATIENCE_MS)
     assert not window.details.is_touched()
+
+
+def test_the_form_follows_the_marked_row_however_fast_it_moves(window: DowntimeWindow, qtbot: QtBot) -> None:
+    choose(window, qtbot, 4)
+    for _ in range(3):
+        qtbot.keyClick(window.table, Qt.Key.Key_Down)
+    assert marked(window) == [1]
+    qtbot.waitUntil(lambda: shown_event(window) == 1, timeout=PATIENCE_MS)
+    for key in (Qt.Key.Key_Up, Qt.Key.Key_Up, Qt.Key.Key_Down):
+        qtbot.keyClick(window.table, key)
+    qtbot.waitUntil(lambda: shown_event(window) == 2, timeout=PATIENCE_MS)
+    assert marked(window) == [2]
+
+
+def test_what_was_typed_is_not_lost_by_looking_at_another(window: DowntimeWindow, desk: Desk, qtbot: QtBot) -> None:
+    choose(window, qtbot, 2)
+    qtbot.keyClicks(window.details.description, "typing ")
+    qtbot.waitUntil(window.new.isEnabled, timeout=PATIENCE_MS)
+    qtbot.keyClick(window.table, Qt.Key.Key_Down)
+    assert "not stored yet" in window.problem.text()
+    assert (marked(window), shown_event(window)) == ([2], 2)
+    qtbot.mouseClick(window.new, Qt.MouseButton.LeftButton)
+    assert window.details.description.toPlainText() == "typing DAQ of 11"
+    assert not window.close()
+    assert "close again" in window.problem.text()
+    store(window, qtbot)
+    qtbot.waitUntil(lambda: desk.event(2).description == "typing DAQ of 11", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.details.record == desk.event(2), timeout=PATIENCE_MS)
+    choose(window, qtbot, 1)
+
+
+def test_a_new_entry_is_not_lost_either(window: DowntimeWindow, qtbot: QtBot) -> None:
+    qtbot.mouseClick(window.new, Qt.MouseButton.LeftButton)
+    window.details.category.choose("DAQ")
+    window.table.selectRow(1)
+    assert "not stored yet" in window.problem.text()
+    assert (marked(window), shown_event(window)) == ([], None)
+    qtbot.mouseClick(window.undo, Qt.MouseButton.LeftButton)
+    window.table.selectRow(1)
+    qtbot.waitUntil(lambda: shown_event(window) == 3, timeout=PATIENCE_MS)
+
+
+def test_an_edit_while_the_database_is_away_is_kept(window: DowntimeWindow, desk: Desk, site: Site, qtbot: QtBot) -> None:
+    choose(window, qtbot, 4)
+    database = site.folder / "var" / "sipmdcs.sqlite"
+    away = [(path, path.with_name(f"away-{path.name}")) for path in database.parent.glob(f"{database.name}*")]
+    desk.store.engine.dispose()
+    for path, aside in away:
+        if path.exists():
+            path.rename(aside)
+    database.mkdir()
+    window.table.selectRow(2)
+    qtbot.waitUntil(lambda: shown_event(window) == 2, timeout=PATIENCE_MS)
+    assert window.details.history.toPlainText() == "cannot be read now"
+    assert "unable to open" in window.problem.text()
+    window.details.category.choose("Beam")
+    store(window, qtbot)
+    qtbot.waitUntil(lambda: "kept until the database is back" in window.status.text(), timeout=PATIENCE_MS)
+    database.rmdir()
+    for path, aside in away:
+        if aside.exists():
+            aside.rename(path)
+    assert desk.journal.flush() == 1
+    assert desk.event(2).category == "Beam"
+
+
+def test_more_than_a_list_holds_is_told(window: DowntimeWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuts, "MOST", 3)
+    monkeypatch.setattr(manual, "MOST", 3)
+    window.reload()
+    wait_listed(window, qtbot, [4, 3, 2])
+    qtbot.waitUntil(lambda: window.status.text().startswith("the first 3 downtimes"), timeout=PATIENCE_MS)
+
+
+def test_a_list_that_did_not_change_is_not_drawn_anew(window: DowntimeWindow, qtbot: QtBot) -> None:
+    resets: list[None] = []
+    window.events.modelReset.connect(lambda: resets.append(None))
+    window.status.setText("")
+    window.reload()
+    qtbot.waitUntil(lambda: window.status.text() != "", timeout=PATIENCE_MS)
+    assert not resets
+
+
+def test_everything_can_be_reached_from_the_keyboard(window: DowntimeWindow, qtbot: QtBot) -> None:
+    choose(window, qtbot, 3)
+    labelled = [label for label in window.findChildren(QLabel) if label.buddy() is not None]
+    texts = [widget.text() for widget in (*labelled, *window.findChildren(QAbstractButton))]
+    keys = [text[text.index("&") + 1].lower() for text in texts if "&" in text]
+    assert len(keys) == 11
+    assert len(set(keys)) == len(keys)
+    window.table.setFocus()
+    reached: set[QWidget | None] = set()
+    for _ in range(60):
+        focus = window.focusWidget()
+        if focus in reached:
+            break
+        reached.add(focus)
+        assert window.focusNextChild()
+    wanted = {window.details.category, window.details.description, window.who, window.store, window.undo, window.new}
+    assert wanted | {window.cuts.since, window.cuts.text, window.cuts.only_open, *window.details.lines.values()} <= reached
+
+
+def test_enter_on_a_row_goes_on_to_its_category(window: DowntimeWindow, qtbot: QtBot) -> None:
+    choose(window, qtbot, 3)
+    qtbot.keyClick(window.table, Qt.Key.Key_Return)
+    assert window.focusWidget() is window.details.category
+
+
+def test_tab_leaves_the_table(window: DowntimeWindow, qtbot: QtBot) -> None:
+    choose(window, qtbot, 3)
+    window.table.setFocus()
+    qtbot.keyClick(window.table, Qt.Key.Key_Tab)
+    assert window.focusWidget() is not window.table
+    assert marked(window) == [3]

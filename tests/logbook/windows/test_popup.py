@@ -82,6 +82,16 @@ def test_later_leaves_it_undecided(dialog: WhyDialog, desk: Desk, qtbot: QtBot) 
     assert desk.event(1).category == UNDECIDED
 
 
+def test_what_was_typed_is_dropped_only_if_asked_twice(dialog: WhyDialog, desk: Desk, qtbot: QtBot) -> None:
+    qtbot.keyClicks(dialog.description, "event builder")
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    assert dialog.isVisible()
+    assert "not stored yet" in dialog.problem.text()
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    wait_closed(dialog, qtbot)
+    assert desk.event(1).description == ""
+
+
 def test_the_start_comes_while_it_is_open(dialog: WhyDialog, desk: Desk, qtbot: QtBot) -> None:
     fill(dialog, qtbot, "DAQ", "hung")
     desk.start(Call(Mode.AUTOMATIC, "1"), "NEAR")
