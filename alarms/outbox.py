@@ -7,7 +7,7 @@ server has accepted them. A mail that is repeated has the same Message-ID, so th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -100,6 +100,24 @@ class Outbox:
         with transaction(self._engine) as connection:
             row = connection.execute(query.order_by(page.c.id)).mappings().first()
         return None if row is None else _page(row)
+
+    def readdress(self, unsent: Page, address: str) -> Page:
+        """Give a mail that was never accepted another address: the one it was written to has been corrected since."""
+        self._update(unsent.id, {"address": address})
+        return replace(unsent, address=address)
+
+    def forget_others(self, receivers: Iterable[str]) -> int:
+        """Give up what waits for anybody but ``receivers``: nobody would ever send it.
+
+        Returns:
+            How many notices and mails that were.
+        """
+        known, now_ns = list(receivers), self._clock.time_ns()
+        notices = notice.c.page.is_(None) & notice.c.void_ns.is_(None) & notice.c.receiver.not_in(known)
+        pages = page.c.sent_ns.is_(None) & page.c.cancelled_ns.is_(None) & page.c.receiver.not_in(known)
+        with transaction(self._engine) as connection:
+            void = connection.execute(update(notice).where(notices).values(void_ns=now_ns))
+            return void.rowcount + connection.execute(update(page).where(pages).values(cancelled_ns=now_ns)).rowcount
 
     def in_reply_to(self, incidents: Iterable[int]) -> str:
         """Message-ID of the mail that opened an incident, if all of ``incidents`` are one; else empty."""

@@ -48,8 +48,22 @@ class Pager:
     async def run(self) -> None:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._forget_others(), name="mail to nobody")
             for name, channel in self._file.channels.items():
                 group.create_task(self._serve(name, channel), name=f"mail through {name}")
+
+    async def _forget_others(self) -> None:
+        """Give up mail to receivers that are no longer in ``notify.yaml``, so that it does not count as late for ever."""
+        while True:
+            try:
+                given_up = await asyncio.to_thread(self._outbox.forget_others, self._file.receivers)
+            except ServiceError as err:
+                _log.error("paging waits: %s", err)
+                await asyncio.sleep(1.0)
+            else:
+                break
+        if given_up:
+            _log.warning("%d notices and mails to receivers that are no longer in notify.yaml are given up", given_up)
 
     async def _serve(self, name: str, channel: MaildirChannel | SmtpChannel) -> None:
         receivers = [who for who, receiver in self._file.receivers.items() if receiver.channel == name]
@@ -103,7 +117,8 @@ class Pager:
         """A mail that was written before and is still worth sending."""
         while (page := self._outbox.open_page(receiver)) is not None:
             if not all_settled(self._outbox.content(page.id)):
-                return page
+                address = self._file.receivers[receiver].address
+                return page if page.address == address else self._outbox.readdress(page, address)
             self._outbox.cancel(page.id)
             _log.info("page %s to %s is settled and not sent", page.message_id, receiver)
         return None

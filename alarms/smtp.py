@@ -12,12 +12,17 @@ import ssl
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from alarms.mail import NotAccepted, as_message
 from alarms.notifyfile import SmtpChannel, Tls
 from alarms.outbox import Page
+from alarms.timelimit import TimeLimit
 from sipmdcs.errors import BadInput
 from sipmdcs.yamlfile import Strict, read_yaml
+
+_PATIENCE = 3
+"""A mail may take so many times ``timeout_s`` altogether."""
 
 
 class Login(Strict):
@@ -28,7 +33,7 @@ class Login(Strict):
 
 
 def send(channel: SmtpChannel, page: Page) -> str:
-    """Hand a mail to the server; blocks for at most a few times ``channel.timeout_s``.
+    """Hand a mail to the server; blocks for at most three times ``channel.timeout_s``, whatever the server does.
 
     Returns:
         The reply to the message, such as ``250 2.0.0 Ok: queued as 1A2B3C``.
@@ -38,35 +43,57 @@ def send(channel: SmtpChannel, page: Page) -> str:
     """
     step = "connecting"
     where = f"{channel.host}:{channel.port}"
-    try:
-        smtp = _connect(channel)
+    with TimeLimit(_PATIENCE * channel.timeout_s) as limit:
         try:
-            step = "greeting"
-            _expect(smtp.ehlo())
-            if channel.tls is Tls.STARTTLS:
-                step = "STARTTLS"
-                _expect(smtp.starttls(context=ssl.create_default_context(cafile=channel.ca_file)))
+            smtp = _connect(channel, limit)
+            try:
+                step = "greeting"
                 _expect(smtp.ehlo())
-            if (login := _login(channel)) is not None:
-                step = "login"
-                smtp.login(login.user, login.password)
-            step = "sender"
-            _expect(smtp.mail(channel.sender))
-            step = "receiver"
-            _expect(smtp.rcpt(page.address))
-            step = "message"
-            return _expect(smtp.data(as_message(page, channel.sender).as_bytes()))
-        finally:
-            _leave(smtp)
-    except (smtplib.SMTPException, OSError) as err:
-        raise NotAccepted(f"mail server {where} at {step}: {_reason(err)}") from err
+                if channel.tls is Tls.STARTTLS:
+                    step = "STARTTLS"
+                    _expect(smtp.starttls(context=ssl.create_default_context(cafile=channel.ca_file)))
+                    _expect(smtp.ehlo())
+                if (login := _login(channel)) is not None:
+                    step = "login"
+                    smtp.login(login.user, login.password)
+                step = "sender"
+                _expect(smtp.mail(channel.sender))
+                step = "receiver"
+                _expect(smtp.rcpt(page.address))
+                step = "message"
+                return _expect(smtp.data(as_message(page, channel.sender).as_bytes()))
+            finally:
+                _leave(smtp)
+        except (smtplib.SMTPException, OSError) as err:
+            reason = f"not done after {limit.seconds:g} s" if limit.over else _reason(err)
+            raise NotAccepted(f"mail server {where} at {step}: {reason}") from err
 
 
-def _connect(channel: SmtpChannel) -> smtplib.SMTP:
+class _Limited:
+    """Puts a connection under a time limit from its first byte on; comes before an ``smtplib`` class among the bases."""
+
+    def __init__(self, limit: TimeLimit, *args: Any, **options: Any) -> None:
+        self._limit = limit
+        super().__init__(*args, **options)
+
+    def connect(self, *args: Any, **options: Any) -> tuple[int, bytes]:
+        self._limit.watch(lambda: getattr(self, "sock", None))
+        return super().connect(*args, **options)  # type: ignore[misc]
+
+
+class _Plain(_Limited, smtplib.SMTP):
+    pass
+
+
+class _Secure(_Limited, smtplib.SMTP_SSL):
+    pass
+
+
+def _connect(channel: SmtpChannel, limit: TimeLimit) -> smtplib.SMTP:
     if channel.tls is Tls.IMPLICIT:
         context = ssl.create_default_context(cafile=channel.ca_file)
-        return smtplib.SMTP_SSL(channel.host, channel.port, timeout=channel.timeout_s, context=context)
-    return smtplib.SMTP(channel.host, channel.port, timeout=channel.timeout_s)
+        return _Secure(limit, channel.host, channel.port, timeout=channel.timeout_s, context=context)
+    return _Plain(limit, channel.host, channel.port, timeout=channel.timeout_s)
 
 
 def _leave(smtp: smtplib.SMTP) -> None:

@@ -169,3 +169,36 @@ async def test_a_database_that_fails_is_waited_for(server, file, outbox, tmp_pat
     other.close()
     assert "page to ada is not sent: alarm database" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+async def test_a_corrected_address_gets_the_mail_that_was_refused(server, file, outbox):
+    server.unknown.add("ada@b.c")
+    outbox.queue(some_notice("ada"))
+    pager = Pager(file, Path(), outbox, letter, CLOCK)
+    async with running(pager):
+        await until(lambda: pager.failures >= 1)
+    corrected = NotifyFile.model_validate(
+        file.model_dump(by_alias=True) | {"receivers": {"ada": {"channel": "mail", "address": "ada@correct.c"}}}
+    )
+    async with running(Pager(corrected, Path(), outbox, letter, CLOCK)):
+        await until(lambda: server.mails == ["ada@correct.c"])
+        await until(lambda: outbox.backlog().pending == 0)
+    assert [page["address"] for page in outbox.pages()] == ["ada@correct.c"]
+
+
+async def test_mail_to_somebody_who_left_is_given_up(server, file, outbox, caplog):
+    server.unknown.add("ada@b.c")
+    outbox.queue(some_notice("ada"))
+    pager = Pager(file, Path(), outbox, letter, CLOCK)
+    async with running(pager):
+        await until(lambda: pager.failures >= 1)
+    outbox.queue(some_notice("ada"))
+    outbox.queue(some_notice("bob"))
+    assert outbox.backlog().pending == 3
+    without = NotifyFile.model_validate(
+        file.model_dump(by_alias=True) | {"receivers": {"bob": {"channel": "mail", "address": "bob@b.c"}}}
+    )
+    async with running(Pager(without, Path(), outbox, letter, CLOCK)):
+        await until(lambda: server.mails == ["bob@b.c"])
+        await until(lambda: outbox.backlog().pending == 0)
+    assert "2 notices and mails to receivers that are no longer in notify.yaml are given up" in caplog.text

@@ -1,8 +1,10 @@
 """Against a real SMTP server."""
 
 import email
+import socket
 import ssl
 import subprocess
+import threading
 from email import policy
 
 import pytest
@@ -153,3 +155,31 @@ def test_starttls_never_falls_back_to_plain(serving, handler):
     with pytest.raises(NotAccepted, match="at STARTTLS"):
         send(changed(serving(), tls="starttls"), PAGE)
     assert handler.mails == []
+
+
+@pytest.fixture
+def dripping(free_port):
+    """A server that never comes to the end of its greeting, one short line at a time."""
+    end = threading.Event()
+
+    def serve(listener):
+        connection, _ = listener.accept()
+        with connection:
+            while not end.wait(0.05):
+                try:
+                    connection.sendall(b"220-patience\r\n")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", free_port)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield free_port
+        end.set()
+        thread.join()
+
+
+def test_a_server_that_never_comes_to_an_end_is_given_up(dripping):
+    channel = SmtpChannel.model_validate({"host": "127.0.0.1", "port": dripping, "from": "a@b.c", "timeout_s": 0.5})
+    with pytest.raises(NotAccepted, match=rf"mail server 127\.0\.0\.1:{dripping} at connecting: not done after 1\.5 s"):
+        send(channel, PAGE)
