@@ -10,11 +10,13 @@ TEMPLATES = Path(next(iter(db_templates.__path__)))
 NUMBERS = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI")
 
 
+MACROS = dict.fromkeys(
+    ["P", "R", "SUB", "NAME", "PORT", "ADDR", "BIAS_MIN", "BIAS_MAX", "I_HIGH", "I_HIHI", "I_LIMIT", "VBR_NOMINAL", "RAMP"], "1"
+)
+
+
 def choices(record: str) -> dict[int, str]:
-    macros = dict.fromkeys(("P", "R", "PORT", "ADDR"), "X") | dict.fromkeys(
-        ("BIAS_MIN", "BIAS_MAX", "I_LIMIT", "VBR_NOMINAL"), "1"
-    )
-    records = load_template(TEMPLATES / "sipm_channel.template", macros)
+    records = load_template(TEMPLATES / "sipm_channel.template", MACROS)
     fields = next(one.fields for one in records if one.name.endswith(f":{record}"))
     return {int(fields[f"{place}VL"]): fields[f"{place}ST"] for place in NUMBERS if f"{place}ST" in fields}
 
