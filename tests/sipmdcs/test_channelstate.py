@@ -10,13 +10,13 @@ TEMPLATES = Path(next(iter(db_templates.__path__)))
 NUMBERS = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI")
 
 
-MACROS = dict.fromkeys(
+NAMES = ("P", "R", "SUB", "NAME", "PORT", "ADDR", "BIAS_MIN", "BIAS_MAX", "I_HIGH", "I_HIHI", "I_LIMIT", "VBR_NOMINAL", "RAMP")
     ["P", "R", "SUB", "NAME", "PORT", "ADDR", "BIAS_MIN", "BIAS_MAX", "I_HIGH", "I_HIHI", "I_LIMIT", "VBR_NOMINAL", "RAMP"], "1"
 )
 
 
 def choices(record: str) -> dict[int, str]:
-    records = load_template(TEMPLATES / "sipm_channel.template", MACROS)
+    records = load_template(TEMPLATES / "sipm_channel.template", dict.fromkeys(NAMES, "1"))
     fields = next(one.fields for one in records if one.name.endswith(f":{record}"))
     return {int(fields[f"{place}VL"]): fields[f"{place}ST"] for place in NUMBERS if f"{place}ST" in fields}
 
