@@ -59,7 +59,10 @@ def classify(argument: str, file: DowntimeFile) -> Call:
     for message in file.messages:
         if message.resembles and re.search(message.resembles, text):
             expected = f"expected, for example, {message.example!r}" if message.example else f"expected {message.pattern}"
-            return Call(_MODES[message.means], problem=f"{message.means} message {shortened(text)} is not complete, {expected}")
+            return Call(
+                _MODES[message.means],
+                problem=f"{message.means} message {shortened(text)} is not complete or not known, {expected}",
+            )
     return Call(Mode.MANUAL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from logbook.downtime.call import shortened
 from logbook.downtime.file import Detector, DowntimeFile
 from sipmdcs.errors import BadInput
 
@@ -22,7 +23,7 @@ def detector_of(file: DowntimeFile, host: str, partition: str, named: str = "") 
     """
     if named:
         return known_detector(file, named)
-    where = f"host {host}" + (f", partition {partition}" if partition else "")
+    where = f"host {host}" + (f", partition {shortened(partition, 40)}" if partition else "")
     found = [name for name, detector in file.detectors.items() if _fits(detector, host, partition)]
     if not found:
         raise BadInput(

@@ -1,9 +1,12 @@
 """Times as messages and people write them.
 
-Recognised are ISO 8601 (``2026-11-21T13:22:48Z``, with fractions and offsets), ``2026-11-21 13:22:48``, Unix seconds of nine to
-eleven digits (1973 to 5138), and what ``ctime`` and ``date`` print in English (``Sat Nov 21 13:22:48 2026``,
-``Sat Nov 21 13:22:48 UTC 2026``). A time that names no zone is in the zone of the file, UTC unless it says otherwise; of a
-local time that a change of the clock makes ambiguous, the earlier one is taken.
+Recognised are ISO 8601 (``2026-11-21T13:22:48Z``, with fractions and offsets, also with ``/`` for ``-``, a space for ``T``), Unix
+seconds of nine to eleven digits (1973 to 5138), and what ``ctime``, ``date`` and ``date -R`` print in English
+(``Sat Nov 21 13:22:48 2026``, ``Sat Nov 21 01:22:48 PM UTC 2026``, ``Sat, 21 Nov 2026 13:22:48 +0000``).
+
+A time that names no zone is in the zone of the file, UTC unless it says otherwise; of a local time that a change of the clock
+makes ambiguous, the earlier one is taken. Abbreviations such as CST mean different times in different places: beside UTC, GMT
+and Z only that of the zone of the file is understood.
 """
 
 from __future__ import annotations
@@ -12,14 +15,21 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 _UNIX = re.compile(r"[0-9]{9,11}(?:\.[0-9]{1,9})?")
-_ISO = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}[T ][0-9]{2}.*", re.IGNORECASE)
-_CTIME = re.compile(
-    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?P<month>[A-Z][a-z]{2}) (?P<day>[0-9]{1,2}) (?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})"
-    r"(?P<zone> (?:UTC|GMT|Z))? (?P<year>[0-9]{4})"
-)
+_ISO = re.compile(r"(?P<date>[0-9]{4}([-/]?)[0-9]{2}\2[0-9]{2})[T ](?P<time>[0-9]{2}.*)", re.IGNORECASE)
+_NAMED = re.compile(r"(?P<when>.*[0-9]) ?(?P<zone>[A-Z]{1,5})", re.IGNORECASE)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WORDS = {
+    "weekday": re.compile("(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),?"),
+    "month": re.compile("|".join(_MONTHS)),
+    "day": re.compile("[0-9]{1,2}"),
+    "clock": re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}"),
+    "half": re.compile("[AP]M"),
+    "year": re.compile("[0-9]{4}"),
+    "zone": re.compile(r"[A-Z]{1,5}|[+-][0-9]{2}:?[0-9]{2}"),
+}
+"""Of what ``date`` prints, in whatever order."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AGO = re.compile(r"(?P<count>[0-9]{1,6}) ?(?P<unit>min|h|d)")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _EXPECTED = "expected ISO 8601 such as 2026-11-21T13:22:48Z, 2026-11-21 13:22:48, Unix seconds, or Sat Nov 21 13:22:48 2026"
 
@@ -33,8 +43,14 @@ def parse_moment(text: str, zone: tzinfo = UTC) -> datetime:
     plain = " ".join(text.split()).rstrip(".,;")
     try:
         return _parse(plain, zone).astimezone(UTC)
+    except _OtherZone as err:
+        raise ValueError(f"time {plain[:60]!r}: {err} is neither UTC nor the time_zone of the file, {zone}") from err
     except (ValueError, OverflowError) as err:
         raise ValueError(f"time {plain[:60]!r} is not understood, {_EXPECTED}") from err
+
+
+class _OtherZone(ValueError):
+    """A name of a time zone that may be any."""
 
 
 def parse_cut(text: str, now: datetime, zone: tzinfo = UTC) -> datetime:
@@ -55,18 +71,47 @@ def parse_cut(text: str, now: datetime, zone: tzinfo = UTC) -> datetime:
 def _parse(text: str, zone: tzinfo) -> datetime:
     if _UNIX.fullmatch(text):
         return datetime.fromtimestamp(float(text), UTC)
-    if _ISO.fullmatch(text):
-        return _in_zone(datetime.fromisoformat(re.sub(r" (?=[+-])| ?(?:UTC|GMT)$", _iso_zone, text)), zone)
-    if match := _CTIME.fullmatch(text):
-        month = _MONTHS.index(match["month"]) + 1
-        when = datetime.fromisoformat(f"{match['year']}-{month:02d}-{int(match['day']):02d}T{match['clock']}")
-        return _in_zone(when, UTC if match["zone"] else zone)
-    raise ValueError(text)
+    if match := _ISO.fullmatch(text):
+        named = _NAMED.fullmatch(match["time"])
+        clock = named["when"] if named else match["time"]
+        when = datetime.fromisoformat(f"{match['date'].replace('/', '-')}T{re.sub(r' (?=[+-])', '', clock)}")
+        return _in_zone(when, named["zone"] if named else "", zone)
+    return _parse_words(text, zone)
 
 
-def _iso_zone(match: re.Match[str]) -> str:
-    return "Z" if match[0].strip() else ""
+def _parse_words(text: str, zone: tzinfo) -> datetime:
+    found: dict[str, str] = {}
+    for word in text.split():
+        kind = next((kind for kind, form in _WORDS.items() if form.fullmatch(word)), None)
+        if kind is None or kind in found:
+            raise ValueError(text)
+        found[kind] = word
+    try:
+        month, day, year, clock = _MONTHS.index(found["month"]) + 1, int(found["day"]), found["year"], found["clock"]
+    except KeyError as err:
+        raise ValueError(text) from err
+    if half := found.get("half"):
+        hour = int(clock[:2])
+        if not 1 <= hour <= 12:
+            raise ValueError(text)
+        clock = f"{hour % 12 + (12 if half == 'PM' else 0):02d}{clock[2:]}"
+    name = found.get("zone", "")
+    offset = name if name[:1] in ("+", "-") else ""
+    when = datetime.fromisoformat(f"{year}-{month:02d}-{day:02d}T{clock}{offset}")
+    return _in_zone(when, "" if offset else name, zone)
 
 
-def _in_zone(when: datetime, zone: tzinfo) -> datetime:
-    return when if when.tzinfo is not None else when.replace(tzinfo=zone)
+def _in_zone(when: datetime, name: str, zone: tzinfo) -> datetime:
+    """A local time in the zone that it names, in ``zone`` if it names none."""
+    if when.tzinfo is not None:
+        if name:
+            raise ValueError(f"two zones, {name} is the second")
+        return when
+    if not name:
+        return when.replace(tzinfo=zone)
+    if name.upper() in ("UTC", "GMT", "Z"):
+        return when.replace(tzinfo=UTC)
+    for fold in (0, 1):
+        if (found := when.replace(tzinfo=zone, fold=fold)).tzname() == name:
+            return found
+    raise _OtherZone(name)

@@ -34,7 +34,7 @@ def test_which_is_meant(host: str, partition: str, named: str, expected: str) ->
     ("host", "partition", "named", "problem"),
     [
         ("elsewhere", "", "", "host elsewhere belongs to no detector"),
-        ("elsewhere", "1", "", "host elsewhere, partition 1 belongs to no detector"),
+        ("elsewhere", "1", "", "host elsewhere, partition '1' belongs to no detector"),
         ("fardaq", "2", "", "belongs to no detector"),
         ("neardaq3", "9", "", "belongs to several detectors; name one with --detector: NEAR, TEST"),
         ("neardaq3", "", "MIDDLE", "detector 'MIDDLE' is not in downtime.yaml, expected NEAR or FAR or TEST"),

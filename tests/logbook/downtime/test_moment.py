@@ -28,6 +28,14 @@ MOMENT = datetime(2026, 11, 21, 13, 22, 48, tzinfo=UTC)
         "1795267368.000",
         "Sat Nov 21 13:22:48 UTC 2026",
         "Sat Nov 21 13:22:48 GMT 2026",
+        "2026/11/21 13:22:48 Z",
+        "2026-11-21T13:22:48,000000000+00:00",
+        "Sat, 21 Nov 2026 14:22:48 +0100",
+        "Sat Nov 21 01:22:48 PM UTC 2026",
+        "Sat 21 Nov 2026 01:22:48 PM UTC",
+        "Sat 21 Nov 13:22:48 GMT 2026",
+        "Sat Nov 21 14:22:48 CET 2026",
+        "2026-11-21 14:22:48 CET",
     ],
 )
 def test_forms_that_name_their_zone(text: str) -> None:
@@ -35,7 +43,14 @@ def test_forms_that_name_their_zone(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-11-21 14:22:48", "2026-11-21T14:22:48", "Sat Nov 21 14:22:48 2026", "Sat Nov  21 14:22:48 2026"]
+    "text",
+    [
+        "2026-11-21 14:22:48",
+        "2026-11-21T14:22:48",
+        "Sat Nov 21 14:22:48 2026",
+        "Sat Nov  21 14:22:48 2026",
+        "2026/11/21 14:22:48",
+    ],
 )
 def test_forms_that_do_not_are_in_the_zone_given(text: str) -> None:
     assert parse_moment(text, ROME) == MOMENT
@@ -44,6 +59,17 @@ def test_forms_that_do_not_are_in_the_zone_given(text: str) -> None:
 
 def test_of_an_hour_that_comes_twice_the_first_is_meant() -> None:
     assert parse_moment("2026-10-25 02:30:00", ROME) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+
+def test_a_named_zone_tells_the_two_hours_apart() -> None:
+    assert parse_moment("Sun Oct 25 02:30:00 CEST 2026", ROME) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert parse_moment("Sun Oct 25 02:30:00 CET 2026", ROME) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["Sat Nov 21 13:22:48 EST 2026", "2026-11-21 13:22:48 CST", "Sat Nov 21 13:22:48 CEST 2026"])
+def test_a_named_zone_that_may_be_any_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"neither UTC nor the time_zone of the file, Europe/Rome"):
+        parse_moment(text, ROME)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +85,12 @@ def test_of_an_hour_that_comes_twice_the_first_is_meant() -> None:
         "1795267368000",
         "Sat Nob 21 13:22:48 2026",
         "Sat Nov 31 13:22:48 2026",
-        "Sat Nov 21 13:22:48 CET 2026",
+        "Sat Nov 21 13:22:48 PM 2026",
+        "Sat Nov 21 00:22:48 AM 2026",
+        "Sat Nov 21 13:22:48 13:22:49 2026",
+        "Sat Nov 21 2026",
+        "2026-11/21 13:22:48",
+        "2026-11-21 13:22:48+01:00 CET",
         "0001-01-01T00:00:00+14:00",
         "9999-12-31T23:59:59-14:00",
     ],
