@@ -7,16 +7,12 @@ from sipmdcs.channelstate import ChannelState, TripCause
 from sipmdcs.epicsdb import load_template
 
 TEMPLATES = Path(next(iter(db_templates.__path__)))
+MACROS = ("P", "R", "SUB", "NAME", "PORT", "ADDR", "BIAS_MIN", "BIAS_MAX", "I_HIGH", "I_HIHI", "I_LIMIT", "VBR_NOMINAL", "RAMP")
 NUMBERS = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI")
 
 
-NAMES = ("P", "R", "SUB", "NAME", "PORT", "ADDR", "BIAS_MIN", "BIAS_MAX", "I_HIGH", "I_HIHI", "I_LIMIT", "VBR_NOMINAL", "RAMP")
-    ["P", "R", "SUB", "NAME", "PORT", "ADDR", "BIAS_MIN", "BIAS_MAX", "I_HIGH", "I_HIHI", "I_LIMIT", "VBR_NOMINAL", "RAMP"], "1"
-)
-
-
 def choices(record: str) -> dict[int, str]:
-    records = load_template(TEMPLATES / "sipm_channel.template", dict.fromkeys(NAMES, "1"))
+    records = load_template(TEMPLATES / "sipm_channel.template", dict.fromkeys(MACROS, "1"))
     fields = next(one.fields for one in records if one.name.endswith(f":{record}"))
     return {int(fields[f"{place}VL"]): fields[f"{place}ST"] for place in NUMBERS if f"{place}ST" in fields}
 
