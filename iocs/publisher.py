@@ -108,6 +108,7 @@ class RecordServer:
                 record.set_alarm(int(Status.READ), INVALID, str(err))
             if severity is not None:
                 record.set_alarm(int(status), int(severity))
+            record.is_told_alarm = bool(record.nsev)
             record.process(now)
             if record.autosave and self._autosave is not None:
                 self._autosave.touch()
@@ -119,6 +120,7 @@ class RecordServer:
         for name in names:
             record = self._record(name)
             record.set_alarm(int(status), INVALID)
+            record.is_told_alarm = True
             record.process(now)
 
     def value(self, name: str) -> Value:

@@ -16,9 +16,11 @@ from iocs.access import AccessSecurity
 from iocs.records.fields import Field
 from iocs.records.put import Data
 from iocs.records.record import LiveRecord
+from iocs.records.waveform import WaveformRecord
 from iocs.server_channel import Channel, find_channel
 from iocs.server_circuit import Circuit
 from iocs.server_context import Done
+from iocs.server_dbr import STRING_SIZE
 from iocs.server_sockets import LOOPBACK, LOOPBACK_BROADCAST, bind_tcp, bind_udp, listen_addresses
 from iocs.server_udp import Relay, Searches, send_beacons
 from iocs.server_write import Writer
@@ -26,6 +28,8 @@ from sipmdcs.errors import BadInput
 
 logger = logging.getLogger(__name__)
 
+SMALL_REQUEST = 16_384
+"""Bytes that are enough for every message but a put to a long array."""
 BACKLOG = 256
 """Connections that may wait to be accepted, as all clients come at once after a restart."""
 
@@ -42,6 +46,7 @@ class Server:
     def __init__(self, records: Mapping[str, LiveRecord], security: AccessSecurity, writer: Writer) -> None:
         self.circuits: set[Circuit] = set()
         self.port = 0
+        self.largest_request = _largest_request(records)
         self._records = records
         self._security = security
         self._writer = writer
@@ -136,3 +141,9 @@ class Server:
                     lambda asks=asks: Searches(self.has, self.port, asks), sock=sock
                 )
                 stack.callback(transport.close)
+
+
+def _largest_request(records: Mapping[str, LiveRecord]) -> int:
+    """Bytes of a put to the longest array, as text, which is its longest form."""
+    longest = max((record.nelm for record in records.values() if isinstance(record, WaveformRecord)), default=1)
+    return SMALL_REQUEST + longest * STRING_SIZE

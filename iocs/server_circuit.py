@@ -170,9 +170,13 @@ class Circuit(asyncio.Protocol):
             caproto.CaprotoError: they are not requests.
         """
         try:
-            return self._protocol.recv(data)[0]
+            requests, missing = self._protocol.recv(data)
         except (ValueError, KeyError, TypeError, IndexError, NotImplementedError) as err:
             raise ca.RemoteProtocolError(f"{type(err).__name__}: {err}") from err
+        if missing > self.context.largest_request:
+            # What is not complete is kept in memory, whoever sends it.
+            raise ca.RemoteProtocolError(f"message longer than {self.context.largest_request} bytes")
+        return requests
 
     def _claim(self, sid: int) -> Claim:
         """The channel that a request is about.
@@ -295,6 +299,7 @@ class Circuit(asyncio.Protocol):
 
     def _read(self, claim: Claim, dbr: int, count: int) -> tuple[int, bytes, int]:
         if not claim.rights & ca.AccessRights.READ:
+            count = min(count, claim.channel.count())
             return ECA_NORDACCESS, bytes(max(count, 1) * 8), count
         if count > claim.channel.count():
             return ECA_BADCOUNT, bytes(8), 0

@@ -21,6 +21,8 @@ class ServerContext(Protocol):
 
     port: int
     """TCP port of the server."""
+    largest_request: int
+    """Bytes of the longest message a client has reason to send."""
     circuits: set[Circuit]
     """Clients that are connected."""
 

@@ -68,7 +68,7 @@ class Reader:
     def error(self, expected: str) -> BadInput:
         """The complaint that something else than ``expected`` is next."""
         token = self._tokens[self._index]
-        found = "end of file" if token.kind == "end" else token.text
+        found = "end of file" if token.kind == "end" else token.text if token.text.isprintable() else repr(token.text)
         return BadInput(f"expected {expected}, found {found}", file=self.file, line=token.line)
 
     def at(self, *texts: str) -> bool:
@@ -87,7 +87,7 @@ class Reader:
             BadInput: something else is next.
         """
         if not self.at(*texts):
-            raise self.error(" or ".join(texts))
+            raise self.error(" or ".join(text if text.isalpha() else f"'{text}'" for text in texts))
         self._index += 1
         return self._tokens[self._index - 1].text
 
@@ -137,12 +137,15 @@ def open_reader(path: Path) -> Reader:
     """A cursor at the start of a file.
 
     Raises:
-        BadInput: the file cannot be read, is not UTF-8, or holds a string that is not closed.
+        BadInput: the file cannot be read, is no text in UTF-8, or holds a string that is not closed.
     """
     try:
-        return Reader(path.read_text("utf-8"), str(path))
+        text = path.read_text("utf-8")
     except UnicodeDecodeError as err:
         line = err.object[: err.start].count(b"\n") + 1
         raise BadInput(f"byte 0x{err.object[err.start]:02x} is not UTF-8", file=path, line=line) from err
     except OSError as err:
         raise BadInput(f"cannot be read: {err.strerror}", file=path) from err
+    if "\0" in text:
+        raise BadInput("byte 0x00 is no text", file=path, line=text[: text.index("\0")].count("\n") + 1)
+    return Reader(text, str(path))

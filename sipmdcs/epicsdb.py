@@ -23,7 +23,8 @@ from sipmdcs.macros import expand_macros
 MAX_NAME_LENGTH = 60
 """Longest record name EPICS Base accepts (``PVNAME_STRINGSZ`` less the terminator)."""
 
-_RECORD_NAME = re.compile(r"[^\s\"'.$]+")
+_RECORD_NAME = re.compile(r"[!-~]+")
+_NOT_IN_NAMES = frozenset("\"'.$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +87,17 @@ def _parse_template(path: Path, _stamp: tuple[int, int]) -> tuple[_Body, ...]:
         if keyword == "alias":
             bodies.append(_Body("alias", first, (_Item("alias", "", second, line),), line))
         else:
-            bodies.append(_Body(first, second, tuple(_record_items(reader)), line))
+            bodies.append(_Body(first, second, tuple(_record_items(reader, line)), line))
     return tuple(bodies)
 
 
-def _record_items(reader: Reader) -> Iterator[_Item]:
+def _record_items(reader: Reader, opened: int) -> Iterator[_Item]:
     if not reader.skip("{"):
         return
     while not reader.skip("}"):
         line = reader.line
+        if not reader.at("field", "info", "alias"):
+            raise reader.error(f"field, info, alias or the '}}' of the record at line {opened}")
         keyword = reader.take("field", "info", "alias")
         reader.take("(")
         if keyword == "alias":
@@ -116,6 +119,8 @@ def _value_or_json(reader: Reader) -> str:
             json.loads(text)
         except ValueError as err:
             raise BadInput(f"not valid JSON: {err}", file=reader.file, line=line) from err
+        except RecursionError as err:
+            raise BadInput("JSON is nested too deeply", file=reader.file, line=line) from err
     return text
 
 
@@ -174,8 +179,9 @@ def _with_alias(record: Record, alias: str) -> Record:
 def _check_name(name: str, path: Path, line: int) -> None:
     if len(name) > MAX_NAME_LENGTH:
         raise BadInput(f"name {name} has {len(name)} characters, EPICS allows {MAX_NAME_LENGTH}", file=path, line=line)
-    if not _RECORD_NAME.fullmatch(name):
-        raise BadInput(f"name {name!r} is empty or holds a blank, quote, dot or dollar sign", file=path, line=line)
+    if not _RECORD_NAME.fullmatch(name) or _NOT_IN_NAMES & set(name):
+        message = f"name {name!r} is empty or holds a blank, quote, dot or dollar sign, or a letter that is not ASCII"
+        raise BadInput(message, file=path, line=line)
 
 
 def load_substitutions(path: Path, search_path: Sequence[Path], macros: Mapping[str, str] | None = None) -> list[Record]:
@@ -187,12 +193,19 @@ def load_substitutions(path: Path, search_path: Sequence[Path], macros: Mapping[
     """
     records: dict[str, Record] = {}
     for template, line, row in _rows(path, dict(macros or {})):
-        for record in load_template(_find(template, path, line, search_path), row):
+        for record in _row_records(_find(template, path, line, search_path), row, f"{path.name}:{line}"):
             for name in (record.name, *record.aliases):
                 if name in records:
                     raise BadInput(f"{name} from {template} is already made by an earlier row", file=path, line=line)
                 records[name] = record
     return list({id(record): record for record in records.values()}.values())
+
+
+def _row_records(template: Path, row: Mapping[str, str], used_at: str) -> list[Record]:
+    try:
+        return load_template(template, row)
+    except BadInput as err:
+        raise BadInput(f"{err.message}, used at {used_at}", file=err.file, line=err.line, key=err.key) from err
 
 
 def _find(template: str, path: Path, line: int, search_path: Sequence[Path]) -> Path:
@@ -213,13 +226,19 @@ def _rows(path: Path, macros: dict[str, str]) -> Iterator[tuple[str, int, dict[s
             scope.update(_assignments(reader))
             continue
         template = expand_macros(reader.value("a template name"), scope, file=path, line=reader.line)
+        opened = reader.line
         reader.take("{")
         pattern: list[str] | None = None
         if reader.skip("pattern"):
             reader.take("{")
+            at = reader.line
             pattern = _words(reader, "a macro name")
+            if twice := [name for name in pattern if pattern.count(name) > 1]:
+                raise BadInput(f"macro {twice[0]} is twice in the pattern", file=path, line=at)
         while not reader.skip("}"):
             line = reader.line
+            if not reader.at("{"):
+                raise reader.error(f"'{{' or the '}}' of the block at line {opened}")
             if pattern is None:
                 yield template, line, scope | _assignments(reader)
                 continue

@@ -159,7 +159,7 @@ COMMON = table("""
     UDF  UCHAR =1 pp
     UDFS MENU ALARM_SEVR =INVALID
     UTAG UINT64 ro
-    FLNK LINK
+    FLNK LINK fixed
 """)
 """Fields of every record (``dbCommon.dbd``)."""
 

@@ -74,6 +74,8 @@ def load_record(definition: Record) -> LiveRecord:
         if field.kind is not Kind.DEVICE:
             setattr(record, field.attribute, _value(definition, field, text))
     _check_device(definition, record)
+    _check_links(definition)
+    record.settle_scan()
     if "VAL" in definition.fields:
         record.udf = 0
     # A constant in a link defines the value, but comes after the severity of an undefined one is set (``iocInit.c``).
@@ -132,6 +134,12 @@ def _check_device(definition: Record, record: LiveRecord) -> None:
         raise definition.bad("DTYP", f"{record.device!r} is not implemented, expected {SOFT_CHANNEL} or asyn…")
     if definition.fields.get("OUT"):
         raise definition.bad("OUT", "links to other records are not implemented")
+
+
+def _check_links(definition: Record) -> None:
+    """A forward link would do nothing here."""
+    if definition.fields.get("FLNK"):
+        raise definition.bad("FLNK", "links to other records are not implemented")
 
 
 def _take_constant(definition: Record, record: LiveRecord, link: str) -> None:

@@ -34,5 +34,6 @@ POST_ALWAYS: Menu = ("Always", "On Change")
 """``MPST`` and ``APST`` of waveform, where the order is the other way round."""
 
 SCAN_PASSIVE = 0
+SCAN_INTERRUPT = 2
 SCAN_PERIODS_S = {3: 10.0, 4: 5.0, 5: 2.0, 6: 1.0, 7: 0.5, 8: 0.2, 9: 0.1}
 """Period of each periodic choice of ``SCAN``, by number."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from iocs.records.events import LOG, PROPERTY, VALUE
+from iocs.records.events import LOG, VALUE
 from iocs.records.fields import COMMON, INPUT, INTEGER_RANGE, MULTIBIT, OUTPUT, STATES, Field, Kind, table
 from iocs.records.output import begin_output
 from iocs.records.record import INVALID, UDF, LiveRecord, slots
@@ -65,8 +65,8 @@ class _Multibit(LiveRecord):
         if field[:2] not in STATES or field.endswith("SV"):
             return
         self._find_states()
-        if (index := LABEL_FIELDS.get(field)) is not None:
-            self.post("VAL", PROPERTY | VALUE | LOG if self.val == index else PROPERTY)
+        if LABEL_FIELDS.get(field) == self.val:
+            self.post("VAL", VALUE | LOG)
 
     def _check_state(self) -> None:
         severity = getattr(self, SEVERITIES[self.val]) if self.val < 16 else self.unsv

@@ -44,21 +44,24 @@ def put(record: LiveRecord, field: Field, data: Data) -> bool:
         raise PutRefused(f"{record.name}.{field.name}", str(err)) from err
     if isinstance(record, WaveformRecord) and field.kind is Kind.ARRAY:
         record.set_elements(value)
-    else:
-        setattr(record, field.attribute, value)
-    return _propagate(record, field)
+        return _propagate(record, field, is_new=True)
+    before = getattr(record, field.attribute)
+    setattr(record, field.attribute, value)
+    if field.name == "SCAN":
+        record.settle_scan()
+    return _propagate(record, field, is_new=value != before)
 
 
-def _propagate(record: LiveRecord, field: Field) -> bool:
+def _propagate(record: LiveRecord, field: Field, *, is_new: bool) -> bool:
     record.changed(field.name)
     is_value = field.name == "VAL"
     if is_value:
         record.udf = 0
     if not (is_value and field.processes):
         record.post(field.name, VALUE | LOG)
-    if field.is_property:
+    if field.is_property and is_new:
         record.post_all(PROPERTY)
-    return field.name == "PROC" or (field.processes and record.is_passive)
+    return field.name == "PROC" or (field.processes and (record.is_passive or (not is_value and record.judges_at_once)))
 
 
 def convert(record: LiveRecord, field: Field, data: Data) -> Any:
@@ -91,6 +94,9 @@ def _precision(record: LiveRecord, field: Field) -> int:
 
 def _array(record: WaveformRecord, data: Data) -> Any:
     data = data[: record.nelm]
+    if FTYPE[record.ftvl] == "CHAR" and isinstance(data, np.ndarray) and data.dtype == np.uint8:
+        # Characters travel as bytes without sign: text beyond ASCII is the same bytes here and there.
+        return data.view(np.int8)
     if FTYPE[record.ftvl] == "STRING" and isinstance(data, np.ndarray) and data.dtype.kind == "f":
         return record.coerce([format_float(float(value), record.prec, single=data.itemsize == 4) for value in data])
     if FTYPE[record.ftvl] == "STRING" or isinstance(data, np.ndarray):
@@ -111,12 +117,6 @@ def _text(record: LiveRecord, field: Field, _kind: Kind, data: Data) -> str:
     if isinstance(first, np.floating):
         first = format_float(float(first), _precision(record, field), single=first.itemsize == 4)
     return str(first).encode()[: field.size - 1].decode(errors="ignore")
-
-
-def _link(record: LiveRecord, field: Field, kind: Kind, data: Data) -> str:
-    if isinstance(data[0], str):
-        return _text(record, field, kind, data)
-    raise ValueError("expected text")
 
 
 def _double(_record: LiveRecord, _field: Field, _kind: Kind, data: Data) -> float:
@@ -145,7 +145,6 @@ def _choice(record: LiveRecord, field: Field, _kind: Kind, data: Data) -> int:
 
 _CONVERT: dict[Kind, Callable[[LiveRecord, Field, Kind, Data], Any]] = {
     Kind.STRING: _text,
-    Kind.LINK: _link,
     Kind.DOUBLE: _double,
     Kind.UCHAR: _integer,
     Kind.SHORT: _integer,

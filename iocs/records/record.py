@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from iocs.records.events import ALARM, VALUE, Listener
 from iocs.records.fields import COMMON, INTEGER_RANGE, Field, Kind, Table
-from iocs.records.menus import SCAN_PASSIVE
+from iocs.records.menus import SCAN_INTERRUPT, SCAN_PASSIVE
 from sipmdcs.severity import Severity, Status
 
 NO_LIMIT = (nan, nan, nan, nan)
@@ -32,7 +32,15 @@ def slots(table: Table) -> tuple[str, ...]:
 class LiveRecord:
     """A record that runs. Subclasses are the record types; their ``FIELDS`` table says what they have."""
 
-    __slots__ = ("aliases", "autosave", "device", "listener", "time_ns", *(field.attribute for field in COMMON.values()))
+    __slots__ = (
+        "aliases",
+        "autosave",
+        "device",
+        "is_told_alarm",
+        "listener",
+        "time_ns",
+        *(field.attribute for field in COMMON.values()),
+    )
 
     RTYP: ClassVar[str] = ""
     FIELDS: ClassVar[Table] = {}
@@ -76,6 +84,8 @@ class LiveRecord:
         self.autosave: tuple[str, ...] = ()
         self.device = SOFT_CHANNEL
         """What ``DTYP`` says."""
+        self.is_told_alarm = False
+        """Whether the alarm is one that the device or program behind the record raised, not the limits."""
         self.listener: Listener | None = None
         self.time_ns = 0
 
@@ -225,6 +235,19 @@ class LiveRecord:
     @property
     def is_passive(self) -> bool:
         return self.scan == SCAN_PASSIVE
+
+    @property
+    def judges_at_once(self) -> bool:
+        """Whether a new limit is applied to the value of the last poll, without waiting for the next one.
+
+        Not where that would end an alarm which the limits did not raise (ADR 0340).
+        """
+        return self.scan == SCAN_INTERRUPT and not self.udf and not self.is_told_alarm
+
+    def settle_scan(self) -> None:
+        """A record without device cannot be interrupted by one: it is passive then (``scanAdd`` in ``dbScan.c``)."""
+        if self.scan == SCAN_INTERRUPT and self.device == SOFT_CHANNEL:
+            self.scan = SCAN_PASSIVE
 
     def labels(self, field: Field) -> tuple[str, ...]:
         """Choices of a menu or enumeration."""

@@ -56,11 +56,18 @@ def test_a_template(template: Path) -> None:
     ("text", "line", "words"),
     [
         ('recrod(ai, "X") {}', 1, "expected record or grecord or alias, found recrod"),
-        ('record(ai "X") {}', 1, 'expected ,, found "X"'),
         ("record(ai, ) {}", 1, "expected a record name, found )"),
         ('record(ai, "X") {\n field(HIHI, ) }', 2, "expected a value, found )"),
-        ('record(ai, "X") {\n feild(HIHI, "1") }', 2, "expected field or info or alias, found feild"),
-        ('record(ai, "X") {\n field(HIHI, "1")\n', 3, "expected field or info or alias, found end of file"),
+        (
+            'record(ai, "X") {\n feild(HIHI, "1") }',
+            2,
+            "or the '}' of the record at line 1, found feild",
+        ),
+        (
+            'record(ai, "X") {\n field(HIHI, "1")\n',
+            3,
+            "the '}' of the record at line 1, found end of file",
+        ),
         ('record(ai, "X") {\n field(HIHI, "1) }\n', 2, "string is not closed before the end of the line"),
         ('record(ai, "X") { field(HIHI, "1") field(HIHI, "2") }', 1, "field HIHI of X is set twice"),
         ('record(ai, "X") {\n info(a, "1")\n info(a, "2") }', 3, "info a of X is set twice"),
@@ -72,6 +79,12 @@ def test_a_template(template: Path) -> None:
         ('record(ai, "A B") {}', 1, "holds a blank, quote, dot or dollar sign"),
         ('record(ai, "A.B") {}', 1, "holds a blank, quote, dot or dollar sign"),
         ('record(ai, "X") {\n alias("A B") }', 2, "holds a blank, quote, dot or dollar sign"),
+        ('record(ai, "µ") {}', 1, "or a letter that is not ASCII"),
+        ('record(ai, "X") {\n field(DESC, "a\0b") }', 2, "byte 0x00 is no text"),
+        ('record(ai "X") {}', 1, """expected ',', found "X\""""),
+        ('\ufeffrecord(ai, "X") {}', 1, r"found '\ufeff'"),
+        ('record(ai, "X") {\n field(A, "1")\n\nrecord(ai, "Y") {}', 4, "the '}' of the record at line 1, found record"),
+        (f'record(ai, "X") {{\n info(a, {"[" * 3000}{"]" * 3000}) }}', 2, "JSON is nested too deeply"),
         ('alias("X", "Y")', 1, "alias of X, which is not defined above"),
         ('record(ai, "X") { info(a, {"b": }) }', 1, "not valid JSON"),
         ('record(ai, "X") { info(a, {"b": [1 }', 1, "expected the end of a JSON value"),
@@ -131,9 +144,10 @@ def test_substitutions(substitutions: Path) -> None:
         ('\nfile "none.template" { { R=1 } }', 2, "template none.template is not in"),
         ('file "ch.template" { pattern { P, R }\n { A }\n}', 2, "row has 1 values, the pattern 2 (P, R)"),
         ('file "ch.template" { pattern { P }\n { A, B }\n}', 2, "row has 2 values, the pattern 1 (P)"),
+        ('file "ch.template" {\n pattern { P, R, P }\n { A, 1, B }\n}', 2, "macro P is twice in the pattern"),
         ('file "ch.template" {\n { P=A, R=1, P=B } }', 2, "macro P is set twice"),
-        ('file "ch.template" {\n { P=A R } }', 2, "expected =, found }"),
-        ('file "ch.template" { { P=A, R=1 }', 1, "expected {, found end of file"),
+        ('file "ch.template" {\n { P=A R } }', 2, "expected '=', found }"),
+        ('file "ch.template" { { P=A, R=1 }', 1, "expected '{' or the '}' of the block at line 1, found end of file"),
         ('file "ch.template" { { P=A, R=1 }\n { P=A, R=1 } }', 2, "A:1 from ch.template is already made by an earlier row"),
     ],
 )
@@ -147,7 +161,7 @@ def test_substitutions_that_are_refused(substitutions: Path, text: str, line: in
 
 def test_a_missing_macro_names_the_template(substitutions: Path) -> None:
     substitutions.write_text('file "ch.template" { { P=A } }')
-    with pytest.raises(BadInput, match=r"ch\.template:1: macro R is not defined"):
+    with pytest.raises(BadInput, match=r"ch\.template:1: macro R is not defined.*, used at .*\.substitutions:1$"):
         load_substitutions(substitutions, [])
 
 

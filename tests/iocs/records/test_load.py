@@ -74,6 +74,7 @@ def test_undefined_until_it_has_a_value(load: Load) -> None:
         ('record(ai, "X") { field(DESC, "' + "x" * 41 + '") }', 1, "is longer than 40 bytes"),
         ('record(ai, "X") { field(INP, "OTHER.VAL NPP") }', 1, "links to other records are not implemented"),
         ('record(ao, "X") { field(OUT, "OTHER.VAL PP") }', 1, "X.OUT: links to other records are not implemented"),
+        ('record(ai, "X") {\n field(FLNK, "OTHER")\n}', 2, "X.FLNK: links to other records are not implemented"),
         ('record(ao, "X") { field(DOL, "OTHER") }', 1, "X.DOL: 'OTHER' is not a constant"),
         ('record(ai, "X") { field(DTYP, "Raw Soft Channel") }', 1, "expected Soft Channel or asyn"),
         ('record(ai, "X") { field(DTYP, "asynFloat64") field(INP, "@asyn") }', 1, "expected @asyn(PORT,ADDR)PARAMETER"),

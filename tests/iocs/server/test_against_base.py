@@ -70,7 +70,7 @@ def differences(base: Client, ours: Client, names: list[str], form: int, number:
         skip = {"time"}
         if name.endswith(".DTYP") and number != 0:
             skip |= {"values", "labels"}
-        if re.search(r"\.(DTYP|INP|OUT|DOL|RTYP|OVAL)\$?$", name):
+        if re.search(r"\.(DTYP|INP|OUT|DOL|FLNK|RTYP|OVAL)\$?$", name):
             skip.add("writable")
         found += [
             f"{name} {key}: {theirs.get(key)} {mine.get(key)}"
@@ -316,6 +316,50 @@ def test_sweep_through_the_states(pair: Pair, kind: str, states: int) -> None:
         assert differences(*pair, [f"{name}.{field}" for field in ("VAL", "SEVR", "STAT", "LALM", "MLST")], 1) == [], value
     theirs, mine = (_events(client, name, "PHAS", 1) for client in pair)
     assert mine == theirs
+
+
+PROPERTY_PUTS: list[tuple[str, Any, int]] = [
+    ("ai.HIGH", 7, 6),
+    ("ai.HIGH", 7, 6),
+    ("ai.EGU", "mV", 0),
+    ("ai.EGU", "mV", 0),
+    ("ai.HSV", "MAJOR", 0),
+    ("ai.HSV", "MAJOR", 0),
+    ("ai.PREC", 4, 1),
+    ("ai.HOPR", 30, 6),
+    ("ai.HYST", 3, 6),
+    ("ao.DRVH", 9, 6),
+    ("ao.DRVH", 9, 6),
+    ("bi.ZNAM", "No", 0),
+    ("bi.ZNAM", "No", 0),
+    ("bi.OSV", "MAJOR", 0),
+    ("mbbo.ZRST", "None", 0),
+    ("mbbo.ZRST", "None", 0),
+    ("mbbo.TWST", "Two", 0),
+    ("mbbi.ZRVL", 7, 5),
+    ("ai.DESC", "other", 0),
+    ("ai.SCAN", "I/O Intr", 0),
+    ("ai.SCAN", "Passive", 0),
+]
+
+
+def test_events_when_a_property_changes(pair: Pair) -> None:
+    """A property that is put anew but stays the same is no event."""
+    records = ("P:ai", "P:ao", "P:bi", "P:mbbo", "P:mbbi")
+    masks = {"": 1, ".VAL": 8}  # two names of one channel, so that the events do not mix
+    for client in pair:
+        for ending, mask in masks.items():
+            client.ask("watch", pvs=[f"{record}{ending}" for record in records], mask=mask)
+            for record in records:
+                client.ask("events", pv=f"{record}{ending}", count=1)
+    for field, value, number in PROPERTY_PUTS:
+        record = f"P:{field.partition('.')[0]}"
+        for client in pair:
+            assert client.put(f"P:{field}", value, number) == 1
+        assert differences(*pair, sorted({f"P:{field}", f"{record}.SCAN"}), 1) == []
+        for ending in masks:
+            theirs, mine = (len(client.ask("events", pv=f"{record}{ending}", settle=0.05)) for client in pair)
+            assert mine == theirs, f"{field} {value} {ending}"
 
 
 @pytest.mark.parametrize("mask", [2, 4])

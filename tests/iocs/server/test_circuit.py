@@ -14,6 +14,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from iocs.access import READ, WRITE, AccessSecurity, Rule
 from iocs.publisher import RecordServer
 from iocs.server_monitor import Watchers, message_header
 from sipmdcs.epicsdb import Record, load_template
@@ -22,7 +23,9 @@ DATABASE = """
 record(ai, "VALUE") {}
 record(waveform, "BIG") { field(NELM, "100000") field(FTVL, "DOUBLE") }
 record(stringin, "TEXT") {}
+record(ai, "SECRET") { field(ASG, "NOBODY") }
 """
+SECURITY = AccessSecurity({"DEFAULT": (Rule(1, READ | WRITE),), "NOBODY": (Rule(1, 0),)})
 VERSION = message_header(0, 0, 0, 13, 0, 0)
 TIME_DOUBLE = 20
 
@@ -113,7 +116,7 @@ async def host(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1")
     file = tmp_path / "test.db"
     file.write_text(DATABASE)
-    server = RecordServer(load_template(file, {}))
+    server = RecordServer(load_template(file, {}), SECURITY)
     task = asyncio.ensure_future(server.run())
     for _ in range(100):
         await asyncio.sleep(0.01)
@@ -138,7 +141,7 @@ async def host(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) 
                 ),
                 st.integers(0, 30),
                 st.integers(0, 60),
-                st.integers(0, 100),
+                st.integers(0, 100) | st.sampled_from([0xFFFE, 0x7FFF_FFFF, 0xFFFF_FFFF]),
                 st.integers(0, 3),
                 st.integers(0, 3),
                 st.integers(0, 5).flatmap(lambda words: st.binary(min_size=8 * words, max_size=8 * words)),
@@ -152,6 +155,26 @@ def test_garbage_ends_only_its_own_connection(garbage: list[bytes], tmp_path_fac
     file = tmp_path_factory.getbasetemp() / "garbage.db"
     file.write_text(DATABASE)
     asyncio.run(_feed(garbage, load_template(file, {})))
+
+
+@pytest.mark.parametrize("name", ["VALUE", "SECRET"])
+@pytest.mark.parametrize("command", [3, 15])
+async def test_more_elements_than_there_are_cost_nothing(host: Host, name: str, command: int) -> None:
+    """A client without the right to read neither."""
+    client = await host.connect()
+    sid = await client.open(name)
+    client.writer.write(message_header(command, 0, TIME_DOUBLE, 0xFFFF_FFFF, sid, 77))
+    answer = await client.message()
+    assert len(answer[-1]) < 100
+    await host.is_well()
+
+
+async def test_a_message_that_never_ends_is_not_kept(host: Host) -> None:
+    client = await host.connect()
+    sid = await client.open("VALUE")
+    client.writer.write(struct.pack(">HHHHIIII", 4, 0xFFFF, 6, 0, sid, 1, 0xFFFF_FFF8, 1))
+    assert await client.reader.read() == b""
+    await host.is_well()
 
 
 async def _feed(garbage: list[bytes], records: list[Record]) -> None:
