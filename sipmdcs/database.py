@@ -20,10 +20,7 @@ def make_engine(url: str | URL) -> Engine:
     Raises:
         BadInput: the URL cannot be understood or names another kind of database.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as err:
-        raise BadInput(f"database URL {url!r} cannot be understood, expected sqlite:///FILE or postgresql+psycopg://…") from err
+    parsed = parse_url(url)
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5})
@@ -35,6 +32,18 @@ def make_engine(url: str | URL) -> Engine:
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
+
+
+def parse_url(url: str | URL) -> URL:
+    """The parts of a database URL.
+
+    Raises:
+        BadInput: it cannot be understood.
+    """
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as err:  # ValueError: a port that is no number
+        raise BadInput(f"database URL {url!r} cannot be understood, expected sqlite:///FILE or postgresql+psycopg://…") from err
 
 
 def database_error(engine: Engine, err: SQLAlchemyError) -> ServiceError:

@@ -11,11 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from sipmdcs.controllers import controller_type
-from sipmdcs.database import make_engine
+from sipmdcs.database import make_engine, parse_url
 from sipmdcs.epicsdb import MAX_NAME_LENGTH, Record
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.finding import Finding, Level
@@ -148,7 +148,7 @@ def check_parts(site: Site) -> Iterator[Finding]:
 
 def check_database(site: Site) -> Iterator[Finding]:
     """Does the configuration database answer?"""
-    url = make_url(site.database_url)
+    url = parse_url(site.database_url)
     shown = url.render_as_string(hide_password=True)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         yield Finding("database", Level.WARN, f"{shown} is not there yet", "run sipmdcs config import --channels TABLE.csv")

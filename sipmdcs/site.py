@@ -53,6 +53,26 @@ def _address(text: str) -> str:
     return text
 
 
+def _wire(text: str) -> str:
+    # Which schemes there are is the drivers' business; a name of a device or host alone is none.
+    if text != "sim" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://.+", text):
+        raise ValueError("expected sim, serial:///DEVICE or tcp://HOST[:TELNET[:HTTP]]")
+    return text
+
+
+def _database(text: str) -> str:
+    if text and not re.fullmatch(r"(sqlite:///|postgresql(\+\w+)?://).+", text):
+        raise ValueError("expected sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME")
+    return text
+
+
+def _scheduler(text: str) -> str:
+    if text and not re.fullmatch(r"[a-z]+://.+", text):
+        raise ValueError("expected the address of a Dask scheduler such as tcp://HOST:8786")
+    return text
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
 NamePart = Annotated[str, AfterValidator(_name_part)]
 IocName = Annotated[str, AfterValidator(_ioc_name)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
@@ -82,7 +102,7 @@ class WebService(HttpService):
     """The aggregation API and the page."""
 
     port: Port = 8080
-    database: str = ""
+    database: DatabaseUrl = ""
     """SQL URL of a role that can only read; left out, the site's database, opened for reading only."""
 
 
@@ -94,7 +114,7 @@ class Controller(Strict):
     id: str
     """Name of the controller in the channel table, such as ``13``."""
     subsystem: NamePart
-    port: str
+    port: Annotated[str, AfterValidator(_wire)]
     """The wire: ``serial:///dev/ttyUSB0``, ``tcp://192.168.5.13``, or ``sim`` for a simulator of this site."""
     poll_s: Annotated[float, Field(gt=0, le=60, strict=True)] = 1.0
     """Poll period, seconds."""
@@ -113,7 +133,7 @@ class SiteFile(Strict):
     prefix: NamePart
     """First part of every PV name."""
     channel_access: ChannelAccess = ChannelAccess()
-    database: str = ""
+    database: DatabaseUrl = ""
     """SQL URL; left out, SQLite in ``var``."""
     archive: str = ""
     """Folder of the archive, relative to the site folder; left out, ``var/archive``."""
@@ -123,7 +143,7 @@ class SiteFile(Strict):
     web: WebService = WebService()
     memcached: HttpService = HttpService(port=11211)
     """The hot cache; speaks memcached's own protocol, not HTTP."""
-    analysis: str = ""
+    analysis: Annotated[str, AfterValidator(_scheduler)] = ""
     """Address of a Dask scheduler, such as ``tcp://dask-scheduler:8786``; left out, workers on this machine."""
     services: tuple[str, ...] = ("archiver", "alarms")
     """Services that ``up`` starts besides the IOCs."""
@@ -186,7 +206,7 @@ class Site:
     @property
     def database_url(self) -> str:
         """SQL URL of configuration and topology."""
-        return self.file.database or f"sqlite:///{self.var / 'sipmdcs.sqlite'}"
+        return self._located(self.file.database) or f"sqlite:///{self.var / 'sipmdcs.sqlite'}"
 
     @property
     def archive_folder(self) -> Path:
@@ -196,7 +216,12 @@ class Site:
     @property
     def read_database_url(self) -> str:
         """SQL URL for those who must not write."""
-        return self.file.web.database or self.database_url
+        return self._located(self.file.web.database) or self.database_url
+
+    def _located(self, url: str) -> str:
+        """A database URL in which a relative SQLite file is one of the site, wherever the command is given."""
+        scheme, _, file = url.partition(":///")
+        return f"sqlite:///{self.folder / file}" if scheme == "sqlite" and file != ":memory:" else url
 
     @property
     def raw_folder(self) -> Path:

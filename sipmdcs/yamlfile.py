@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -152,6 +153,7 @@ _PLAIN_WORDS: dict[str, str] = {
 }
 """Messages that would speak of Python."""
 
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 _KEY_ITSELF = "[key]"
 """What pydantic appends to the place of a key that is not what it should be."""
 
@@ -192,4 +194,6 @@ def _shown(value: object) -> str:
     """A value as a file would have it, not as Python prints it."""
     if value is None:
         return "nothing"
-    return json.dumps(value) if isinstance(value, bool) else repr(value)
+    if isinstance(value, bool):
+        return json.dumps(value)
+    return _PASSWORD.sub(r"\1***@", repr(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib.metadata import entry_points
@@ -9,6 +10,7 @@ from importlib.metadata import entry_points
 from sipmdcs.cli import GROUP
 from sipmdcs.errors import BadInput
 from sipmdcs.site import SITE_FILE, Site
+from sipmdcs.yamlfile import bad_key
 
 SIMULATORS = "simulators"
 """Name of the process that runs every simulator of the site."""
@@ -55,11 +57,23 @@ def programs(site: Site) -> tuple[Program, ...]:
     if any(controller.port == "sim" for controller in site.file.controllers.values()):
         found.append(Program(SIMULATORS, ("sim", "run"), Stage.SIMULATORS))
     found += [Program(name, ("ioc", name), Stage.IOCS) for name in site.file.iocs]
-    for name in site.file.services:
-        if name not in commands:
-            raise BadInput(f"{name} is no installed command", file=path, key="services")
+    taken = {program.name for program in found}
+    for index, name in enumerate(site.file.services):
+        if problem := _problem(site, name, commands, taken):
+            raise bad_key(path, ("services", index), problem)
+        taken.add(name)
         found.append(Program(name, (name,), Stage.SERVICES))
-    names = [program.name for program in found]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise BadInput(f"two processes would be called {twice[0]}", file=path, key="services")
     return tuple(found)
+
+
+def _problem(site: Site, service: str, commands: Set[str], taken: Set[str]) -> str:
+    """What is wrong with a service, if anything."""
+    if service not in commands:
+        return f"{service} is no installed command"
+    if service in taken:
+        return f"two processes would be called {service}"
+    try:
+        site.find_template(f"{service}.substitutions")
+    except BadInput:
+        return f"{service} is a command, but no service: it has no {service}.substitutions"
+    return ""

@@ -149,7 +149,7 @@ def test_command_shows_each_finding_and_fails_if_one_does(make: Callable[..., Si
     assert ill.exit_code == 1
     failed = [finding for finding in json.loads(ill.output) if finding["level"] == "FAIL"]
     assert [finding["check"] for finding in failed] == ["services", "records", "alarms"]
-    assert failed[0]["text"].endswith("site.yaml: services: nonsense is no installed command")
+    assert failed[0]["text"].endswith("services.0: nonsense is no installed command")
     assert failed[1]["text"].startswith("nonsense.substitutions is not among the templates")
     nowhere = runner.invoke(main, ["--site", str(site.folder / "nowhere"), "doctor"])
     assert nowhere.exit_code == 1

@@ -59,6 +59,14 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ),
         ("channel_access/adress_list", [], r"channel_access\.adress_list: unknown key"),
         ("controllers/PS1/poll_s", 0, r"controllers\.PS1\.poll_s: .*greater than 0, found 0"),
+        ("controllers/PS1/port", "/dev/ttyUSB0", r"controllers\.PS1\.port: expected sim, serial:///DEVICE or tcp://HOST"),
+        ("controllers/PS1/port", "tcp://", r"controllers\.PS1\.port: expected sim, serial:///DEVICE or tcp://HOST"),
+        (
+            "database",
+            "postgres://dcs:secret@db/x",
+            r"database: expected sqlite:///FILE or .*, found 'postgres://dcs:\*\*\*@db/x'",
+        ),
+        ("analysis", "dask-scheduler", r"analysis: expected the address of a Dask scheduler such as tcp://HOST:8786"),
         ("controllers/PS1/id", 1, r"site\.yaml:6: controllers\.PS1\.id: expected text, found 1"),
         (
             "controllers/ps3",
@@ -89,6 +97,14 @@ def test_wrong_site_is_refused_in_one_line(tmp_path: Path, path: str, value: Any
         _make(tmp_path, _changed(path, value))
     assert str(caught.value).startswith(str(tmp_path / "site.yaml"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_relative_database_file_is_one_of_the_site(tmp_path: Path) -> None:
+    site = _make(
+        tmp_path, GOOD | {"database": "sqlite:///var/own.sqlite", "web": {"database": "sqlite:////elsewhere/read.sqlite"}}
+    )
+    assert site.database_url == f"sqlite:///{tmp_path}/var/own.sqlite"
+    assert site.read_database_url == "sqlite:////elsewhere/read.sqlite"
 
 
 def test_folder_without_site_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ def make_site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Iterato
 
     def make(name: str = "site", services: str = "[tiny]", port: str = "sim") -> TinySite:
         folder = tmp_path / name
-        folder.mkdir(parents=True)
+        (folder / "db_templates").mkdir(parents=True)
+        (folder / "db_templates" / "tiny.substitutions").touch()
         ca, repeater, archiver = free_ports(3)
         text = SITE.format(ca=ca, repeater=repeater, archiver=archiver, services=services, port=port)
         (folder / "site.yaml").write_text(text, "utf-8")

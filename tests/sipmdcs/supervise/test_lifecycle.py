@@ -194,7 +194,7 @@ def test_site_without_simulators_has_no_simulator_process(make_site: Callable[..
 
 def test_unknown_service_is_named(make_site: Callable[..., TinySite]) -> None:
     site = make_site(services="[nonsense]")
-    assert site.run("up", expect=1).endswith("site.yaml: services: nonsense is no installed command\n")
+    assert site.run("up", expect=1).endswith("site.yaml:5: services.0: nonsense is no installed command\n")
 
 
 def test_down_waits_for_its_turn(site: TinySite) -> None:
