@@ -92,7 +92,7 @@ def ready_ns(tell: Sequence[Waiting], sent: Sequence[SentPage], gather_s: float,
 
     The gathering time doubles with every summary of the last minutes and with every mail beyond a few in a minute.
     """
-    recent = [page for page in sent if now_ns - page.composed_ns < _MEMORY_S * NS]
+    recent = [page for page in sent if 0 <= now_ns - page.composed_ns < _MEMORY_S * NS]
     crowd = sum(now_ns - page.composed_ns < 60 * NS for page in recent) - _FREE_PAGES
     doublings = min(sum(page.summary for page in recent) + max(0, crowd), 20)
     quiet_ns = round(min(gather_s * 2**doublings, max(gather_s, gather_max_s)) * NS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from alarms.clockwatch import ClockWatch
 from alarms.engine import Alarms, Change, Draft
 from alarms.incident import Kind
 from alarms.level import Level
@@ -37,14 +38,20 @@ class Handler:
         """Called when something was queued for paging."""
         self.changes = 0
         """Changes since the start."""
+        self._watch = ClockWatch(clock)
+        self._unfollowed_ns = 0
 
     async def start(self) -> None:
-        """Bring what the database knows in line with the configuration, and show it."""
+        """Bring what the database knows in line with the clock and the configuration, and show it."""
+        # Notes from the future: the clock was set back while nobody looked.
+        self._unfollowed_ns = min(self._clock.time_ns() - await asyncio.to_thread(self._store.latest_ns), 0)
+        await self.follow_clock()
         await self.apply(Draft.follow_rules)
         await self.apply(Draft.follow_configuration)
         orphans = self.paging.orphans()
         if orphans.ended:
             await self._commit(self.alarms.draft(), orphans)
+        await self._commit(self.alarms.draft(), self.paging.unattended(self.alarms.states, self._clock.time_ns()))
         self.published.show_all(self.alarms.states, self._publisher)
 
     async def apply(self, work: Callable[[Draft], None]) -> list[Change]:
@@ -65,6 +72,18 @@ class Handler:
             self.published.show(draft.changes, self.alarms.states, self._publisher)
             self.changes += sum(change.matters for change in draft.changes)
         return draft.changes
+
+    async def follow_clock(self) -> None:
+        """See whether the wall clock was set; pages and reminders that wait are due after the same time as before."""
+        step_ns = self._unfollowed_ns + self._watch.step_ns()
+        if not step_ns:
+            return
+        self._unfollowed_ns = step_ns  # should the database refuse, it is tried again
+        async with self._lock:
+            await asyncio.to_thread(self._store.shift, step_ns)
+            self.paging.shift(step_ns)
+        self._unfollowed_ns = 0
+        self.on_notices()
 
     async def remind(self) -> None:
         """Queue the reminders that are due."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from alarms.engine import Change, Reason
 from alarms.incident import Incident, Kind, Rule, Told, follow, remind
@@ -120,6 +120,29 @@ class Paging:
             if not any((rule.route, rule.receiver) == key[:2] for rule in self.rules(key[2])):
                 self._note(draft, key, incident, Told(None), Kind.DISABLED)
         return draft
+
+    def unattended(self, states: Mapping[str, PvState], now_ns: int) -> PagingDraft:
+        """Opens an incident for every alarm that a rule speaks of and nobody was told of: the rule is new, or says more now."""
+        draft = PagingDraft()
+        for pv, state in states.items():
+            if not state.enabled or not state.alarm.level.active:
+                continue
+            for rule in self.rules(pv):
+                key = (rule.route, rule.receiver, pv)
+                if key in self.incidents:
+                    continue
+                told = follow(None, rule, state.alarm.level, Kind.CLEARED, now_ns, self._next_id)
+                if told.incident is not None and told.notice is not None:
+                    self._next_id += 1
+                    self._note(draft, key, None, told, Kind.CLEARED)
+                    draft.notices.append(_notice(told.incident.id, key, told, state.alarm.level, state, None, now_ns))
+        return draft
+
+    def shift(self, step_ns: int) -> None:
+        """The wall clock was set: what is due in a while stays so."""
+        for key, incident in self.incidents.items():
+            remind_ns = None if incident.remind_ns is None else incident.remind_ns + step_ns
+            self.incidents[key] = replace(incident, due_ns=incident.due_ns + step_ns, remind_ns=remind_ns)
 
     def adopt(self, draft: PagingDraft) -> None:
         """Put a draft in force."""

@@ -127,6 +127,7 @@ class AlarmService:
         """Reminders, alarms that are disabled until a time, key figures."""
         while True:
             try:
+                await self.handler.follow_clock()
                 await self.handler.apply(Draft.follow_configuration)
                 await self.handler.remind()
                 await self._post_figures(monitor)

@@ -78,6 +78,21 @@ class Store:
             _write_history(connection, draft.changes, now_ns)
             _write_paging(connection, paging, now_ns)
 
+    def latest_ns(self) -> int:
+        """The newest time at which anything was noted or queued; 0 for an empty database."""
+        with transaction(self.engine) as connection:
+            times = [connection.execute(select(func.max(column))).scalar() for column in (history.c.time_ns, notice.c.queued_ns)]
+        return max((when for when in times if when is not None), default=0)
+
+    def shift(self, step_ns: int) -> None:
+        """The wall clock was set: what is due in a while stays so."""
+        with transaction(self.engine) as connection:
+            due, remind = incident.c.due_ns + step_ns, incident.c.remind_ns + step_ns
+            connection.execute(update(incident).where(incident.c.ended_ns.is_(None)).values(due_ns=due, remind_ns=remind))
+            waiting = notice.c.page.is_(None) & notice.c.void_ns.is_(None)
+            due, queued = notice.c.due_ns + step_ns, notice.c.queued_ns + step_ns
+            connection.execute(update(notice).where(waiting).values(due_ns=due, queued_ns=queued))
+
     def _write_states(self, connection: Connection, draft: Draft) -> None:
         changed = {change.leaf.pv for change in draft.changes}
         rows = [{"pv": pv, "state": to_json(draft.states[pv], self._clock)} for pv in changed]

@@ -63,6 +63,7 @@ def test_unsent_mail_is_dropped_only_when_all_in_it_is_settled(queue, settled):
         ([10.0], [SentPage(n * NS, summary=False) for n in range(4)], 11.0),
         ([10.0], [SentPage(n * NS, summary=False) for n in range(6)], 14.0),
         ([10.0], [SentPage(-400 * NS, summary=True)], 11.0),
+        ([10.0], [SentPage(3600 * NS, summary=True)], 11.0),  # the clock was set back since
     ],
 )
 def test_a_mail_waits_for_the_storm_but_not_for_long(due, sent, ready):

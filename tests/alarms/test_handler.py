@@ -4,9 +4,9 @@ import pytest
 
 from alarms.state import Rules
 from alarms.tree import Leaf, grow
-from sipmdcs.clock import ManualClock, to_datetime
+from sipmdcs.clock import NS, ManualClock, to_datetime
 from sipmdcs.errors import BadInput, ServiceError
-from tests.alarms.shop import Shop
+from tests.alarms.shop import NOTIFY, Shop
 
 A, B, SLOW, FREE = "DET:V:A", "DET:V:B", "DET:V:SLOW", "DET:W:FREE"
 TREE = grow(
@@ -33,6 +33,10 @@ async def restarted(shop, tmp_path, tree=TREE, notify=None):
     again = Shop(tmp_path, tree, ManualClock(shop.clock.time_ns()), notify)
     await again.handler.start()
     return again
+
+
+def due_in_s(shop, receiver):
+    return (shop.outbox.waiting(receiver)[0].notice.due_ns - shop.clock.time_ns()) / NS
 
 
 async def test_start_shows_everything_once(shop):
@@ -130,6 +134,50 @@ async def test_removed_route_ends_its_incidents(shop, tmp_path):
     again = await restarted(shop, tmp_path, notify={})
     assert again.handler.paging.incidents == {}
     assert all(item.ended for item in again.outbox.waiting("shift"))
+    again.store.close()
+
+
+async def test_new_route_tells_of_what_is_active_already_and_only_once(shop, tmp_path):
+    await shop.report(A, "MAJOR")
+    await shop.report(B, "MAJOR")
+    await shop.handler.acknowledge([B], "ada")
+    await shop.report(FREE, "MINOR")
+    receivers = NOTIFY["receivers"] | {"boss": {"channel": "mail", "address": "boss@b.c"}}
+    routes = NOTIFY["routes"] | {"boss": {"receivers": ["boss"]}}
+    before = shop.queued("shift")
+    again = await restarted(shop, tmp_path, notify=NOTIFY | {"receivers": receivers, "routes": routes})
+    assert again.queued("boss") == [("alarm", A)]
+    once_more = await restarted(again, tmp_path, notify=NOTIFY | {"receivers": receivers, "routes": routes})
+    assert once_more.queued("boss") == [("alarm", A)]
+    assert once_more.queued("shift") == before
+    once_more.store.close()
+
+
+async def test_pages_and_reminders_wait_as_long_whatever_the_clock_is_set_to(shop):
+    await shop.report(A, "MAJOR")
+    shop.clock.advance(300)
+    shop.clock.step(-3600)
+    await shop.handler.follow_clock()
+    assert due_in_s(shop, "expert") == 300
+    assert due_in_s(shop, "shift") == -300
+    await shop.report(A, "INVALID")
+    assert shop.queued("shift") == [("alarm", A), ("worse", A)]
+    shop.clock.advance(300 + 3600)
+    await shop.handler.follow_clock()
+    await shop.handler.remind()
+    assert ("reminder", A) in shop.queued("expert")
+    shop.clock.step(86_400)
+    await shop.handler.follow_clock()
+    await shop.handler.remind()
+    assert [kind for kind, _ in shop.queued("expert")].count("reminder") == 1
+
+
+async def test_clock_set_back_while_the_service_was_down(shop, tmp_path):
+    await shop.report(A, "MAJOR")
+    shop.clock.step(-3600)
+    again = await restarted(shop, tmp_path)
+    assert due_in_s(again, "shift") == 0
+    assert due_in_s(again, "expert") == 600
     again.store.close()
 
 
