@@ -162,7 +162,7 @@ _mover(
 @pass_site
 def list_runs(site: Site, *, as_json: bool, **filters: Any) -> None:
     """List runs, the newest first; FIRST to LAST only, if given."""
-    given = {name: "true" if value is True else str(value) for name, value in filters.items() if value not in (None, False)}
+    given = {name: "true" if value is True else str(value) for name, value in filters.items() if value not in (None, False, "")}
     rows = control_of(site).runs(given)
     if as_json:
         click.echo(json.dumps(rows, indent=2))

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from logbook import view
-from logbook.client import LogbookClient, NoAnswer
+from logbook.client import LogbookClient
 from logbook.desk import Desk, open_desk
 from logbook.logbookfile import LogbookFile, read_logbook_file
 from logbook.requests import MoveRequest, NoteRequest, OpenRequest
@@ -20,6 +20,7 @@ from logbook.run import run_json
 from logbook.run_query import bad_value, run_filter
 from logbook.run_state import Command
 from sipmdcs.clock import SystemClock
+from sipmdcs.http_client import NotRunning
 from sipmdcs.site import Site
 from sipmdcs.spool import Spool
 
@@ -124,7 +125,7 @@ def control_of(site: Site) -> Control:
     client = LogbookClient(site.file.logbook)
     try:
         client.get("/health")
-    except NoAnswer:
+    except NotRunning:
         return ByDesk(site, read_logbook_file(site))
     return ByService(client)
 

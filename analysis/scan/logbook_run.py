@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import logging
 import os
 import socket
@@ -12,14 +10,14 @@ from typing import Any
 
 import psutil
 
-from sipmdcs.errors import ServiceError
+from sipmdcs.errors import BadInput, ServiceError
+from sipmdcs.http_client import JsonClient
 from sipmdcs.site import HttpService
 
 PARTITION = "SCAN"
 """Where scans are runs of their own beside those that take data, if the site has it; else the site's first partition."""
 
 _TIMEOUT_S = 5.0
-_ANY = "0.0.0.0"  # noqa: S104  only compared with
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +33,7 @@ class LogbookRun:
     """
 
     def __init__(self, where: HttpService, uid: str, who: str, number: int | None = None) -> None:
-        self._host = "127.0.0.1" if where.interface == _ANY else where.interface
-        self._port = where.port
+        self._logbook = JsonClient(where, "the logbook", _TIMEOUT_S)
         self._uid = uid
         self._who = who[:120]
         self.number = number
@@ -47,7 +44,7 @@ class LogbookRun:
         The run of somebody else that is open in the partition is left alone.
         """
         try:
-            partitions = self._ask("GET", "/health")["partitions"]
+            partitions = self._logbook.get("/health")["partitions"]
             body = {
                 "request_key": f"iv-{self._uid}",
                 "partition": PARTITION if PARTITION in partitions else partitions[0],
@@ -57,8 +54,8 @@ class LogbookRun:
                 "replace": False,
                 "owner": _this_process(),
             }
-            self.number = int(self._ask("POST", "/runs", body)["number"])
-            self._ask("POST", f"/runs/{self.number}/start", {"who": self._who})
+            self.number = int(self._post("/runs", body)["number"])
+            self._post(f"/runs/{self.number}/start", {"who": self._who})
         except (ServiceError, LookupError, TypeError, ValueError) as err:
             _log.warning("the scan %s goes on without a run number: %s", self._uid, err)
             return f"without a run number: {err}"
@@ -70,26 +67,15 @@ class LogbookRun:
             return
         body = {"who": self._who, "reason": reason, "facts": dict(facts)}
         try:
-            self._ask("POST", f"/runs/{self.number}/{'end' if completed else 'abort'}", body)
+            self._post(f"/runs/{self.number}/{'end' if completed else 'abort'}", body)
         except ServiceError as err:
             _log.warning("run %d is not closed: %s", self.number, err)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        where = f"http://{self._host}:{self._port}"
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         try:
-            connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
-            reply = connection.getresponse()
-            answer = json.loads(reply.read())
-        except OSError as err:
-            raise ServiceError(f"the logbook does not answer at {where}: {err.strerror or err}") from err
-        except (http.client.HTTPException, ValueError) as err:
-            raise ServiceError(f"what answers at {where} is not the logbook: {err}") from err
-        finally:
-            connection.close()
-        if reply.status >= 400:
-            raise ServiceError(f"the logbook refuses: {answer.get('error', reply.reason)}")
-        return answer
+            return self._logbook.post(path, body)
+        except BadInput as err:
+            raise ServiceError(f"the logbook refuses: {err}") from err
 
 
 def _this_process() -> dict[str, Any]:

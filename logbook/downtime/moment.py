@@ -1,6 +1,6 @@
 """Times as messages and people write them.
 
-Recognised are ISO 8601 (``2026-11-21T13:22:48Z``, with fractions and offsets, also with ``/`` for ``-``, a space for ``T``), Unix
+Recognised are ISO 8601 (``2026-11-21T13:22:48Z``, with fractions and offsets; also ``/`` for ``-``, a space for ``T``), Unix
 seconds of nine to eleven digits (1973 to 5138), and what ``ctime``, ``date`` and ``date -R`` print in English
 (``Sat Nov 21 13:22:48 2026``, ``Sat Nov 21 01:22:48 PM UTC 2026``, ``Sat, 21 Nov 2026 13:22:48 +0000``).
 

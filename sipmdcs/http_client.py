@@ -1,0 +1,73 @@
+"""JSON over HTTP as our services speak it: the side that asks. An error is ``{"error": "one line"}`` with a status from 400."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from sipmdcs.errors import BadInput, DcsError, ServiceError
+from sipmdcs.site import HttpService
+
+_EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - only compared with
+
+
+class NotRunning(ServiceError):
+    """Nobody listens where a service should."""
+
+
+class JsonClient:
+    """Asks one service of a site.
+
+    Every method raises ``NotRunning`` if nobody listens, ``ServiceError`` if there is no answer or one that cannot be
+    understood, and if the service refuses, the error of that status: ``BadInput`` from 400 on, ``ServiceError`` from 500 on, or
+    what ``errors`` says.
+    """
+
+    def __init__(
+        self, where: HttpService, name: str, timeout_s: float, errors: Mapping[int, type[DcsError]] | None = None
+    ) -> None:
+        """Not connected yet; each question has a connection of its own.
+
+        Args:
+            where: it listens; loopback, if that is every interface of its machine.
+            name: what errors call it, such as "the logbook service".
+            timeout_s: how long to wait for an answer, seconds.
+            errors: by status, instead of those above.
+        """
+        self._host = "127.0.0.1" if where.interface == _EVERY_INTERFACE else where.interface
+        self._port = where.port
+        self._name = name
+        self._timeout_s = timeout_s
+        self._errors = errors or {}
+
+    def get(self, path: str, query: Mapping[str, str | Sequence[str]] | None = None) -> Any:
+        """The answer to a GET request; parameters without a value are left out, several values are several parameters."""
+        given = {key: value for key, value in (query or {}).items() if value}
+        return self._ask("GET", quote(path) + (f"?{urlencode(given, doseq=True)}" if given else ""))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The answer to a POST request."""
+        return self._ask("POST", quote(path), json.dumps(body))
+
+    def _ask(self, method: str, target: str, body: str | None = None) -> Any:
+        where = f"http://{self._host}:{self._port}"
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        try:
+            connection.request(method, target, body, {"Content-Type": "application/json"})
+            reply = connection.getresponse()
+            answer = json.loads(reply.read())
+            if reply.status < 400:
+                return answer
+            text = str(answer["error"])
+        except ConnectionRefusedError as err:
+            raise NotRunning(f"{self._name} does not answer at {where}: {err.strerror}") from err
+        except OSError as err:
+            raise ServiceError(f"{self._name} does not answer at {where}: {err.strerror or err}") from err
+        except (http.client.HTTPException, ValueError, LookupError, TypeError) as err:
+            raise ServiceError(f"what answers at {where} is not {self._name}: {err}") from err
+        finally:
+            connection.close()
+        raise self._errors.get(reply.status, ServiceError if reply.status >= 500 else BadInput)(text)
