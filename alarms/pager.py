@@ -103,15 +103,12 @@ class Pager:
                 if page is None:
                     return due_ns
             try:
-                reply = await asyncio.to_thread(self._deliver, channel, page)
+                reply = await asyncio.to_thread(deliver, channel, page, self._folder)
             except NotAccepted as err:
                 await asyncio.to_thread(self._outbox.failed, page.id, str(err))
                 raise
             await asyncio.to_thread(self._outbox.accepted, page.id, reply)
             _log.info("page %s to %s is accepted: %s", page.message_id, receiver, reply)
-
-    def _deliver(self, channel: MaildirChannel | SmtpChannel, page: Page) -> str:
-        return keep(channel, page, self._folder) if isinstance(channel, MaildirChannel) else send(channel, page)
 
     def _unsent(self, receiver: str) -> Page | None:
         """A mail that was written before and is still worth sending."""
@@ -144,6 +141,20 @@ class Pager:
             return chosen, min(coming, default=later_ns)
         sent = self._outbox.recent(receiver, now_ns - 300 * NS)
         return chosen, ready_ns(chosen.tell, sent, self._file.gather_s, self._file.gather_max_s, now_ns)
+
+
+def deliver(channel: MaildirChannel | SmtpChannel, page: Page, folder: Path) -> str:
+    """Hand one mail over, blocking; returns the proof that it was taken.
+
+    Args:
+        channel: which way.
+        page: the mail.
+        folder: of the site.
+
+    Raises:
+        NotAccepted: it was not taken.
+    """
+    return keep(channel, page, folder) if isinstance(channel, MaildirChannel) else send(channel, page)
 
 
 class _Backoff:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from alarms.api import Api
 from alarms.configuration import Configuration, load_configuration
+from alarms.distress import WAIT_S, distress_letter, tell_everybody
 from alarms.engine import Alarms, Draft
 from alarms.handler import Handler
 from alarms.letter import Desk, Letter, write_letter
@@ -56,7 +57,9 @@ class AlarmService:
         alarms = Alarms(tree, clock, self._store.states(tree))
         paging = Paging(notify, tree, *self._store.incidents())
         self.handler = Handler(alarms, paging, self._store, published, service.publisher, clock)
-        self._outbox = Outbox(self._store.engine, clock, domain=f"{site.file.prefix.lower()}.sipmdcs")
+        self._notify = notify
+        self._domain = f"{site.file.prefix.lower()}.sipmdcs"
+        self._outbox = Outbox(self._store.engine, clock, self._domain)
         self._pager = Pager(notify, site.folder, self._outbox, self._write, clock)
         self.handler.on_notices = self._pager.wake
         self._application = Api(self.handler, self._store, self._outbox, notify).application()
@@ -107,21 +110,36 @@ class AlarmService:
         return _WAIT_S if due is None else min(max(due - self._clock.monotonic(), 0), _WAIT_S)
 
     async def _take(self, reports: Sequence[Report]) -> None:
-        """Let reports take effect; a database that refuses is tried again, because an alarm must not be lost."""
+        """Let reports take effect; a database that refuses is tried again, because an alarm must not be lost.
+
+        If that takes long, everybody is told past the database.
+        """
 
         def work(draft: Draft) -> None:
             draft.expire()
             for pv, received in reports:
                 draft.update(pv, received)
 
-        while True:
-            try:
-                await self.handler.apply(work)
-            except ServiceError as err:
-                _log.error("alarms are not up to date: %s", err)
-                await asyncio.sleep(_PERIOD_S)
-            else:
-                return
+        since, distress = self._clock.monotonic(), None
+        try:
+            while True:
+                try:
+                    await self.handler.apply(work)
+                except ServiceError as err:
+                    _log.error("alarms are not up to date: %s", err)
+                    if distress is None and self._clock.monotonic() - since >= WAIT_S:
+                        distress = asyncio.create_task(self._call_for_help(str(err), reports), name="distress")
+                    await asyncio.sleep(_PERIOD_S)
+                else:
+                    return
+        finally:
+            if distress is not None:
+                distress.cancel()
+                await asyncio.wait([distress])
+
+    async def _call_for_help(self, problem: str, reports: Sequence[Report]) -> None:
+        letter = distress_letter(self._desk.site, problem, reports)
+        await tell_everybody(letter, self._notify, self._service.site.folder, self._domain, self._clock)
 
     async def _keep_time(self, monitor: Monitor) -> None:
         """Reminders, alarms that are disabled until a time, key figures."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from alarms.engine import Change, Draft
 from alarms.incident import Incident
@@ -19,11 +21,15 @@ from alarms.state_json import from_json, to_json
 from alarms.tables import METADATA, history, incident, notice, pv_state
 from alarms.transaction import transaction
 from alarms.tree import NodePath, Tree, path_text
-from sipmdcs.clock import Clock
+from sipmdcs.clock import NS, Clock
 from sipmdcs.database import make_engine
 from sipmdcs.errors import ServiceError
 
 DATABASE_FILE = "alarms.sqlite"
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+_log = logging.getLogger(__name__)
 
 
 class Store:
@@ -37,10 +43,16 @@ class Store:
         """
         self.path = path
         self._clock = clock
-        self.engine = make_engine(f"sqlite:///{path}")
         try:
-            METADATA.create_all(self.engine)
-        except SQLAlchemyError as err:
+            self.engine = _opened(path)
+        except DatabaseError as err:
+            if getattr(err.orig, "sqlite_errorcode", None) not in _DAMAGED:
+                raise ServiceError(f"{path} cannot be opened: {err.orig}") from err
+            # Alarms must work. What was acknowledged is lost, what is in alarm alarms anew.
+            aside = _set_aside(path, clock)
+            _log.error("%s is damaged (%s) and set aside as %s; all alarms begin anew", path, err.orig, aside.name)
+            self.engine = _opened(path)
+        except (SQLAlchemyError, OSError) as err:
             raise ServiceError(f"{path} cannot be opened: {err.__cause__ or err}") from err
 
     def close(self) -> None:
@@ -81,7 +93,9 @@ class Store:
     def latest_ns(self) -> int:
         """The newest time at which anything was noted or queued; 0 for an empty database."""
         with transaction(self.engine) as connection:
-            times = [connection.execute(select(func.max(column))).scalar() for column in (history.c.time_ns, notice.c.queued_ns)]
+            times = [
+                connection.execute(select(func.max(column))).scalar() for column in (history.c.time_ns, notice.c.queued_ns)
+            ]
         return max((when for when in times if when is not None), default=0)
 
     def shift(self, step_ns: int) -> None:
@@ -120,6 +134,30 @@ class Store:
             query = query.where((history.c.path == text) | below)
         with transaction(self.engine) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _opened(path: Path) -> Engine:
+    """The database, its tables made and read once."""
+    engine = make_engine(f"sqlite:///{path}")
+    try:
+        METADATA.create_all(engine)
+        with engine.begin() as connection:
+            for table in METADATA.sorted_tables:
+                connection.execute(select(table).order_by(*reversed(table.primary_key.columns)).limit(1)).all()
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _set_aside(path: Path, clock: Clock) -> Path:
+    """Give a damaged database another name, its journal as well; returns the new name."""
+    aside = path.with_name(f"{path.name}.damaged-{clock.time_ns() // NS}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
 
 
 def _write_history(connection: Connection, changes: Iterable[Change], now_ns: int) -> None:
