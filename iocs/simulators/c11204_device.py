@@ -64,6 +64,7 @@ class C11204Device:
         self._output = Output(0.0, now)
         self._over_since: float | None = None
         self._shut_at: float | None = None
+        self._is_recovering = False
         self._buffer = b""
 
     def receive(self, data: bytes, now: float) -> list[bytes]:
@@ -93,6 +94,8 @@ class C11204Device:
         return bool(self._buffer)
 
     def _answer(self, packet: bytes, now: float) -> str:
+        if self._faults.uses(Knob.UART):
+            return _error(ErrorCode.UART)
         if packet[0] != STX or len(packet) > MAX_LENGTH or len(packet) < 8 or packet[-4] != ETX:
             return _error(ErrorCode.SYNTAX)
         if packet[-3:-1].upper() != b"%02X" % checksum(packet[:-3]):
@@ -149,7 +152,7 @@ class C11204Device:
         """Let time pass: the output settles, and too much current for too long shuts it down."""
         if self._shut_at is not None and self._function & Function.AUTO_RESTORE and now - self._shut_at >= RESTORE_S:
             self._shut_at = self._over_since = None
-            self._on = True
+            self._on = self._is_recovering = True
         self._output.lag(self._vo(now) if self._on else 0.0, TAU_S, now)
         if self._load.current(self._output.level_V, now) <= OVER_CURRENT_UA:
             self._over_since = None
@@ -181,9 +184,11 @@ class C11204Device:
             Status.TEMPERATURE_OUT: not -20 <= self._load.temperature(now) <= 60,
             Status.COMPENSATION: self._compensating(now),
         }
+        self._is_recovering = self._is_recovering and self._on and not stable
         if self._variant is Variant.C11204_02:
             bits |= {
                 Status.RESTORING: shut and bool(self._function & Function.AUTO_RESTORE),
+                Status.SUPPRESSED: self._is_recovering,
                 Status.MOVING: self._on and not stable,
                 Status.STABLE: stable,
             }

@@ -20,6 +20,8 @@ class Knob(StrEnum):
     """Noise instead of the reply."""
     EXTRA_BYTES = "extra-bytes"
     """Noise before the reply."""
+    UART = "uart-error"
+    """The device hears a request with a parity or framing error."""
     DELAY = "delay"
     """Seconds by which every reply is late."""
     SPLIT = "split"
@@ -38,7 +40,7 @@ class Knob(StrEnum):
     """Error word of a channel card."""
 
 
-COUNTING = frozenset({Knob.DROP, Knob.TRUNCATE, Knob.CHECKSUM, Knob.LETTERS, Knob.GARBAGE, Knob.EXTRA_BYTES})
+COUNTING = frozenset({Knob.DROP, Knob.TRUNCATE, Knob.CHECKSUM, Knob.LETTERS, Knob.GARBAGE, Knob.EXTRA_BYTES, Knob.UART})
 CHANNEL_KNOBS = frozenset({Knob.EXTRA_CURRENT, Knob.SENSOR, Knob.TEMPERATURE, Knob.CARD_ERROR})
 
 NOISE = bytes((0x00, 0xFF, 0x55, 0x7E, 0x80, 0xAA, 0x1B))
@@ -103,17 +105,17 @@ class Faults:
 
     def spoil(self, reply: bytes, spoilers: Spoilers) -> tuple[Chunk, ...]:
         """What goes out instead of ``reply``."""
-        if self.unplugged or self._use(Knob.DROP):
+        if self.unplugged or self.uses(Knob.DROP):
             return ()
-        if self._use(Knob.GARBAGE):
+        if self.uses(Knob.GARBAGE):
             reply = NOISE
-        if self._use(Knob.LETTERS):
+        if self.uses(Knob.LETTERS):
             reply = spoilers.letters(reply)
-        if self._use(Knob.CHECKSUM):
+        if self.uses(Knob.CHECKSUM):
             reply = spoilers.checksum(reply)
-        if self._use(Knob.TRUNCATE):
+        if self.uses(Knob.TRUNCATE):
             reply = reply[: len(reply) // 2]
-        if self._use(Knob.EXTRA_BYTES):
+        if self.uses(Knob.EXTRA_BYTES):
             reply = NOISE + reply
         late = self._values.get((0, Knob.DELAY), 0.0)
         if (0, Knob.SPLIT) not in self._values:
@@ -122,8 +124,8 @@ class Faults:
         pieces = (reply[:third], reply[third : 2 * third], reply[2 * third :])
         return tuple(Chunk(late if index == 0 else 0.01, piece) for index, piece in enumerate(pieces) if piece)
 
-    def _use(self, knob: Knob) -> bool:
-        """Whether a counting knob acts on this reply; it counts down."""
+    def uses(self, knob: Knob) -> bool:
+        """Whether a counting knob acts this time; it counts down."""
         left = self._values.get((0, knob), 0.0)
         if left <= 0:
             return False

@@ -23,7 +23,7 @@ _RIPPLE_V = 0.003
 _DISCHARGE = 250.0
 """V/s at which an output falls once its card or the main switch is off."""
 
-KNOBS = frozenset(Knob)
+KNOBS = frozenset(Knob) - {Knob.UART}
 
 _ACKNOWLEDGED = frozenset({
     "AUTOCALIBRATE", "AUTOCONFIGURE", "CALDACP1P2", "CALADCP1P2", "CALDATA", "DACSTS", "ADSTS",

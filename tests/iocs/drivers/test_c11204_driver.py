@@ -136,6 +136,7 @@ def test_unknown_parameter_is_refused(driver: C11204Driver) -> None:
         (Knob.TRUNCATE, "HPO: cut short"),
         (Knob.DROP, "HPO: no reply"),
         (Knob.EXTRA_BYTES, "7 bytes of garbage skipped"),
+        (Knob.UART, "HPO: module got a bad frame"),
     ],
 )
 def test_one_spoiled_reply_is_survived_and_told(driver: C11204Driver, c11204: Background, knob: Knob, flaw: str) -> None:

@@ -168,6 +168,30 @@ def test_over_current_shuts_down_after_four_seconds(auto: int, back: bool) -> No
         assert Status.ON in bench.monitor(1).status
 
 
+def test_the_voltage_is_suppressed_while_it_comes_back() -> None:
+    bench = Bench()
+    bench.ask(Command.SET_FUNCTION, 2)
+    bench.monitor(3)
+    bench.faults.turn(1, Knob.EXTRA_CURRENT, "3500")
+    bench.monitor(0.1)
+    assert Status.RESTORING in bench.monitor(4.5).status
+    bench.faults.turn(1, Knob.EXTRA_CURRENT, "0")
+    bench.monitor(1.9)
+    rising = bench.monitor(0.2).status
+    assert Status.SUPPRESSED | Status.ON | Status.MOVING in rising
+    assert Status.STABLE not in rising
+    back = bench.monitor(3).status
+    assert Status.STABLE in back
+    assert Status.SUPPRESSED not in back
+
+
+def test_a_request_heard_with_a_parity_error() -> None:
+    bench = Bench()
+    bench.faults.turn(None, Knob.UART, "1")
+    assert bench.ask(Command.OFF) == "hxx0001"
+    assert Status.ON in bench.monitor().status
+
+
 def test_dark_current_is_below_the_resolution() -> None:
     assert Bench().monitor(3).current_mA == 0
 
