@@ -25,7 +25,7 @@ demo: install
 	@$(BIN)/sipmdcs demo $(if $(HEADLESS),--headless) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PLAY),--play $(PLAY)) $(SITE)
 
 test: lint
-	@$(BIN)/pytest
+	@scripts/test.sh
 
 lint: install
 	@$(BIN)/ruff check

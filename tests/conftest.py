@@ -9,14 +9,27 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from xdist.remote import Producer
 
 from sipmdcs.database import make_engine
 from tests.postgresql import PostgresServer
+from tests.side_by_side import FolderScheduling, longest_first
 
 PROJECT = Path(__file__).parents[1]
 
 PORTS = (10_000, 32_000)
 """Below the range from which the kernel takes the ports of outgoing connections, so that none of those comes in between."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FolderScheduling:
+    return FolderScheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        longest_first(items)
 
 
 @pytest.fixture(scope="session")

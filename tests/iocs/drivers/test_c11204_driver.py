@@ -39,7 +39,7 @@ def read(driver: C11204Driver) -> ChannelReading:
 
 
 def until(driver: C11204Driver, condition: Callable[[ChannelReading], bool]) -> ChannelReading:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition(reading := read(driver)):
         assert time.monotonic() < deadline, reading
     return reading
