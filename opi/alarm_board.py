@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from opi.alarm_level import AlarmLevel
+from alarms.level import Level
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmRow:
     """One alarm that nobody has acknowledged."""
 
-    level: AlarmLevel
+    level: Level
     pv: str
     text: str
     """Value and reason."""
@@ -37,5 +37,5 @@ def read_banner(characters: Iterable[float], levels: Iterable[float]) -> list[Al
     return rows
 
 
-def _level(code: float) -> AlarmLevel:
-    return AlarmLevel(int(code)) if 0 <= code < len(AlarmLevel) else AlarmLevel.UNDEFINED
+def _level(code: float) -> Level:
+    return Level(int(code)) if 0 <= code < len(Level) else Level.UNDEFINED

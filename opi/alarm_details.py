@@ -12,7 +12,7 @@ from urllib.parse import quote
 from qtpy.QtCore import QObject, QUrl
 from qtpy.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
 
-from opi.alarm_level import AlarmLevel
+from alarms.level import Level
 from opi.qt_signal import Signal
 
 TIMEOUT_MS = 3000
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 class AlarmDetail:
     """One alarm, acknowledged or not."""
 
-    level: AlarmLevel
+    level: Level
     pv: str
     description: str
     message: str
@@ -43,7 +43,7 @@ def read_details(answer: Any) -> list[AlarmDetail]:
     try:
         return [
             AlarmDetail(
-                AlarmLevel[entry["severity"]],
+                Level[entry["severity"]],
                 entry["pv"],
                 entry["description"],
                 entry["message"],

@@ -6,8 +6,8 @@ import numpy as np
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import QObject
 
+from alarms.level import Level
 from opi.alarm_board import AlarmRow, read_banner
-from opi.alarm_level import AlarmLevel
 from opi.detector import Detector
 from opi.pv_watch import PvWatch
 from opi.qt_signal import Signal
@@ -40,9 +40,9 @@ class AlarmWatch(QObject):
         return self._state.value is not None and self._heartbeat.connected and self._heartbeat.age() < DEAD_AFTER_S
 
     @property
-    def worst(self) -> AlarmLevel:
+    def worst(self) -> Level:
         """Worst level of all."""
-        return AlarmLevel(int(self._state.value or 0))
+        return Level(int(self._state.value or 0))
 
     @property
     def count(self) -> int:

@@ -69,9 +69,9 @@ def _font(pixels: int, *, bold: bool = False) -> QFont:
 def _paint_row(painter: QPainter, place: QRectF, row: AlarmRow, title: str) -> None:
     style = level_style(row.level)
     painter.setPen(QPen(QColor(style.border), 1, Qt.PenStyle.DashLine if style is UNDEFINED_STYLE else Qt.PenStyle.SolidLine))
-    painter.setBrush(QColor(PALETTE.card if row.level.acknowledged else style.fill))
+    painter.setBrush(QColor(PALETTE.card if row.level.is_acknowledged else style.fill))
     painter.drawRect(place.adjusted(0.5, 0.5, -0.5, -0.5))
-    ink = QColor(PALETTE.text if row.level.acknowledged else style.text)
+    ink = QColor(PALETTE.text if row.level.is_acknowledged else style.text)
     painter.setPen(ink)
     painter.setFont(_font(15, bold=True))
     painter.drawText(QRectF(place.left(), place.top(), _GLYPH_PX, place.height()), Qt.AlignmentFlag.AlignCenter, style.glyph)
@@ -81,7 +81,7 @@ def _paint_row(painter: QPainter, place: QRectF, row: AlarmRow, title: str) -> N
     metrics = painter.fontMetrics()
     time_px = metrics.horizontalAdvance(row.time) + 8
     painter.drawText(lower, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, row.time)
-    text = f"{row.text} · acknowledged" if row.level.acknowledged else row.text
+    text = f"{row.text} · acknowledged" if row.level.is_acknowledged else row.text
     text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, round(lower.width() - time_px))
     painter.drawText(lower, Qt.AlignmentFlag.AlignVCenter, text)
     painter.setFont(_font(TEXT_PX, bold=True))

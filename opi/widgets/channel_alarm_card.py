@@ -8,8 +8,9 @@ from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QScrollArea, QWidget
 
+from alarms.level import Level
 from opi.alarm_details import AlarmDetail, AlarmDetails
-from opi.alarm_level import AlarmLevel, level_style
+from opi.alarm_level import level_style
 from opi.alarm_watch import AlarmWatch
 from opi.detector import ChannelNames, Detector
 from opi.pv_watch import PvWatch
@@ -44,7 +45,7 @@ class ChannelAlarmCard(Card):
         alarms.changed.connect(self._show_state)
         self._details.answered.connect(self._show_details)
         self._details.failed.connect(self._show_failure)
-        self._shown: AlarmLevel | None = None
+        self._shown: Level | None = None
         self._show_state()
 
     def channels(self) -> list[PyDMChannel]:
@@ -56,15 +57,15 @@ class ChannelAlarmCard(Card):
         self._state.close()
 
     def _show_state(self) -> None:
-        level = None if self._state.value is None or not self._alarms.alive else AlarmLevel(int(self._state.value))
+        level = None if self._state.value is None or not self._alarms.alive else Level(int(self._state.value))
         if level is None:
             set_badge(self.badge, "The alarm service does not answer", UNDEFINED_STYLE)
             self.text.clear()
-        elif level is AlarmLevel.OK:
+        elif level is Level.OK:
             set_badge(self.badge, "No alarm", QUIET)
             self.text.clear()
         else:
-            note = " · acknowledged" if level.acknowledged else ""
+            note = " · acknowledged" if level.is_acknowledged else ""
             set_badge(self.badge, f"{level.name.removesuffix('_ACK')}{note}", level_style(level))
             if level != self._shown:
                 self._details.ask()

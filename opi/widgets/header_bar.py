@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QWidget
 
-from opi.alarm_level import AlarmLevel, level_style
+from alarms.level import Level
+from opi.alarm_level import level_style
 from opi.alarm_watch import AlarmWatch
 from opi.detector_watch import DetectorWatch
 from opi.service_watch import ServiceGroup
@@ -75,12 +76,12 @@ class HeaderBar(QFrame):
         alarms = self._alarms
         if not alarms.alive:
             set_badge(self.alarm, "No alarm service", UNDEFINED_STYLE)
-        elif alarms.worst is AlarmLevel.OK:
+        elif alarms.worst is Level.OK:
             set_badge(self.alarm, "No alarms", QUIET)
         else:
             worst = alarms.worst.name.removesuffix("_ACK")
             text = f"{worst} · {alarms.unacknowledged} new of {alarms.count}"
-            set_badge(self.alarm, text, QUIET if alarms.worst.acknowledged else level_style(alarms.worst))
+            set_badge(self.alarm, text, QUIET if alarms.worst.is_acknowledged else level_style(alarms.worst))
         self.alarm.setToolTip("worst alarm; alarms that nobody has acknowledged, of all")
 
     def _tick(self) -> None:

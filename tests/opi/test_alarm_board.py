@@ -1,7 +1,8 @@
 """The banner of the alarm service."""
 
+from alarms.level import Level
 from opi.alarm_board import AlarmRow, read_banner
-from opi.alarm_level import AlarmLevel, level_style
+from opi.alarm_level import level_style
 from opi.theme import ALARM_STYLES, QUIET, UNDEFINED_STYLE
 from sipmdcs.severity import Severity
 
@@ -13,8 +14,8 @@ def codes(text: str) -> list[int]:
 def test_lines_become_rows() -> None:
     text = "10:23:12 MAJOR D:S:HV1:CH01:CURRENT_RBV 3.2 uA HIHI\n10:20:00 UNDEFINED D:S:HV2:CONNECTED  Disconnected"
     assert read_banner(codes(text), [6, 8]) == [
-        AlarmRow(AlarmLevel.MAJOR, "D:S:HV1:CH01:CURRENT_RBV", "3.2 uA HIHI", "10:23:12"),
-        AlarmRow(AlarmLevel.UNDEFINED, "D:S:HV2:CONNECTED", " Disconnected", "10:20:00"),
+        AlarmRow(Level.MAJOR, "D:S:HV1:CH01:CURRENT_RBV", "3.2 uA HIHI", "10:23:12"),
+        AlarmRow(Level.UNDEFINED, "D:S:HV2:CONNECTED", " Disconnected", "10:20:00"),
     ]
 
 
@@ -27,10 +28,10 @@ def test_text_and_levels_of_two_moments_do_no_harm() -> None:
 
 
 def test_an_unknown_level_is_the_worst() -> None:
-    assert read_banner(codes("10:23:12 ODD A x"), [77])[0].level is AlarmLevel.UNDEFINED
+    assert read_banner(codes("10:23:12 ODD A x"), [77])[0].level is Level.UNDEFINED
 
 
 def test_styles_of_levels() -> None:
-    assert level_style(AlarmLevel.OK) is QUIET
-    assert level_style(AlarmLevel.MAJOR) is level_style(AlarmLevel.MAJOR_ACK) is ALARM_STYLES[Severity.MAJOR]
-    assert level_style(AlarmLevel.UNDEFINED) is level_style(AlarmLevel.UNDEFINED_ACK) is UNDEFINED_STYLE
+    assert level_style(Level.OK) is QUIET
+    assert level_style(Level.MAJOR) is level_style(Level.MAJOR_ACK) is ALARM_STYLES[Severity.MAJOR]
+    assert level_style(Level.UNDEFINED) is level_style(Level.UNDEFINED_ACK) is UNDEFINED_STYLE
