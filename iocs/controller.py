@@ -7,6 +7,7 @@ commands in between polls, so that the wire sees one conversation at a time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Mapping
@@ -25,6 +26,10 @@ from sipmdcs.clock import Clock
 from sipmdcs.errors import ChannelError, DcsError, DeviceError, ServiceError
 from sipmdcs.publisher import Publisher, Value
 from sipmdcs.severity import Severity, Status
+
+AFTER_COMMAND_S = 0.2
+"""From a command to the poll that shows its effect: outputs need time to move, and no controller wants more than five polls
+a second."""
 
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -56,6 +61,7 @@ class Controller:
         self._backoff = Backoff()
         self._draw = random.Random()  # noqa: S311 - jitter
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._hurried = asyncio.Event()
         self._open = False
         self._connected = False
         self._initialised = False
@@ -67,11 +73,23 @@ class Controller:
         try:
             while True:
                 started = self._clock.monotonic()
+                self._hurried.clear()
                 await self.cycle()
-                await asyncio.sleep(self._pause(started))
+                await self._rest(self._pause(started))
         finally:
             self._thread.submit(self.driver.close)
             self._thread.shutdown()
+
+    async def _rest(self, pause_s: float) -> None:
+        """Wait for the next poll, less if a command is carried out meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._hurried.wait()
+                await asyncio.sleep(AFTER_COMMAND_S)
+
+    def hurry(self) -> None:
+        """Poll soon: a command has changed what there is to see."""
+        self._hurried.set()
 
     def monotonic(self) -> float:
         """Time of the controller's clock, seconds."""

@@ -16,7 +16,7 @@ Step = Callable[[Channel, int], tuple[Channel, Actions]]
 """From a channel and its address to what a command makes of it."""
 
 _LOOP_ONLY = frozenset({
-    "POLL_PERIOD", "RAMP_UP", "RAMP_DOWN", "CURRENT_LIMIT", "MASK", "VBR", "VBR_TREF", "VBR_TCOEF",
+    "RAMP_UP", "RAMP_DOWN", "CURRENT_LIMIT", "MASK", "VBR", "VBR_TREF", "VBR_TCOEF",
 })  # fmt: skip
 """Read at each poll; a write needs nothing else."""
 
@@ -40,6 +40,7 @@ class Commands:
             "ALL_OFF": self._all_off,
             "KILL": self._kill,
             "INTERLOCK": self._interlock,
+            "POLL_PERIOD": self._poll_period,
         }.get(address[1])
 
         async def handle(value: Value) -> None:
@@ -51,6 +52,7 @@ class Commands:
                         await command(address[0], bool(value))
                 except DeviceError as err:
                     raise type(err)(f"{self._place(address[0])}: {err}") from err
+            self._controller.hurry()
 
         return handle
 
@@ -122,6 +124,9 @@ class Commands:
         if connected:
             await self._controller.call(self._controller.driver.all_off)
         self._show_switches(self._controller.records.channels)
+
+    async def _poll_period(self, _channel: int, _value: bool) -> None:
+        """The period that is running out may be much longer than the new one; the poll after it comes now."""
 
     async def _device(self, address: Address, value: Value) -> None:
         """A parameter that only this kind of controller has."""

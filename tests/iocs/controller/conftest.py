@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +37,7 @@ class MemoryPublisher:
         self.alarms |= dict.fromkeys(defined, GOOD)
         self.handlers: dict[str, WriteHandler] = {}
         self.posts: list[dict[str, Value]] = []
+        self.posted = asyncio.Event()
 
     def post(
         self,
@@ -51,6 +53,7 @@ class MemoryPublisher:
             self.values[name] = value
             self.alarms[name] = GOOD if severity is None else (severity, status)
         self.posts.append(dict(values))
+        self.posted.set()
 
     def invalidate(self, names: Iterable[str], status: Status) -> None:
         self.alarms |= dict.fromkeys(names, (Severity.INVALID, status))
@@ -183,6 +186,13 @@ class Stand:
         for _ in range(times):
             self.clock.advance(1)
             await self.controller.cycle()
+
+    async def heartbeat(self, count: int) -> None:
+        """Wait until the controller, which runs, has polled so many times."""
+        async with asyncio.timeout(30):
+            while self.get("HEARTBEAT") < count:
+                self.publisher.posted.clear()
+                await self.publisher.posted.wait()
 
     def put(self, pv: str, value: Value) -> Awaitable[None]:
         return self.publisher.put(f"{PREFIX}:{pv}", value)

@@ -7,11 +7,12 @@ import math
 
 import pytest
 
-from iocs.controller import Controller
+from iocs.controller import AFTER_COMMAND_S, Controller
 from iocs.controller_records import records_of
 from sipmdcs.channelstate import ChannelState
-from sipmdcs.errors import BadInput, ServiceError, WireError
+from sipmdcs.errors import BadInput, DeviceRefused, ServiceError, WireError
 from sipmdcs.severity import Severity, Status
+from tests.iocs.controller.conftest import Stand
 
 GOOD = (Severity.NO_ALARM, Status.NO_ALARM)
 LOST = (Severity.INVALID, Status.COMM)
@@ -215,3 +216,32 @@ def test_two_records_on_one_parameter_are_refused(stand) -> None:
 def test_records_of_other_controllers_are_not_taken(stand) -> None:
     assert not records_of("HV02", stand.publisher.records.values()).names
     assert isinstance(stand.controller, Controller)
+
+
+@pytest.mark.parametrize(("pv", "value"), [("KILL", 1), ("CH01:ENABLE", 1), ("POLL_PERIOD", 50.0)])
+async def test_a_command_does_not_wait_for_the_next_poll_to_show(stand: Stand, pv: str, value: float) -> None:
+    await stand.put("POLL_PERIOD", 60.0)
+    loop = asyncio.create_task(stand.controller.run())
+    try:
+        await stand.heartbeat(1)
+        await stand.put(pv, value)
+        await stand.heartbeat(2)
+    finally:
+        loop.cancel()
+        await asyncio.wait([loop])
+
+
+async def test_refused_commands_do_not_hurry(stand: Stand) -> None:
+    await stand.put("POLL_PERIOD", 60.0)
+    loop = asyncio.create_task(stand.controller.run())
+    try:
+        await stand.heartbeat(1)
+        stand.driver.refusal = DeviceRefused("no")
+        for _ in range(3):
+            with pytest.raises(DeviceRefused):
+                await stand.put("KILL", 1)
+        await asyncio.sleep(2 * AFTER_COMMAND_S)
+        assert stand.get("HEARTBEAT") == 1
+    finally:
+        loop.cancel()
+        await asyncio.wait([loop])
