@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,31 +16,9 @@ from pydm import data_plugins
 from pydm.data_plugins.archiver_plugin import ArchiverPlugin, Connection
 from qtpy.QtNetwork import QNetworkReply, QNetworkRequest
 
+from opi.archive_samples import samples_array
+
 _log = logging.getLogger(__name__)
-
-
-def samples_array(reply: Any) -> NDArray[np.float64]:
-    """Samples of a reply of the retrieval interface, as PyDM's curves want them.
-
-    Args:
-        reply: the parsed JSON: a list with one object, whose ``data`` are ``{"secs": …, "nanos": …, "val": …}``.
-
-    Returns:
-        Two rows, times and values; five rows, times, means, deviations, minima and maxima, for an ``optimized`` reply that
-        was binned. No columns if there is nothing.
-
-    Raises:
-        ValueError: the reply has another shape.
-    """
-    try:
-        points = reply[0]["data"] if reply else []
-        times = [point["secs"] + point.get("nanos", 0) * 1e-9 for point in points]
-        values = [point["val"] for point in points]
-        if values and isinstance(values[0], list):
-            return np.array([times, *([value[part] for value in values] for part in range(4))], dtype=float)
-        return np.array([times, values], dtype=float)
-    except (TypeError, KeyError, IndexError) as err:
-        raise ValueError(f"not a reply of the archiver's retrieval interface: {err!r}") from err
 
 
 class ArchiveConnection(Connection):

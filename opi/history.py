@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QByteArray, QObject, QUrl
 from qtpy.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
 
+from opi.archive_samples import changes, reply_points, value_at
 from opi.qt_signal import Signal
-from sipmdcs.severity import Severity
 
 BIN_S = 30
 TIMEOUT_MS = 10_000
@@ -25,35 +25,29 @@ Combine = Callable[[NDArray[np.float64]], float]
 _log = logging.getLogger(__name__)
 
 
-def combine_bins(reply: Any, combine: Combine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """One line out of the samples of many PVs; what was INVALID or no number is left out.
+def combine_bins(reply: Any, combine: Combine, begin: float, end: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One line out of the samples of many PVs; a PV counts while its value is known.
 
     Args:
-        reply: the parsed JSON of ``getDataForPVs``: per PV one sample a bin, bins of all PVs at the same seconds.
-        combine: what to make of the values that a bin has.
+        reply: the parsed JSON of ``getDataForPVs`` with ``lastSample``, about numbers.
+        combine: what to make of the values that are known at one time.
+        begin: Unix seconds.
+        end: Unix seconds.
 
     Returns:
-        Times (Unix seconds, rising) and values.
+        Times (Unix seconds, multiples of ``BIN_S``, rising) from the first known value on, and values, NaN where none is known.
 
     Raises:
         ValueError: the reply has another shape.
     """
-    try:
-        pairs = [
-            (int(point["secs"]), float(point["val"]))
-            for entry in reply
-            for point in entry["data"]
-            if point.get("severity", 0) < Severity.INVALID
-        ]
-    except (TypeError, KeyError) as err:
-        raise ValueError(f"not a reply of the archiver's retrieval interface: {err!r}") from err
-    if not pairs:
+    times = np.arange(np.ceil(begin / BIN_S) * BIN_S, end, BIN_S)
+    lines = [changes(points) for points in reply_points(reply) if points]
+    if not lines:
         return np.empty(0), np.empty(0)
-    seconds, values = (np.array(column, dtype=float) for column in zip(*pairs, strict=True))
-    finite = np.isfinite(values)
-    seconds, values = seconds[finite], values[finite]
-    times = np.unique(seconds)
-    return times, np.array([combine(values[seconds == when]) for when in times])
+    known = np.array([value_at(line, times) for line in lines])
+    values = np.array([combine(column[np.isfinite(column)]) if np.isfinite(column).any() else np.nan for column in known.T])
+    first = int(np.argmax(np.isfinite(values))) if np.isfinite(values).any() else len(values)
+    return times[first:], values[first:]
 
 
 class History(QObject):
@@ -74,11 +68,13 @@ class History(QObject):
         self._url = url
         self._combine = combine
         self._network = QNetworkAccessManager(self)
+        self._span = (0.0, 0.0)
 
     def ask(self, pvs: Sequence[str], span_s: float) -> None:
         """Ask for the last ``span_s`` seconds of these PVs together."""
         end = time.time()
-        query = f"from={_iso(end - span_s)}&to={_iso(end)}&pp=lastFill_{BIN_S}"
+        query = f"from={_iso(end - span_s)}&to={_iso(end)}&pp=lastSample_{BIN_S}"
+        self._span = (end - span_s, end)
         request = QNetworkRequest(QUrl(f"{self._url}/retrieval/data/getDataForPVs.json?{query}"))
         request.setHeader(QNetworkRequest.KnownHeaders.ContentTypeHeader, "application/json")
         request.setTransferTimeout(TIMEOUT_MS)
@@ -94,7 +90,7 @@ class History(QObject):
         try:
             if reply.error() != QNetworkReply.NetworkError.NoError:
                 raise ValueError(reply.errorString())
-            times, values = combine_bins(json.loads(reply.readAll().data()), self._combine)
+            times, values = combine_bins(json.loads(reply.readAll().data()), self._combine, *self._span)
         except ValueError as err:
             _log.warning("no history from %s: %s", self._url, err)
             return

@@ -28,6 +28,8 @@ class LiveTrend(QWidget):
         self._name = name
         self._unit = unit
         self._decimals = decimals
+        self._live_from: float | None = None
+        self._mark: pyqtgraph.InfiniteLine | None = None
         self._times: deque[float] = deque()
         self._values: deque[float] = deque()
         self._title = role_label(name, "soft", self)
@@ -50,6 +52,12 @@ class LiveTrend(QWidget):
             value: in the unit of the trend.
             note: what is said beside the value.
         """
+        while self._times and self._times[-1] >= time_s:  # a clock that stepped back, or history up to this second
+            self._times.pop()
+            self._values.pop()
+        if self._live_from is None:
+            self._live_from = time_s
+            self._show_mark()
         self._times.append(time_s)
         self._values.append(value)
         while self._times[0] < time_s - SPAN_S:
@@ -61,18 +69,27 @@ class LiveTrend(QWidget):
 
     def add_history(self, times: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         """Put older values in front, and a mark where live begins."""
-        begin = self._times[0] if self._times else float("inf")
-        older = times < begin
+        older = times < (self._times[0] if self._times else float("inf"))
         self._times.extendleft(reversed(times[older].tolist()))
         self._values.extendleft(reversed(values[older].tolist()))
-        if older.any() and begin < float("inf"):
-            self._item.addItem(live_mark(begin))
+        self._show_mark()
         self._draw()
+
+    def _show_mark(self) -> None:
+        """A mark, once there are values on both sides of it."""
+        if self._mark is None and self._live_from is not None and self._times and self._times[0] < self._live_from:
+            self._mark = live_mark(self._live_from)
+            self._item.addItem(self._mark)
 
     def _draw(self) -> None:
         self._line.setData(np.array(self._times), np.array(self._values))
         if self._times:
             self._item.setXRange(min(self._times[0], self._times[-1] - LEAST_SPAN_S), self._times[-1], padding=0)
+
+    @property
+    def live_from(self) -> float | None:
+        """Where the mark stands, Unix seconds; ``None`` while there are not values on both sides of it."""
+        return None if self._mark is None else self._live_from
 
     @property
     def values(self) -> tuple[float, ...]:
