@@ -19,8 +19,8 @@ from alarms.level import Level
 from alarms.paging import Notice
 from alarms.store import notice_row
 from alarms.tables import incident, notice, page
-from alarms.transaction import transaction
 from sipmdcs.clock import NS, Clock
+from sipmdcs.database import transaction
 
 _CHUNK = 500
 """Ids in one statement; SQLite takes a limited number of variables."""

@@ -19,10 +19,9 @@ from alarms.paging import Key, Notice, PagingDraft
 from alarms.state import PvState
 from alarms.state_json import from_json, to_json
 from alarms.tables import METADATA, history, incident, notice, pv_state
-from alarms.transaction import transaction
 from alarms.tree import NodePath, Tree, path_text
 from sipmdcs.clock import NS, Clock
-from sipmdcs.database import make_engine
+from sipmdcs.database import make_engine, transaction
 from sipmdcs.errors import ServiceError
 
 DATABASE_FILE = "alarms.sqlite"

@@ -67,10 +67,13 @@ FORMATS: Mapping[str, Format] = {
 
 
 def meta(answer: Answer, all_metadata: bool) -> dict[str, str]:
-    """The meta part of an answer: name, unit and precision, or everything the PV says about itself."""
+    """The meta part of an answer: name, unit and precision, or everything the PV says about itself.
+
+    ``incomplete``, our own addition, says that a file of the archive could not be read.
+    """
     known = answer.pv.metadata
     chosen = known if all_metadata else {key: known[key] for key in ("EGU", "PREC") if key in known}
-    return {"name": answer.pv.name, **chosen}
+    return {"name": answer.pv.name, **chosen, **({} if answer.complete else {"incomplete": "true"})}
 
 
 def _is_waveform(answer: Answer) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
 
+import pyarrow as pa
+
 from archiver import manifest
 from archiver.catalogue import Catalogue
+from archiver.errors import DamagedFile
 from archiver.lake_file import Content, LakeFile, temporary_name
 from sipmdcs.clock import NS
 
@@ -29,17 +33,44 @@ class Lake:
         self._catalogue = catalogue
         self._files: OrderedDict[Path, LakeFile] = OrderedDict()
         self._lock = threading.Lock()
+        self.damaged: dict[Path, str] = {}
+        """Files, below the folder, that could not be read since the start, and why."""
 
-    def open(self, path: Path, content: Content) -> LakeFile:
-        """A file to read, its footer kept for next time.
+    def read(self, path: Path, content: Content, first_row: int, row_count: int) -> pa.Table:
+        """So many rows of a file, all columns but the PV.
 
         Args:
             path: below the lake folder.
             content: what it holds.
+            first_row: from 0.
+            row_count: how many.
 
         Raises:
-            FileNotFoundError: it was replaced; look in the manifest again.
+            FileNotFoundError: ``filename`` was replaced; look in the manifest again.
+            DamagedFile: it is not what was written.
         """
+        if path in self.damaged:
+            raise DamagedFile(self.folder / path, self.damaged[path])
+        try:
+            table = self._open(path, content).read(first_row, row_count)
+        except FileNotFoundError as err:
+            raise FileNotFoundError(errno.ENOENT, "is gone", str(self.folder / path)) from err
+        except (OSError, pa.ArrowException) as err:
+            raise self.note_damage(path, str(err)) from err
+        if table.num_rows != row_count:
+            raise self.note_damage(path, f"rows {first_row} to {first_row + row_count} are not all there")
+        return table
+
+    def note_damage(self, path: Path, reason: str) -> DamagedFile:
+        """Leave a file alone from now on, and say so once."""
+        err = DamagedFile(self.folder / path, " ".join(reason.split()))
+        if path not in self.damaged:
+            logger.error("%s", err)
+        self.damaged[path] = " ".join(reason.split())
+        return err
+
+    def _open(self, path: Path, content: Content) -> LakeFile:
+        """A file, its footer kept for next time."""
         with self._lock:
             file = self._files.get(path)
             if file is not None:

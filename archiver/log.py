@@ -63,7 +63,7 @@ class Log:
     def _recover(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         found: list[Recovered] = []
-        for path in sorted(self._folder.glob("*.log")):
+        for path in sorted(path for path in self._folder.glob("*.log") if path.stem.isdecimal()):
             sequence = int(path.stem)
             self._next_sequence = max(self._next_sequence, sequence + 1)
             try:

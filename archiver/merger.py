@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from archiver import lake_file, manifest
 from archiver.catalogue import Catalogue
+from archiver.errors import DamagedFile
 from archiver.lake import Lake
 from archiver.lake_file import SCHEMAS, Batch, Chunk, name_column
 from archiver.manifest import FileEntry
@@ -70,12 +71,17 @@ class Merger:
         """
         now = to_datetime(self._clock.time_ns())
         with self._catalogue.reading() as db:
-            files = manifest.files(db)
+            files = [file for file in manifest.files(db) if file.path not in self._lake.damaged]
         chosen = due(files, now.date().isoformat(), (now - timedelta(days=1)).date().isoformat())
         if chosen is None:
             return False
-        for _ in self.steps(chosen):
-            pass
+        try:
+            for _ in self.steps(chosen):
+                pass
+        except DamagedFile:
+            pass  # the lake has noted it; the others are merged without it
+        except FileNotFoundError as err:  # nobody but the merger removes files
+            self._lake.note_damage(Path(err.filename).relative_to(self._lake.folder), "it is gone")
         return True
 
     def steps(self, files: Sequence[FileEntry]) -> Iterator[str]:
@@ -113,7 +119,7 @@ class Merger:
                 present = [of_file[pv_id] for pv_id in pv_ids if pv_id in of_file]
                 if present:
                     first, count = present[0].first_row, sum(chunk.row_count for chunk in present)
-                    tables.append(self._lake.open(file.path, file.partition.content).read(first, count))
+                    tables.append(self._lake.read(file.path, file.partition.content, first, count))
                     counts = [chunk.row_count for chunk in present]
                     owners.append(np.repeat(np.array([chunk.pv_id for chunk in present], np.uint32), counts))
             yield _sorted_batch(pa.concat_tables(tables), np.concatenate(owners), names, files[0])

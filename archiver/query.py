@@ -42,6 +42,8 @@ class Answer:
     """Native type of the values: how numbers are to be written."""
     fields: Mapping[int, Mapping[str, str]]
     """Extra fields by index of the sample."""
+    complete: bool = True
+    """Whether every file that may hold some of it could be read."""
 
 
 def ask(catalogue: Catalogue, reader: Reader, name: str, processing: Processing, interval: Interval, budget: Budget) -> Answer:
@@ -64,7 +66,8 @@ def ask(catalogue: Catalogue, reader: Reader, name: str, processing: Processing,
         fields = {index: {"connectionChange": "true"} for index in np.flatnonzero(result.regained).tolist()}
     else:
         fields = _fields(result.samples, history.samples, outages)
-    return Answer(pv, result.samples, result.type if result.type is not None else _type(pv, result.samples), fields)
+    kind = result.type if result.type is not None else _type(pv, result.samples)
+    return Answer(pv, result.samples, kind, fields, history.complete)
 
 
 def _fields(samples: Samples, source: Samples, outages: Mapping[int, Mapping[str, str]]) -> dict[int, Mapping[str, str]]:

@@ -7,8 +7,11 @@ is compacted in between is therefore seen in exactly one of the two places.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +20,7 @@ from numpy.typing import NDArray
 from archiver import manifest
 from archiver.catalogue import Catalogue
 from archiver.columns import links_of_rows, links_of_table, samples_of_rows, samples_of_table
-from archiver.errors import BadQuery
+from archiver.errors import BadQuery, DamagedFile
 from archiver.lake import Lake
 from archiver.lake_file import Content
 from archiver.links import Links, join_links
@@ -28,6 +31,8 @@ from archiver.segment import View
 from sipmdcs.channels import Kind, PvData
 
 _RETRIES = 5
+
+Part = TypeVar("Part")
 
 
 class TooManySamples(BadQuery):
@@ -49,6 +54,8 @@ class History:
     """Connections and disconnections between the first and the last sample and up to the end of the query."""
     runs: tuple[Run, ...]
     """Runs of the archiver, oldest first."""
+    complete: bool = True
+    """Whether every file that may hold some of it could be read."""
 
 
 class Reader:
@@ -72,8 +79,10 @@ class Reader:
         for retry in range(_RETRIES):
             try:
                 return self._read(pv_id, from_ns, to_ns, limit)
-            except FileNotFoundError:  # merging replaced a file after we looked in the manifest
-                if retry == _RETRIES - 1:
+            except FileNotFoundError as err:  # merging replaced a file after we looked in the manifest, or it is lost
+                if retry == _RETRIES - 2:
+                    self._lake.note_damage(Path(err.filename).relative_to(self._lake.folder), "it is gone")
+                elif retry == _RETRIES - 1:
                     raise
         raise AssertionError("unreachable")
 
@@ -91,16 +100,29 @@ class Reader:
             if certain > 2 * limit:  # duplicates count here but not in the result
                 raise TooManySamples(certain // 2, limit)
             fresh = [_of_pv(view, pv_id) for view in views if view.sequence > through]
-            parts = [self._samples(chunk, from_ns, to_ns) for chunk in chunks]
+            parts, whole = self._undamaged([partial(self._samples, chunk, from_ns, to_ns) for chunk in chunks])
             parts += [samples_of_rows(rows[is_sample(rows)], payloads) for rows, payloads in fresh]
             samples = _cut(in_order(join([part for part in parts if len(part)])), from_ns, to_ns)
             if len(samples) > limit:
                 raise TooManySamples(len(samples), limit)
             start_ns = int(samples.time_ns[0]) if len(samples) else from_ns
             link_chunks = manifest.chunks_between(db, pv_id, Content.LINK, start_ns, to_ns)
-            links = [links_of_table(self._table(chunk)) for chunk in link_chunks]
+            tables, all_links = self._undamaged([partial(self._table, chunk) for chunk in link_chunks])
+            links = [links_of_table(table) for table in tables]
             links += [links_of_rows(rows[_is_link(rows)]) for rows, _ in fresh]
-            return History(samples, join_links(links, start_ns, to_ns), runs)
+            return History(samples, join_links(links, start_ns, to_ns), runs, whole and all_links)
+
+    @staticmethod
+    def _undamaged(reads: Iterable[Callable[[], Part]]) -> tuple[list[Part], bool]:
+        """What can be read, and whether that is everything."""
+        found: list[Part] = []
+        whole = True
+        for read in reads:
+            try:
+                found.append(read())
+            except DamagedFile:
+                whole = False
+        return found, whole
 
     def _samples(self, chunk: ChunkEntry, from_ns: int, to_ns: int) -> Samples:
         if chunk.max_ns <= from_ns:  # only its last row can matter
@@ -111,7 +133,7 @@ class Reader:
 
     def _table(self, chunk: ChunkEntry, *, last_only: bool = False) -> pa.Table:
         first, count = chunk.first_row, chunk.row_count
-        return self._lake.open(chunk.path, chunk.content).read(*((first + count - 1, 1) if last_only else (first, count)))
+        return self._lake.read(chunk.path, chunk.content, *((first + count - 1, 1) if last_only else (first, count)))
 
 
 def _of_pv(view: View, pv_id: int) -> tuple[NDArray[np.void], Sequence[PvData]]:

@@ -51,7 +51,8 @@ class Sampler:
                 parts.append(self._release(pv[index : index + 1].astype(np.intp), out))
             to_hold = to_hold[~same | (to_hold > index)]
         self._hold(pv, rows, to_hold, payloads)
-        due = np.flatnonzero(self._held & (now_ns >= self._due_ns))
+        # Due in more than a period: the clock was set back, and waiting for it to come there again would be a hole.
+        due = np.flatnonzero(self._held & ((now_ns >= self._due_ns) | (self._due_ns - now_ns > self._period_ns)))
         released = self._release(due, out)
         self._due_ns[due] = (now_ns // self._period_ns[due] + 1) * self._period_ns[due]
         return Rows(np.concatenate([*parts, passing, released]), out)

@@ -44,7 +44,7 @@ async def test_a_server_that_is_down_is_tried_again(tmp_path, free_port):
     task = asyncio.create_task(tell_everybody(letter, file, tmp_path, "test", SystemClock()))
     await asyncio.sleep(0.3)
     assert not task.done()
-    controller = Controller(Mailbox(str(tmp_path / "mail")), hostname="127.0.0.1", port=free_port)
+    controller = Controller(Mailbox(tmp_path / "mail"), hostname="127.0.0.1", port=free_port)
     controller.start()
     try:
         async with asyncio.timeout(30):

@@ -117,3 +117,10 @@ def test_views_do_not_change_while_rows_come_in(folder, clock):
     for _ in range(20):
         log.append(Rows(np.repeat(sample_rows([(2, 0, 7.0)]).rows, 5000), []))
     assert view.rows["value"].tolist() == [0.0]
+
+
+def test_other_files_in_the_folder_are_left_alone(folder, clock):
+    folder.mkdir()
+    (folder / "notes.log").write_text("call the expert")
+    Log(folder, clock).start()
+    assert (folder / "notes.log").read_text() == "call the expert"

@@ -47,3 +47,11 @@ def test_only_the_payloads_that_are_kept_go_on():
     out = sampler.pass_on(NOTHING.rows["pv"], NOTHING.rows, [], at(10))
     assert out.payloads == ["c"]
     assert out.rows["payload"].tolist() == [1]
+
+
+def test_a_clock_that_is_set_back_makes_no_hole():
+    sampler = Sampler(np.array([10.0]))
+    run(sampler, sample_rows([(0, 3600, 0.0)]), 3600)
+    assert run(sampler, sample_rows([(0, 1, 1.0)]), 1) == [(0, 1.0)]
+    assert run(sampler, sample_rows([(0, 2, 2.0)]), 2) == []
+    assert run(sampler, NOTHING, 10) == [(0, 2.0)]

@@ -239,6 +239,45 @@ ACTIONS = st.lists(
 )
 
 
+@pytest.mark.parametrize("damage", ["zeros", "cut", "gone", "within"])
+def test_a_damaged_file_costs_what_is_in_it_and_nothing_else(folder, clock, caplog, damage):
+    storage = opened(folder, clock)
+    for second in range(merger.MERGE_AT - 1):
+        store(storage, sample_rows([(1, second, float(second)), (2, second, 5.0)]))
+        compact(storage)
+    path = sorted(folder.rglob("*.parquet"))[3]
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        start = content.index(b"PAR1") + 4
+        path.write_bytes({"zeros": b"\0" * len(content), "cut": content[:100], "within": content[:start] + b"\xff" * 200
+                          + content[start + 200 :]}[damage])  # fmt: skip
+    expected = [(second, float(second)) for second in range(merger.MERGE_AT - 1) if second != 3]
+    history = storage.reader.read(1, *EVER, 100)
+    assert not history.complete
+    assert seen(storage, 1) == expected
+    for second in range(100, 102):  # one more than would do without the damaged one
+        store(storage, sample_rows([(1, second, 0.0)]))
+        compact(storage)
+        expected.append((second, 0.0))
+    assert seen(storage, 1) == expected
+    assert len(list(folder.rglob("*-1.parquet"))) == 1, "the others are merged"
+    assert caplog.text.count("cannot be read and is left out") == 1
+    storage.close()
+
+
+def test_damage_that_merging_finds_stops_nothing(folder, clock):
+    storage = opened(folder, clock)
+    for second in range(merger.MERGE_AT + 1):
+        store(storage, sample_rows([(1, second, float(second))]))
+        if second == 4:
+            min(folder.rglob("*.parquet")).write_bytes(b"")
+        compact(storage)
+    assert [second for second, _ in seen(storage, 1)] == list(range(1, merger.MERGE_AT + 1))
+    storage.close()
+
+
 @settings(max_examples=60, deadline=None)
 @given(ACTIONS, SECONDS, SECONDS, SECONDS)
 def test_any_split_of_an_interval_concatenates_to_the_whole(tmp_path_factory, actions, a, b, c):
