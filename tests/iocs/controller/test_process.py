@@ -22,7 +22,7 @@ iocs:
 
 def test_a_wrong_port_is_named_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(SITE)
-    with pytest.raises(BadInput, match=r"site\.yaml:5: controllers\.PS1\.port: port 'usb:1' is neither sim"):
+    with pytest.raises(BadInput, match=r"site\.yaml:5: controllers\.PS1\.port: expected sim, serial.*found 'usb:1'"):
         build_controller(Site(tmp_path), "PS1", [], RecordServer([]), SystemClock())
 
 
