@@ -7,6 +7,7 @@
                                     ``events``, ``facts``, ``at``
 ``POST /runs/N/heartbeat``          the data acquisition lives: ``who``, and if wanted ``events``
 ``POST /runs/N/remarks``            say something: ``value``, ``who``, and if wanted ``field``
+``POST /runs/N/summarise``          make the summary of its slow control again: ``who``
 ``GET /runs``                       the newest first; filters as in ``RunFilter``
 ``GET /runs/N``                     one, with remarks and transitions
 ``GET /runs/N/slow_control``        what the chosen PVs did during it
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import NoReturn, TypeVar
@@ -36,7 +38,7 @@ from starlette.routing import Route
 from logbook import view
 from logbook.desk import Desk
 from logbook.refusals import Conflict, NotThere
-from logbook.requests import BeatRequest, MoveRequest, NoteRequest, OpenRequest
+from logbook.requests import BeatRequest, MoveRequest, NoteRequest, OpenRequest, SummaryRequest
 from logbook.run import Run, run_json
 from logbook.run_query import bad_value, run_filter
 from logbook.run_state import Command
@@ -46,6 +48,8 @@ from sipmdcs.http_body_limit import BodyLimit
 LARGEST_BODY = 256_000
 """Bytes."""
 _LARGEST_NUMBER = 2**31 - 1
+
+_log = logging.getLogger(__name__)
 
 Body = TypeVar("Body", bound=BaseModel)
 Endpoint = Callable[["Api", Request], Awaitable[Response]]
@@ -76,14 +80,16 @@ def _answer(endpoint: Endpoint) -> Endpoint:
 class Api:
     """The endpoints."""
 
-    def __init__(self, desk: Desk, changed: Callable[[], None]) -> None:
+    def __init__(self, desk: Desk, summarise: Callable[[int], Run], changed: Callable[[], None]) -> None:
         """Answer for ``desk``.
 
         Args:
             desk: does the work.
+            summarise: has a run summarised again.
             changed: called in the event loop when a run was changed.
         """
         self._desk = desk
+        self._summarise = summarise
         self._changed = changed
 
     def application(self) -> Starlette:
@@ -97,6 +103,7 @@ class Api:
                 Route("/runs/{number}/slow_control", self.slow_control),
                 Route("/runs/{number}/heartbeat", self.heartbeat, methods=["POST"]),
                 Route("/runs/{number}/remarks", self.note, methods=["POST"]),
+                Route("/runs/{number}/summarise", self.summarise, methods=["POST"]),
                 Route("/runs/{number}/{command}", self.move, methods=["POST"]),
             ],
             exception_handlers={HTTPException: _not_served},
@@ -150,7 +157,7 @@ class Api:
         try:
             command = Command(request.path_params["command"])
         except ValueError:
-            raise NotThere(f"expected one of {', '.join(Command)}, heartbeat or remarks after the number") from None
+            raise NotThere(f"expected one of {', '.join(Command)}, heartbeat, remarks or summarise after the number") from None
         asked = await _body(request, MoveRequest)
         answer = await asyncio.to_thread(self._desk.move, number, command, asked, "http")
         return self._done(answer.run)
@@ -168,6 +175,15 @@ class Api:
         number = _number(request)
         asked = await _body(request, NoteRequest)
         return self._done(await asyncio.to_thread(self._desk.note, number, asked), 201)
+
+    @_answer
+    async def summarise(self, request: Request) -> Response:
+        """Have the slow control of a run summarised again."""
+        number = _number(request)
+        asked = await _body(request, SummaryRequest)
+        run = await asyncio.to_thread(self._summarise, number)
+        _log.info("run %d: %s asks for its summary", number, asked.who)
+        return self._done(run)
 
     def _done(self, run: Run, status: int = 200) -> Response:
         self._changed()

@@ -214,6 +214,23 @@ def note(site: Site, *, number: int, value: str, field: str, who: str, as_json: 
         click.echo(f"run {number}: {field} is noted{_where(control)}")
 
 
+@run.command(
+    epilog=examples(
+        "sipmdcs run summarise 17",
+        "sipmdcs run summarise 17 18 19",
+    ),
+)
+@click.argument("numbers", metavar="NUMBER...", type=click.IntRange(1, 2**31 - 1), nargs=-1, required=True)
+@_who
+@pass_site
+def summarise(site: Site, *, numbers: tuple[int, ...], who: str) -> None:
+    """Summarise the slow control of runs again, after the archiver was away for too long or more PVs were chosen."""
+    control = control_of(site)
+    for number in numbers:
+        control.summarise(number, {"who": who})
+        click.echo(f"run {number}: the logbook service makes its summary")
+
+
 def _partition_of(site: Site, partition: str | None) -> str:
     return partition or read_logbook_file(site).partitions[0]
 

@@ -15,7 +15,7 @@ from logbook import view
 from logbook.client import LogbookClient
 from logbook.desk import Desk, open_desk
 from logbook.logbookfile import LogbookFile, read_logbook_file
-from logbook.requests import MoveRequest, NoteRequest, OpenRequest
+from logbook.requests import MoveRequest, NoteRequest, OpenRequest, SummaryRequest
 from logbook.run import run_json
 from logbook.run_query import bad_value, run_filter
 from logbook.run_state import Command
@@ -38,6 +38,10 @@ class Control(Protocol):
 
     def note(self, number: int, body: Mapping[str, Any]) -> Any:
         """As ``POST /runs/N/remarks``."""
+        ...
+
+    def summarise(self, number: int, body: Mapping[str, Any]) -> Any:
+        """As ``POST /runs/N/summarise``."""
         ...
 
     def runs(self, filters: Mapping[str, str]) -> list[Any]:
@@ -67,6 +71,9 @@ class ByService:
 
     def note(self, number: int, body: Mapping[str, Any]) -> Any:
         return self.client.post(f"/runs/{number}/remarks", body)
+
+    def summarise(self, number: int, body: Mapping[str, Any]) -> Any:
+        return self.client.post(f"/runs/{number}/summarise", body)
 
     def runs(self, filters: Mapping[str, str]) -> list[Any]:
         return self.client.get("/runs", filters)
@@ -99,6 +106,15 @@ class ByDesk:
         asked = _checked(NoteRequest, body)
         with self._desk() as desk:
             return run_json(_tended(desk).note(number, asked))
+
+    def summarise(self, number: int, body: Mapping[str, Any]) -> Any:
+        from logbook.archive import Archive  # with numpy, which other commands do not need
+        from logbook.summariser import Summariser
+
+        _checked(SummaryRequest, body)
+        with self._desk() as desk:
+            archive = Archive(self.site.file.archiver)
+            return run_json(Summariser(_tended(desk).store, archive, self.file, SystemClock()).again(number))
 
     def runs(self, filters: Mapping[str, str]) -> list[Any]:
         with self._desk() as desk:

@@ -113,6 +113,12 @@ class NoteRequest(Strict):
     who: Who
 
 
+class SummaryRequest(Strict):
+    """Have the slow control of a run summarised again."""
+
+    who: Who
+
+
 def moment(asked: datetime | None, now: datetime) -> datetime:
     """When something happened that is told now.
 

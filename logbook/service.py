@@ -68,7 +68,7 @@ class LogbookService:
                 group.create_task(self._keep_tending(), name="upkeep")
                 group.create_task(self._keep_posting(), name="figures")
                 group.create_task(self._keep_summarising(), name="summaries")
-                application = Api(self._desk, self._changed.set).application()
+                application = Api(self._desk, self._summariser.again, self._changed.set).application()
                 group.create_task(serve(application, listen(http.interface, http.port), on_started=started.set), name="http")
                 await started.wait()
                 self._service.ready()

@@ -23,6 +23,8 @@ from sipmdcs.database import database_error
 from sipmdcs.errors import BadInput, ServiceError
 
 _BY_NAME = [getattr(RunRow, name).label(name) for name in COLUMNS]
+WAITING = "waiting"
+"""Summary of a run that is over and has none yet."""
 _MOST_NEW = 100
 """Runs that others opened since we last looked."""
 
@@ -95,6 +97,20 @@ class Store:
         """
         with self.begin() as connection:
             return _run(connection, number)
+
+    def ask_summary(self, number: int) -> Run:
+        """Have the slow control of a run summarised, whether it was before or not; what there is stays until then.
+
+        Raises:
+            Conflict: the run goes on.
+            NotThere: there is none of that number.
+        """
+        with self.begin() as connection:
+            run = _run(connection, number, lock=True)
+            if run.state.is_open:
+                raise Conflict(f"run {number} is {run.state}: its summary is made when it has ended")
+            connection.execute(update(RunRow).where(RunRow.number == number).values(summary=WAITING))
+            return replace(run, summary=WAITING)
 
     def run_of_key(self, request_key: str) -> Run | None:
         """The run that a request opened, if any."""

@@ -17,7 +17,8 @@ from logbook.archive import Archive, ArchiveRefuses
 from logbook.fold import Fold
 from logbook.logbookfile import LogbookFile
 from logbook.moments import PvSummary, summary
-from logbook.store import Store
+from logbook.run import Run
+from logbook.store import WAITING, Store
 from logbook.tables import Run as RunRow
 from logbook.tables import SlowControl
 from sipmdcs.clock import NS, Clock, from_datetime, to_datetime
@@ -62,9 +63,24 @@ class Summariser:
     def waiting(self) -> list[WaitingRun]:
         """Runs without summary, oldest first."""
         start = func.coalesce(RunRow.started_at, RunRow.opened_at, type_=RunRow.opened_at.type)
-        wanted = select(RunRow.number, start, RunRow.ended_at).where(RunRow.summary == "waiting").order_by(RunRow.number)
+        wanted = select(RunRow.number, start, RunRow.ended_at).where(RunRow.summary == WAITING).order_by(RunRow.number)
         with self._store.begin() as connection:
             return [WaitingRun(*row) for row in connection.execute(wanted)]
+
+    def again(self, number: int) -> Run:
+        """Have a run summarised by one of the next steps, also one that failed or was summarised before.
+
+        Raises:
+            ServiceError: the database is away, or the archiver: then it would fail again.
+            Conflict: the run goes on.
+            NotThere: there is no such run.
+        """
+        run = self._store.run(number)
+        if run.summary == WAITING:
+            return run
+        if not run.state.is_open:
+            self._archive.names(self._file.summary)
+        return self._store.ask_summary(number)
 
     def step(self) -> int:
         """Summarise what is due; how many runs are left waiting.

@@ -33,7 +33,7 @@ _SUMMARY_DAYS = 7
         "sipmdcs downtime 'Partition 1 transitioned from Running to Stopped, Last Run/Subrun/Time 12 3 2026-11-21T10:00:00Z'",
         "sipmdcs downtime 0 --no-popup    # a stop; sipmdcs downtime 2 is a start",
         "sipmdcs downtime --list --undecided --since 8h",
-        'sipmdcs downtime --edit ID --category TRIP --description "HV13 tripped"',
+        'sipmdcs downtime --edit 1 --category "High voltage" --description "HV13 tripped"',
         "sipmdcs downtime --summary --json",
     ),
 )

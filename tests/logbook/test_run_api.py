@@ -55,6 +55,8 @@ def test_the_contract(service: RunService) -> None:
     assert found | ended == found
     assert (found["events"], found["facts"], found["remarks"]) == (9, {"trigger": "led", "files": 3}, {"quality": "good"})
     assert [each["source"] for each in found["transitions"]] == ["http"] * 5
+    asked = service.post(f"/runs/{number}/summarise")
+    assert (asked.status_code, asked.json()["summary"]) == (200, "waiting")
     refused = service.post(f"/runs/{number}/pause")
     assert (refused.status_code, refused.json()["error"]) == (
         409,
@@ -123,7 +125,7 @@ def test_bad_bodies(service: RunService, body: Any, status: int, message: str) -
         ("/runs/99999999999999999999/end", {}, 404, "is no run number"),
         ("/runs/1e3/end", {}, 404, "is no run number"),
         ("/runs/%31%27%20OR%201/end", {}, 404, "is no run number"),
-        ("/runs/1/explode", {}, 404, "expected one of start, pause, resume, end, abort, heartbeat or remarks"),
+        ("/runs/1/explode", {}, 404, "expected one of start, pause, resume, end, abort, heartbeat, remarks or summarise"),
         ("/runs/1/end", {"events": -1}, 400, "events: "),
         ("/runs/1/end", {"events": 2**63}, 400, "events: "),
         ("/runs/1/end", {"events": "many"}, 400, "events: "),
@@ -131,6 +133,8 @@ def test_bad_bodies(service: RunService, body: Any, status: int, message: str) -
         ("/runs/1/end", {"reason": "x" * 4001}, 400, "reason: "),
         ("/runs/1/end", {"at": "2099-01-01T00:00:00Z"}, 400, "is in the future"),
         ("/runs/1/remarks", {"value": "x", "field": SQL}, 400, "field: "),
+        ("/runs/424242/summarise", {}, 404, "there is no run 424242"),
+        ("/runs/1/summarise", {"who": ""}, 400, "who: "),
         ("/runs/1/remarks", {"field": "comment"}, 400, "value: is missing"),
         ("/nothing", {}, 404, "not found"),
     ],

@@ -59,6 +59,7 @@ def test_a_day(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.says("end") == "run 1 of partition MAIN is ended\n"
     assert terminal.says("note", "1", "nice 'run'") == "run 1: comment is noted\n"
     assert terminal.says("note", "1", "good", "--field", "quality") == "run 1: quality is noted\n"
+    assert terminal.says("summarise", "1") == "run 1: the logbook service makes its summary\n"
     shown = terminal.says("show", "1")
     for part in ("1,200", "shift over", "trigger", "paused   -> running", "comment: nice 'run'"):
         assert part in shown
@@ -67,6 +68,7 @@ def test_a_day(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.json("open", "--partition", "LED")["number"] == 3
     assert terminal.json("open", "--replace")["number"] == 4
     assert terminal.says("abort", "--reason", "no beam", "--partition", "LED") == "run 3 of partition LED is aborted\n"
+    assert terminal.refuses("summarise", "1", "4") == "Error: run 4 is init: its summary is made when it has ended\n"
     assert [row["number"] for row in terminal.json("list")] == [4, 3, 2, 1]
     assert [row["number"] for row in terminal.json("list", "2", "3", "--partition", "LED", "--state", "aborted")] == [3]
     assert terminal.says("list", "--open").split()[:3] == ["4", "MAIN", "physics"]
@@ -95,6 +97,8 @@ def test_a_day(terminal: Terminal, tmp_path: Path) -> None:
         (["end", "7"], "there is no run 7"),
         (["show", "7"], "there is no run 7"),
         (["note", "7", "x"], "there is no run 7"),
+        (["summarise", "7"], "there is no run 7"),
+        (["summarise", "1", "--user", ""], "who: "),
         (["list", "--state", "flying"], "state: "),
         (["list", "--since", "noon"], "since: "),
         (["table", "people", "1"], "'people' is no table"),

@@ -18,6 +18,7 @@ from archiver.storage import Storage
 from logbook.archive import Archive
 from logbook.desk import Desk
 from logbook.logbookfile import LogbookFile
+from logbook.refusals import Conflict, NotThere
 from logbook.requests import MoveRequest, OpenRequest
 from logbook.run_state import Command
 from logbook.summariser import Stopped, Summariser
@@ -167,6 +168,37 @@ def test_at_last_a_summary_counts_as_failed(
     assert work.step() == 0
     assert desk.run(number).summary == "failed"
     assert f"run {number} gets no summary: the archiver does not answer" in caplog.text
+
+
+def test_a_summary_is_made_again_by_order(storage: Storage, desk: Desk, clock: ManualClock, free_port: int) -> None:
+    number = run_of(desk, clock, 10, 20)
+    clock.advance(61)
+    away = summariser(desk, Archive(HttpService(port=free_port)), clock, summary_patience_s=60.0)
+    away.step()
+    with pytest.raises(ServiceError, match="the archiver does not answer"):
+        away.again(number)
+    assert desk.run(number).summary == "failed"
+    with archive(storage) as source:
+        work = summariser(desk, source, clock, summary_patience_s=60.0)
+        assert work.again(number).summary == "waiting"
+        assert away.again(number).summary == "waiting"  # as it was already
+        assert (work.step(), desk.run(number).summary, len(stored(desk, number))) == (0, "done", 4)
+        # Once more, with other PVs: the figures there are stay until the new ones come.
+        chosen = summariser(desk, source, clock, summary=["D:OTHER"])
+        chosen.again(number)
+        assert len(stored(desk, number)) == 4
+        chosen.step()
+    assert stored(desk, number).keys() == {"D:OTHER"}
+
+
+def test_what_cannot_be_summarised(storage: Storage, desk: Desk, clock: ManualClock) -> None:
+    going = desk.open(OpenRequest(request_key="k", partition="MAIN", type="test", who="daq"), "http").run.number
+    with archive(storage) as source:
+        work = summariser(desk, source, clock)
+        with pytest.raises(Conflict, match=f"run {going} is init: its summary is made when it has ended"):
+            work.again(going)
+        with pytest.raises(NotThere, match="there is no run 77"):
+            work.again(77)
 
 
 def test_no_pv_is_chosen(storage: Storage, desk: Desk, clock: ManualClock) -> None:
