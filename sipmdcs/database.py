@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -44,6 +46,20 @@ def parse_url(url: str | URL) -> URL:
         return make_url(url)
     except (ArgumentError, ValueError) as err:  # ValueError: a port that is no number
         raise BadInput(f"database URL {url!r} cannot be understood, expected sqlite:///FILE or postgresql+psycopg://…") from err
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A connection; what was done through it is kept at the end of the block, and undone by an exception.
+
+    Raises:
+        ServiceError: the database is locked, full, broken or gone.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as err:
+        raise database_error(engine, err) from err
 
 
 def database_error(engine: Engine, err: SQLAlchemyError) -> ServiceError:

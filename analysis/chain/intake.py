@@ -18,10 +18,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select
 
-from analysis.chain.database import insert, transaction
+from analysis.chain.database import insert
 from analysis.chain.inbox import inbox, stored_path, sync_folder
 from analysis.chain.rawfile import MOST_BYTES, SUFFIX, RawResult, unpack
 from analysis.tables import Job, Raw
+from sipmdcs.database import transaction
 from sipmdcs.errors import BadInput, ServiceError
 
 MOST_FILES = 64

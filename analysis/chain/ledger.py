@@ -11,7 +11,6 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from analysis.chain import owners, queue
-from analysis.chain.database import transaction
 from analysis.chain.intake import take_in
 from analysis.chain.outputs import Pending, count_pending, note, pending
 from analysis.chain.results import Finished, store
@@ -19,6 +18,7 @@ from analysis.chain.settings import Settings
 from analysis.chain.task import Work
 from analysis.schema import upgrade
 from sipmdcs.clock import Clock, to_datetime
+from sipmdcs.database import transaction
 
 FAILED_FOR = timedelta(days=1)
 """How long a failed job counts as trouble."""

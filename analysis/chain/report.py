@@ -10,13 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.orm import aliased
 
-from analysis.chain.database import transaction
 from analysis.chain.intake import waiting
 from analysis.chain.queue import Selection, requeue
 from analysis.schema import upgrade
 from analysis.tables import Job, Output, Raw
 from sipmdcs.clock import SystemClock, to_datetime
-from sipmdcs.database import make_engine
+from sipmdcs.database import make_engine, transaction
 from sipmdcs.site import Site
 
 _MOST_LINES = 20
