@@ -2,7 +2,8 @@
 
 The syntax is that of EPICS Base 7 (Application Developer's Guide, "Database Definition"), read strictly: an undefined
 macro, an unknown keyword, a pattern row of the wrong length or a record defined twice is a ``BadInput`` naming file and line.
-EPICS Base would warn, guess or drop. What is read here loads unchanged into EPICS Base.
+EPICS Base would warn, guess or drop. Templates that are read here load unchanged into EPICS Base; of substitutions two things
+do not: a macro in the name of a template, and a quote or backslash in the value of a macro, which Base reads once more.
 
 Macros are expanded inside words and quoted strings. One macro standing for several words is not supported.
 """
@@ -237,6 +238,9 @@ def _rows(path: Path, macros: dict[str, str]) -> Iterator[tuple[str, int, dict[s
                 raise BadInput(f"macro {twice[0]} is twice in the pattern", file=path, line=at)
         while not reader.skip("}"):
             line = reader.line
+            if reader.skip("global"):
+                scope.update(_assignments(reader))
+                continue
             if not reader.at("{"):
                 raise reader.error(f"'{{' or the '}}' of the block at line {opened}")
             if pattern is None:

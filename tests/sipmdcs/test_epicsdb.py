@@ -125,7 +125,8 @@ def test_substitutions(substitutions: Path) -> None:
         }
         global { P="ALL" }
         file ch.template { { R="CH04" } { P="OWN", R="$(P):X" EGU=mA } }
-        file $(T).template { { R=CH05 } }
+        file $(T).template { { R=CH05 } global { P="LATE" } { R=CH06 } }
+        file ch.template { pattern { R } { CH07 } global { P="LAST" } { CH08 } }
     """)
     records = load_substitutions(substitutions, [], {"T": "ch", "P": "UNUSED"})
     assert [(record.name, record.fields["EGU"]) for record in records[:4]] == [
@@ -134,7 +135,7 @@ def test_substitutions(substitutions: Path) -> None:
         ("DET:CH03", "V"),
         ("ALL:CH04", "V"),
     ]
-    assert records[-1].name == "ALL:CH05"
+    assert [record.name for record in records[5:]] == ["ALL:CH05", "LATE:CH06", "LATE:CH07", "LAST:CH08"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from epics import ca, dbr
 
 libca: Any = ca.initialize_libca()
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
 CTYPES = {0: dbr.string_t, 1: ctypes.c_short, 2: ctypes.c_float, 3: ctypes.c_ushort, 4: ctypes.c_ubyte, 5: ctypes.c_int}
 CTYPES[6] = ctypes.c_double
 
