@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.fit.iv_curve import prepare
 from analysis.fit.onset import SIGNIFICANT, Onset, find_onset
+from analysis.fit.zero_fit import bent_fit, straight_fit
 from analysis.outcome import NoResult
 
 Floats = NDArray[np.float64]
@@ -24,8 +25,12 @@ FIT_RANGE_V = 2.0
 SQRT_RANGE_V = 1.0
 """Shorter, since the law is the square only near the breakdown."""
 FEWEST_POINTS = 5
+FINE_V = 0.3
+"""Half window of smoothing at steps of 0.1 V; a wider one moves the maximum of a derivative by ``SMEARED`` of the excess."""
+SMEARED = 0.4
 EXPONENTS = (0.5, 8.0)
 """What a rise at a breakdown can be like."""
+_NO_LAW = "ild: the inverse derivative is no rising line, so there is no breakdown law to follow"
 
 
 class Method(StrEnum):
@@ -100,10 +105,10 @@ def _ild(onset: Onset) -> Breakdown:
     net = onset.curve.current - onset.leakage
     used = _above(onset, 1.0, FIT_RANGE_V) & (net > SIGNIFICANT * onset.sigma)
     reach = np.abs(smooth.slope[used]).sum(axis=0) > 0
-    if (net[reach] <= 0).any() or used.sum() < FEWEST_POINTS:
-        raise NoResult(
-            f"ild: only {int(used.sum())} points clear of the leakage within {FIT_RANGE_V:g} V: {FEWEST_POINTS} needed"
-        )
+    _check_points("ild", used, FIT_RANGE_V)
+    if (net[reach] <= 0).any():
+        at = voltage[reach & (net <= 0)][0]
+        raise NoResult(f"ild: above {onset.voltage:.4g} V the current is below the leakage at {at:.4g} V")
     safe = np.where(net > 0, net, 1.0)
     log_net = np.where(net > 0, np.log(safe), 0.0)
     by_leakage = -onset.leakage_design / safe[:, None]
@@ -116,18 +121,21 @@ def _ild(onset: Onset) -> Breakdown:
     x = voltage[used]
     covariance = slope_covariance / np.outer(slope**2, slope**2)
     y = 1 / slope
-    fit, straight = _line(x, y, covariance), y
+    fit, straight = straight_fit(x, y, covariance), y
     for _ in range(3):
         # a smoothed slope of a bent curve is not the slope: take off what smoothing does to the law that was found
-        zero, exponent = -fit.offset / fit.slope, 1 / fit.slope
+        zero, exponent = fit.zero, 1 / fit.slope
         inside = np.where(voltage > zero + 0.25 * smooth.half, voltage - zero, 0.25 * smooth.half)
         seen = slope_operator @ (exponent * np.log(inside))
+        if (seen * exponent <= 0).any():
+            raise NoResult(_NO_LAW)
         straight = y - (1 / seen - (x - zero) / exponent)
-        fit = _line(x, straight, covariance)
+        fit = straight_fit(x, straight, covariance)
     if fit.slope <= SIGNIFICANT * fit.slope_sigma or not EXPONENTS[0] < 1 / fit.slope < EXPONENTS[1]:
-        raise NoResult("ild: the inverse derivative is no rising line, so there is no breakdown law to follow")
+        raise NoResult(_NO_LAW)
+    fit = bent_fit(fit, x, straight, covariance)
     quality = fit.quality() | {"exponent": 1 / fit.slope}
-    return Breakdown(Method.ILD, fit.zero, fit.zero_sigma, quality, x, straight, fit.drawn(x))
+    return Breakdown(Method.ILD, fit.zero, fit.zero_sigma, quality, x, straight, Line(*fit.drawn(x)))
 
 
 def _log_derivative(onset: Onset) -> Breakdown:
@@ -135,10 +143,16 @@ def _log_derivative(onset: Onset) -> Breakdown:
     near = _near(onset, peak)
     vbr, sigma, fitted = _vertex(onset, near)
     # which of the two steepest points is the steepest is chance, and the maximum is no parabola
-    sigma = float(np.hypot(sigma, (vbr - _vertex(onset, _near(onset, _second(onset)))[0]) / 2))
+    other = _vertex(onset, _near(onset, _second(onset)))[0]
+    sigma = float(np.linalg.norm([sigma, (vbr - other) / 2, _smearing(onset)]))
     quality = {"points": float(near.sum()), "steepest_per_V": float(onset.slope[peak])}
     line = Line(voltage[near], fitted)
     return Breakdown(Method.LOG_DERIVATIVE, vbr, sigma, quality, voltage[near], onset.slope[near], line)
+
+
+def _smearing(onset: Onset) -> float:
+    """What coarse steps make of a maximum of the derivative, V."""
+    return SMEARED * max(onset.smooth.half - FINE_V * (1 + 1e-9), 0.0)
 
 
 def _near(onset: Onset, index: int) -> NDArray[np.bool_]:
@@ -176,24 +190,22 @@ def _vertex(onset: Onset, near: NDArray[np.bool_]) -> tuple[float, float, Floats
 def _sqrt(onset: Onset) -> Breakdown:
     net = onset.curve.current - onset.leakage
     used = _above(onset, 0.0, SQRT_RANGE_V) & (net > SIGNIFICANT * onset.sigma)
-    if used.sum() < FEWEST_POINTS:
-        raise NoResult(
-            f"sqrt: only {int(used.sum())} points clear of the leakage within {FIT_RANGE_V:g} V: {FEWEST_POINTS} needed"
-        )
+    _check_points("sqrt", used, SQRT_RANGE_V)
     x, y = onset.curve.voltage[used], np.sqrt(net[used])
     by_leakage = -onset.leakage_design[used] / (2 * y[:, None])
     covariance = np.diag((onset.sigma[used] / (2 * y)) ** 2) + by_leakage @ onset.leakage_covariance @ by_leakage.T
-    fit = _line(x, y, covariance)
+    fit = straight_fit(x, y, covariance)
     if fit.slope <= SIGNIFICANT * fit.slope_sigma:
         raise NoResult("sqrt: the root of the current is no rising line")
-    return Breakdown(Method.SQRT, fit.zero, fit.zero_sigma, fit.quality(), x, y, fit.drawn(x))
+    return Breakdown(Method.SQRT, fit.zero, fit.zero_sigma, fit.quality(), x, y, Line(*fit.drawn(x)))
 
 
 def _tangent(onset: Onset) -> Breakdown:
     voltage, peak, below = onset.curve.voltage, onset.index, onset.below
     vbr, sigma = _crossing(onset, peak)
     # which of the two steepest points is the steepest is chance
-    sigma = float(np.hypot(sigma, (vbr - _crossing(onset, _second(onset))[0]) / 2))
+    other = _crossing(onset, _second(onset))[0]
+    sigma = float(np.linalg.norm([sigma, (vbr - other) / 2, _smearing(onset)]))
     ends = np.array([vbr, voltage[peak] + onset.smooth.half])
     value, slope = onset.smooth.value[peak], onset.smooth.slope[peak]
     drawn = (value + slope * (ends - voltage[peak])[:, None]) @ onset.log_current
@@ -225,6 +237,12 @@ _METHODS: Mapping[Method, Callable[[Onset], Breakdown]] = {
 }
 
 
+def _check_points(method: str, used: NDArray[np.bool_], range_V: float) -> None:
+    if used.sum() < FEWEST_POINTS:
+        count = int(used.sum())
+        raise NoResult(f"{method}: only {count} points clear of the leakage within {range_V:g} V: {FEWEST_POINTS} needed")
+
+
 def _above(onset: Onset, windows: float, range_V: float) -> NDArray[np.bool_]:
     """Points above the onset, ``windows`` half windows away so that smoothing reaches not below it, up to the range.
 
@@ -236,57 +254,3 @@ def _above(onset: Onset, windows: float, range_V: float) -> NDArray[np.bool_]:
     last = max(int(np.searchsorted(voltage, start + range_V)), first + FEWEST_POINTS + 1)
     index = np.arange(len(voltage))
     return (index >= first) & (index < last) & onset.smooth.valid
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """A weighted straight line whose points are correlated."""
-
-    offset: float
-    slope: float
-    covariance: Floats
-    scale: float
-    chi2: float
-    ndf: float
-
-    @property
-    def slope_sigma(self) -> float:
-        return float(np.sqrt(self.covariance[1, 1]))
-
-    @property
-    def zero(self) -> float:
-        return -self.offset / self.slope
-
-    @property
-    def zero_sigma(self) -> float:
-        by_line = np.array([-1 / self.slope, self.offset / self.slope**2])
-        return float(np.sqrt(by_line @ self.covariance @ by_line))
-
-    def quality(self) -> dict[str, float]:
-        return {"chi2": self.chi2, "ndf": self.ndf, "scale": self.scale}
-
-    def drawn(self, x: Floats) -> Line:
-        ends = np.array([self.zero, x[-1]])
-        return Line(ends, self.offset + self.slope * ends)
-
-
-def _line(x: Floats, y: Floats, covariance: Floats) -> _Fit:
-    """Straight line with weights from the variances, uncertainties from the whole covariance.
-
-    Smoothed points are correlated, so chi2 is the sum of weighted squared residuals over its expectation times the effective
-    number of degrees of freedom (Satterthwaite); uncertainties grow by ``scale`` where the points scatter more than expected.
-    """
-    weights = 1 / np.sqrt(np.diag(covariance))
-    centre = float(np.average(x, weights=weights**2))  # keeps the products of numbers like 50 V small
-    design = np.stack([np.ones_like(x), x - centre], axis=1)
-    solve = np.linalg.pinv(design * weights[:, None]) * weights
-    offset, slope = solve @ y
-    errors = solve @ covariance @ solve.T
-    residual_operator = (np.eye(len(x)) - design @ solve) * weights[:, None]
-    expected = residual_operator @ covariance @ residual_operator.T
-    mean = float(np.trace(expected))
-    ndf = mean**2 / float((expected**2).sum())
-    chi2 = float(((residual_operator @ y) ** 2).sum()) / mean * ndf
-    scale = float(np.sqrt(max(1.0, chi2 / ndf)))
-    shift = np.array([[1.0, -centre], [0.0, 1.0]])
-    return _Fit(float(offset - slope * centre), float(slope), shift @ errors @ shift.T * scale**2, scale, chi2, ndf)

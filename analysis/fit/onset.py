@@ -28,6 +28,8 @@ CLIMB_V = 0.75
 """Between so much above the onset and twice as much the current must climb too: a step ends, a breakdown does not."""
 EDGE_SLOPE = 0.6
 """Slope at either end over the largest; where it is more, the largest slope is outside the range."""
+ALIKE = 0.8
+"""Slope above over the largest; more is an exponential. A breakdown in much leakage has its largest slope late and wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ def _check_rise(
     if voltage[-1] >= farther[1] and np.diff(np.interp(farther, voltage, smooth.value @ view.log_current))[0] < LEAST_CLIMB:
         raise NoResult(f"no breakdown {where}: the current steps up at {steepest:g} V and does not go on rising")
     peak = view.slope[index]
-    if any(side.any() and np.median(view.slope[side]) > EDGE_SLOPE * peak for side in (below, above)):
+    if any(side.any() and np.median(view.slope[side]) > most * peak for side, most in ((below, EDGE_SLOPE), (above, ALIKE))):
         raise NoResult(f"no breakdown {where}: the current rises as steeply elsewhere as at {steepest:g} V")
     falling = above & (voltage < steepest + smooth.half + LAW_RANGE_V) & (view.slope <= 0)
     if falling.any():
