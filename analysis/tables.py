@@ -43,10 +43,13 @@ class Job(Base):
     """The analysis of one raw result with one set of settings."""
 
     __tablename__ = "analysis_job"
-    __table_args__ = (Index("ix_analysis_job_waiting", "state", "id"),)
+    __table_args__ = (
+        Index("ix_analysis_job_waiting", "state", "id"),
+        Index("ix_analysis_job_newest", "raw", "state", "id"),  # for the view of the newest results
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    raw: Mapped[int] = mapped_column(ForeignKey("analysis_raw.id"), index=True)
+    raw: Mapped[int] = mapped_column(ForeignKey("analysis_raw.id"))
     state: Mapped[str] = mapped_column(String(10))
     """``queued``, ``running``, ``done`` or ``failed``."""
     attempts: Mapped[int] = mapped_column(default=0)
