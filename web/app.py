@@ -19,6 +19,7 @@ from web.catalogue import RESOURCES, Catalogue
 from web.errorreplies import on_api_error, on_bug, on_http_error
 from web.errors import ApiError
 from web.limits import Counts, Limits
+from web.methods import Heads
 from web.pagefiles import packaged_page, page_routes
 from web.reader import Reader
 from web.replies import document_reply
@@ -65,7 +66,7 @@ def make_app(catalogue: Catalogue, health: Health, counts: Counts, page: Path | 
         return document
 
     app.openapi = described  # as FastAPI's documentation has it ("Extending OpenAPI")
-    return Limits(app, counts)
+    return Limits(Heads(app), counts)
 
 
 def _health(health: Health) -> Response:

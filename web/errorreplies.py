@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from web.errors import ApiError
 from web.jsonapi import BASE, MEDIA_TYPE
+from web.methods import ALLOWED
 from web.negotiation import VARY
 from web.replies import document_reply
 
@@ -33,16 +34,21 @@ async def on_api_error(request: Request, err: Exception) -> Response:
 
 
 async def on_http_error(request: Request, err: Exception) -> Response:
-    """No such path, or another method than GET."""
+    """No such path, or another method than GET; OPTIONS is told which there are."""
     if not isinstance(err, HTTPException):
         raise TypeError(type(err).__name__) from err
     status = HTTPStatus(err.status_code)
+    headers = dict(err.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ALLOWED
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
     what = {
         HTTPStatus.NOT_FOUND: f"there is nothing at {request.url.path}",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not allowed: this interface can only be read",
     }
     reply = error_reply(request.url.path, ApiError(status, what.get(status, status.description or status.phrase)))
-    reply.headers.update(err.headers or {})
+    reply.headers.update(headers)
     return reply
 
 

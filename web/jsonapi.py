@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web.asked import Asked, columns
+from web.errors import bad_parameter
 from web.included import Included
 from web.jsonapi_request import JsonApiRequest
 from web.negotiation import MEDIA_TYPE, VARY, negotiate
@@ -59,7 +60,11 @@ class JsonApi:
         """``/{resource}/{id}/relationships/{relation}``: types and ids of those rows."""
         relation = self._reader.relation(resource, name)
         target = self._reader.resource(relation.target)
-        parameters, _, asked = self._asked(request, target, collection=relation.many)
+        parameters, reading, asked = self._asked(request, target, collection=relation.many)
+        if reading.include is not None:
+            raise bad_parameter(
+                "include", f"the relationship itself includes nothing; ask {_root(request)}/{resource.name}/{id_}/{name}"
+            )
         condition = self._reader.condition(resource, id_, relation)
         asked = replace(asked, fields=())
         page = Page((), 0) if condition is None else self._reader.page(target, asked, condition=condition)

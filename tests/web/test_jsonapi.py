@@ -258,6 +258,12 @@ def test_empty_relations(site: WebSite) -> None:
     assert get(site, "runs/20/relationships/downtimes")["data"] == []
 
 
+def test_a_relationship_itself_includes_nothing(site: WebSite) -> None:
+    reply = site.http.get("/jsonapi/v1/runs/3/relationships/downtimes?include=run")
+    assert reply.status_code == 400
+    assert checked(reply)["errors"][0]["source"] == {"parameter": "include"}
+
+
 def test_nothing_can_be_written(site: WebSite) -> None:
     for method in ("POST", "PATCH", "DELETE"):
         reply = site.http.request(method, "/jsonapi/v1/runs/3", json={"data": {}}, headers={"Content-Type": TYPE})

@@ -250,7 +250,23 @@ def test_nothing_can_be_written(site: WebSite) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         reply = site.http.request(method, "/api/v1/runs/3", json={"data": {}})
         assert reply.status_code == 405
-        assert reply.headers["allow"] == "GET"
+        assert reply.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("path", ["api/v1/runs", "jsonapi/v1/runs/3", "api/v1/runs/csv", "health", ""])
+def test_head_is_get_without_its_body_and_options_tells_the_methods(site: WebSite, path: str) -> None:
+    got, head = site.http.get(f"/{path}"), site.http.head(f"/{path}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    options = site.http.options(f"/{path}")
+    assert (options.status_code, options.content) == (204, b"")
+    assert options.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_head_and_options_of_what_is_not_there(site: WebSite) -> None:
+    assert site.http.head("/api/v1/runs/999").status_code == 404
+    assert site.http.head("/jsonapi/v1/runs?colour=red").status_code == 400
+    assert site.http.options("/api/v1/nothing").status_code == 404
 
 
 def test_an_open_downtime_has_no_end_and_a_duration_to_now(site: WebSite) -> None:
