@@ -16,7 +16,7 @@ Step = Callable[[Channel, int], tuple[Channel, Actions]]
 """From a channel and its address to what a command makes of it."""
 
 _LOOP_ONLY = frozenset({
-    "RAMP_UP", "RAMP_DOWN", "CURRENT_LIMIT", "MASK", "VBR", "VBR_TREF", "VBR_TCOEF",
+    "RAMP_UP", "RAMP_DOWN", "CURRENT_LIMIT", "OVERVOLTAGE_LIMIT", "MASK", "VBR", "VBR_TREF", "VBR_TCOEF",
 })  # fmt: skip
 """Read at each poll; a write needs nothing else."""
 

@@ -105,6 +105,7 @@ class SetPoints:
             vbr_V=vbr,
             vbr_reference_C=reference,
             vbr_slope=slope,
+            overvoltage_limit_V=self.number(channel, "OVERVOLTAGE_LIMIT"),
             interlock=interlock,
             masked=bool(mask),
         )

@@ -54,12 +54,26 @@ class Settings:
     vbr_reference_C: float = 25.0
     vbr_slope: float = 0.0
     """mV/K."""
+    overvoltage_limit_V: float = 0.0
+    """Set-points further above the breakdown voltage are refused; 0 is no limit."""
     interlock: bool = False
     masked: bool = False
 
     def breakdown(self, temperature_C: float) -> float:
         """Breakdown voltage at a temperature, V."""
         return self.vbr_V + self.vbr_slope * (temperature_C - self.vbr_reference_C) / 1000
+
+    def check_overvoltage(self, reading: ChannelReading) -> None:
+        """Whether the set-point is a voltage that the SiPM may get, at its temperature if that is known.
+
+        Raises:
+            DeviceRefused: it is not.
+        """
+        temperature_C = self.vbr_reference_C if reading.temperature_C is None else reading.temperature_C
+        over_V = self.bias_V + reading.shift_V - self.breakdown(temperature_C)
+        if 0 < self.overvoltage_limit_V < over_V:
+            limit = f"OVERVOLTAGE_LIMIT is {self.overvoltage_limit_V:g} V"
+            raise DeviceRefused(f"BIAS {self.bias_V:g} V is {over_V:.2f} V above breakdown, {limit}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +229,7 @@ def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel
 
     Raises:
         WireError: not connected.
-        DeviceRefused: tripped, interlocked, or there is no sensible set-point.
+        DeviceRefused: tripped, interlocked, or the set-point is too low or too high.
     """
     reading = _connected(channel)
     if settings.interlock:
@@ -226,6 +240,7 @@ def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel
     target = settings.bias_V
     if target < floor:
         raise DeviceRefused(f"BIAS {target:g} V is below {floor:g} V, set it first")
+    settings.check_overvoltage(reading)
     if channel.was_on:
         return replace(channel, wanted=True, ramp=_ramp_to(channel, reading, target, now)), ()
     start = target if settings.rates.allows_jump(rising=True) else floor
@@ -250,8 +265,9 @@ def kill(channel: Channel, now: float) -> tuple[Channel, Actions]:
 
 
 def set_bias(channel: Channel, settings: Settings, now: float) -> tuple[Channel, Actions]:
-    """A new set-point, ``settings.bias_V``. Raises ``WireError`` when not connected."""
+    """A new set-point, ``settings.bias_V``. Raises ``WireError`` when not connected, ``DeviceRefused`` when it is too high."""
     reading = _connected(channel)
+    settings.check_overvoltage(reading)
     if channel.ramp is not None and channel.ramp.then_off:
         return channel, ()
     if channel.was_on or channel.wanted:

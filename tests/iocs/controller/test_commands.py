@@ -108,6 +108,21 @@ async def test_parameters_of_this_kind_go_to_the_driver(stand) -> None:
     assert (stand.get("CH01:STATE"), stand.get("CH01:TRIP")) == (ChannelState.OFF, 0)
 
 
+async def test_a_bias_beyond_the_overvoltage_limit_never_reaches_the_device(stand) -> None:
+    await stand.poll()
+    await stand.put("CH01:BIAS", 60.0)
+    stand.driver.calls.clear()
+    await stand.put("CH01:OVERVOLTAGE_LIMIT", 6.0)
+    with pytest.raises(DeviceRefused, match=r"HV01 channel 1: BIAS 60 V is 7\.50 V above breakdown"):
+        await stand.put("CH01:BIAS", 60.0)
+    with pytest.raises(DeviceRefused, match="OVERVOLTAGE_LIMIT is 6 V"):
+        await stand.put("CH01:ENABLE", 1)
+    assert stand.get("CH01:ENABLE") == 0
+    assert stand.driver.calls == []
+    await stand.put("CH01:BIAS", 58.0)
+    assert stand.driver.calls == [("bias", {1: 58.0})]
+
+
 async def test_limits_and_rates_need_no_device(stand) -> None:
     stand.driver.fault = WireError("no reply")
     await stand.poll(3)

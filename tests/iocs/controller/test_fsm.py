@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext as does_not_raise
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,32 @@ from iocs.ramp import Rates
 from sipmdcs.channelstate import ChannelState, TripCause
 from sipmdcs.errors import DeviceRefused, WireError
 from tests.iocs.controller.bench import OFF, ON, SETTINGS, TRAITS, Bench
+
+
+@pytest.mark.parametrize(
+    ("bias_V", "temperature_C", "shift_V", "allowed"),
+    [
+        (57.0, 25.0, 0.0, True),
+        (57.5, 25.0, 0.0, False),
+        (57.5, 35.0, 0.0, True),  # breakdown rises with temperature
+        (57.0, 15.0, 0.0, False),
+        (57.0, None, 0.0, True),
+        (57.5, None, 0.0, False),
+        (57.0, 25.0, 0.5, False),  # the module adds to the set-point
+    ],
+)
+@pytest.mark.parametrize("command", ["on", "bias"])
+def test_a_set_point_too_far_above_breakdown_is_refused(
+    command: str, bias_V: float, temperature_C: float | None, shift_V: float, allowed: bool
+) -> None:
+    settings = replace(SETTINGS, bias_V=bias_V, vbr_slope=54.0, overvoltage_limit_V=5.2)
+    bench = Bench(replace(OFF, temperature_C=temperature_C, shift_V=shift_V), settings)
+    expected = (
+        does_not_raise() if allowed else pytest.raises(DeviceRefused, match=r"above breakdown, OVERVOLTAGE_LIMIT is 5\.2 V")
+    )
+    with expected:
+        bench.on() if command == "on" else bench.bias(bias_V)
+    assert bool(bench.actions) is allowed
 
 
 def test_before_the_first_reading_it_is_disconnected() -> None:
