@@ -28,7 +28,7 @@ def read_table(
         first: first run.
         last: last run, included; the newest if left out.
         pivot: of ``slow_control`` only: one row per run, a column per PV with this figure (``mean``, ``minimum``,
-            ``maximum``, ``rms``, ``samples``, ``alarm_s``, ``invalid_s``).
+            ``maximum``, ``rms``, ``samples``, ``alarm_s``, ``invalid_s``), the units by PV in ``attrs["units"]``.
 
     Raises:
         BadInput: no such table, range or figure, or the URL cannot be understood.

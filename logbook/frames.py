@@ -13,12 +13,15 @@ Times are UTC, whole numbers that may be missing ``Int64``, texts ``string``; an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sqlalchemy import JSON, Boolean, Column, DateTime, Engine, Float, Integer, MetaData, Numeric, Table, select
-from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 
 from sipmdcs.database import database_error, make_engine
 from sipmdcs.errors import BadInput, ServiceError
@@ -34,6 +37,8 @@ _TABLES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
 NAMES = tuple(_TABLES)
 FIGURES = ("samples", "mean", "minimum", "maximum", "rms", "alarm_s", "invalid_s")
 """What slow control can be pivoted by."""
+_FIGURE_UNITS = {"samples": "", "alarm_s": "s", "invalid_s": "s"}
+"""Of figures that are not in the unit of their PV."""
 _MOST = 2**31 - 1
 
 
@@ -48,7 +53,7 @@ def read_table(
     last = _MOST if last is None else last
     if not 0 <= first <= last <= _MOST:
         raise BadInput(f"runs {first} to {last}: expected two numbers from 0 to {_MOST}, the smaller one first")
-    engine = make_engine(where if isinstance(where, str) else where.read_database_url)
+    engine = _engine(where if isinstance(where, str) else where.read_database_url)
     try:
         frame = _read(engine, name, first, last)
         if name == "runs":
@@ -60,6 +65,16 @@ def read_table(
     finally:
         engine.dispose()
     return frame if pivot is None else _pivoted(frame, pivot)
+
+
+def _engine(url: str) -> Engine:
+    """Of a database that is there: SQLite would make a mistyped one, empty."""
+    with suppress(ArgumentError):  # which make_engine explains
+        parsed = make_url(url)
+        file = parsed.database or ""
+        if parsed.get_backend_name() == "sqlite" and not file.startswith("file:") and not Path(file).is_file():
+            raise ServiceError(f"database {parsed}: there is no such file")
+    return make_engine(url)
 
 
 def _read(engine: Engine, name: str, first: int, last: int) -> pd.DataFrame:
@@ -102,7 +117,9 @@ def _with_remarks(engine: Engine, frame: pd.DataFrame, first: int, last: int) ->
 
 
 def _pivoted(frame: pd.DataFrame, figure: str) -> pd.DataFrame:
-    """One row per run, one column per PV."""
+    """One row per run, one column per PV; the unit of each as ``attrs["units"]``, by PV as the newest run has it."""
     wide = frame.pivot_table(index="run", columns="pv", values=figure, aggfunc="first", dropna=False, sort=True)
     wide.columns = pd.Index([str(pv) for pv in wide.columns], name="pv")
+    units = {str(pv): str(unit) for pv, unit in zip(frame["pv"], frame["unit"], strict=True)}
+    wide.attrs["units"] = {pv: _FIGURE_UNITS.get(figure, unit) for pv, unit in units.items()}
     return wide

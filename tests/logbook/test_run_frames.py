@@ -1,6 +1,7 @@
 """Tables of runs as data frames, on both databases."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -99,6 +100,8 @@ def test_slow_control(desk: Desk, database_url: str) -> None:
     assert (list(wide.index), list(wide.columns), wide.index.name) == ([1, 3], ["D:A", "D:B"], "run")
     assert (wide.loc[1, "D:A"], wide.loc[3, "D:A"]) == (1.5, 2.5)
     assert wide["D:B"].isna().all()
+    assert wide.attrs["units"] == {"D:A": "V", "D:B": "V"}
+    assert logbook.read_table(database_url, "slow_control", 1, 3, pivot="alarm_s").attrs["units"] == {"D:A": "s", "D:B": "s"}
 
 
 def test_reco_and_macro(desk: Desk, database_url: str) -> None:
@@ -158,6 +161,15 @@ def test_a_role_that_can_only_read_is_enough(desk: Desk, database_url: str) -> N
 def test_bad_questions(desk: Desk, database_url: str, arguments: tuple, pivot: str | None, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         logbook.read_table(database_url, *arguments, pivot=pivot)
+
+
+def test_a_mistyped_file_is_not_made(tmp_path: Path) -> None:
+    typo = tmp_path / "folder" / "typo.sqlite"
+    with pytest.raises(ServiceError, match=f"database sqlite:///{typo}: there is no such file"):
+        logbook.read_table(f"sqlite:///{typo}", "runs")
+    assert not typo.parent.exists()
+    with pytest.raises(BadInput, match="cannot be understood"):
+        logbook.read_table("nonsense", "runs")
 
 
 def test_a_database_that_is_away(free_port: int) -> None:

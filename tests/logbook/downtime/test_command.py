@@ -86,7 +86,7 @@ def test_entries_by_options(call: Run, make_site: MakeSite) -> None:
         ((message(1).replace(" 12 ", " xxx "),), "run 'xxx' is not a whole number"),
         ((message(1, "Stopped to Running, First").rpartition(" ")[0],), "start message .* is not complete"),
         ((message(-60),), "stop .* is in the future"),
-        ((message(1, partition=7),), "partition 7 belongs to no detector"),
+        ((message(1, partition=7),), "partition '7' belongs to no detector"),
         (("0", "--detector", "MIDDLE"), "detector 'MIDDLE' is not in downtime.yaml, expected NEAR or FAR"),
         (("2",), "NEAR has no open downtime"),
         ((), "manual entries need a display or a terminal"),
