@@ -80,7 +80,7 @@ def check(site: Site) -> None:
     from agents.records import output_problem
     from agents.roster import muster
 
-    members = muster(site).members.values()
+    members = muster(site, again=True).members.values()
     problems = [*misnamed(site), *(member.problem or output_problem(site, member) for member in members)]
     bad = [problem for problem in problems if problem is not None]
     for problem in bad:

@@ -1,10 +1,12 @@
 """Asking plugins what they declare, each in a process of its own that is killed when it takes too long.
 
 Archiver, alarms and screens do this to learn which PVs there are; whatever a plugin does, it harms none of them.
+A plugin that hung is not waited for a second time by them (``agents.hanging``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,22 +20,42 @@ from typing import Any
 from agents.agentsfile import AgentsFile
 from agents.declaration import Declaration, declaration_from_json
 from agents.discovery import FOLDER, Found
+from agents.hanging import HangingMemory, memory_path
 from agents.problem import Problem
 from sipmdcs.site import Site
 
 LOAD_TIMEOUT_S = 20.0
 """What loading a plugin may take on a busy machine."""
 
+_AT_ONCE = max(4, os.cpu_count() or 1)
+"""Plugins that are asked together: more than processors, for one that hangs needs none."""
+
 Declared = Declaration | Problem
 
 
-def declare(site: Site, found: Iterable[Found], file: AgentsFile) -> dict[str, Declared]:
-    """What each plugin declares for this site, or why it cannot be used."""
+class Hanging(Problem):
+    """A plugin that is not loaded in time."""
+
+
+def declare(site: Site, found: Iterable[Found], file: AgentsFile, *, again: bool = False) -> dict[str, Declared]:
+    """What each plugin declares for this site, or why it cannot be used.
+
+    Args:
+        site: the installation.
+        found: the plugins.
+        file: settings of the site.
+        again: ask also those that are known to hang.
+    """
     plugins = list(found)
-    requests = [json.dumps(load_request(site, plugin, file)) for plugin in plugins]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        declared = list(pool.map(_ask, plugins, requests))
-    return {plugin.name: one for plugin, one in zip(plugins, declared, strict=True)}
+    memory = HangingMemory(memory_path(site))
+    asked = [plugin for plugin in plugins if again or not memory.hung(plugin)]
+    requests = [json.dumps(load_request(site, plugin, file)) for plugin in asked]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = list(pool.map(_ask, asked, requests))
+    declared: dict[str, Declared] = {plugin.name: _hangs(str(plugin.path)) for plugin in plugins}
+    declared |= {plugin.name: answer for plugin, answer in zip(asked, answers, strict=True)}
+    memory.update({plugin.name: plugin.version if isinstance(declared[plugin.name], Hanging) else None for plugin in asked})
+    return declared
 
 
 def load_request(site: Site, plugin: Found, file: AgentsFile) -> dict[str, Any]:
@@ -62,30 +84,33 @@ def worker_environment() -> dict[str, str]:
 
 def _ask(plugin: Found, request: str) -> Declared:
     try:
-        return plugin.problem or _declared(str(plugin.path), request)
+        return plugin.problem or _declared(str(plugin.path), plugin.version, request)
     except Problem as problem:
         return problem
 
 
 @lru_cache(maxsize=256)
-def _declared(path: str, request: str) -> Declared:
+def _declared(path: str, _version: str, request: str) -> Declared:
     """What the text says, which stays so; what may be otherwise the next time is raised and not kept."""
-    try:
-        done = subprocess.run(
-            worker_command(),
-            input=request + "\n",
-            capture_output=True,
-            text=True,
-            timeout=LOAD_TIMEOUT_S,
-            env=worker_environment(),
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Problem(f"hangs while it is loaded, given up after {LOAD_TIMEOUT_S:g} s", path) from None
-    line = done.stdout.partition("\n")[0]
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(
+        worker_command(), stdin=pipe, stdout=pipe, stderr=nowhere, text=True, env=worker_environment(), start_new_session=True
+    ) as process:
+        try:
+            said, _ = process.communicate(request + "\n", LOAD_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise _hangs(path) from None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # with whatever the plugin has started
+    line = said.partition("\n")[0]
     if not line:
-        raise Problem(f"its process ended while it was loaded: {ending(done.returncode)}", path)
+        raise Problem(f"its process ended while it was loaded: {ending(process.returncode)}", path)
     return declared_from_json(json.loads(line))
+
+
+def _hangs(path: str) -> Hanging:
+    return Hanging(f"hangs while it is loaded, given up after {LOAD_TIMEOUT_S:g} s", path)
 
 
 def declared_from_json(answer: Mapping[str, Any]) -> Declared:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from importlib.resources import files
@@ -32,6 +33,8 @@ class Found:
     """Name of the agent: of its file, without ``.py``."""
     path: Path
     source: str = ""
+    helpers: str = ""
+    """Text of the modules beside it that it may import."""
     problem: Problem | None = None
     """Why it cannot be an agent, as far as can be told without running it."""
 
@@ -42,16 +45,17 @@ class Found:
 
     @property
     def version(self) -> str:
-        """Changes with the text of the file."""
-        return hashlib.sha256(self.source.encode()).hexdigest()[:12]
+        """Changes with the text of the file and of the modules that it uses."""
+        return hashlib.sha256((self.source + self.helpers).encode()).hexdigest()[:12]
 
 
 def find_plugins(site: Site) -> dict[str, Found]:
     """Every plugin of a site by name, in alphabetical order; two files of one name are one entry with a problem."""
     found: dict[str, Found] = {}
+    helpers = _helpers(site)
     for name, path in _places(site):
         if name not in found:
-            found[name] = _read(name, path)
+            found[name] = _read(name, path, helpers)
         elif found[name].path != path:
             text = f"there is another agent {name}: {path}; rename one of them"
             found[name] = Found(name, found[name].path, problem=Problem(text, str(found[name].path)))
@@ -87,6 +91,15 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
 
 
+def _helpers(site: Site) -> dict[str, str]:
+    """Texts of the modules for plugins by name; one that cannot be read fails where it is imported."""
+    return {
+        path.stem: path.read_text("utf-8", errors="replace")
+        for path in sorted((site.folder / FOLDER).glob("_*.py"))
+        if os.access(path, os.R_OK) and path.is_file()
+    }
+
+
 def _module_file(module: str) -> Path:
     """File of a module that is not imported, because importing may do anything."""
     relative = Path(*module.split(".")).with_suffix(".py")
@@ -96,11 +109,13 @@ def _module_file(module: str) -> Path:
     return relative
 
 
-def _read(name: str, path: Path) -> Found:
+def _read(name: str, path: Path, helpers: Mapping[str, str]) -> Found:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             return Found(name, path, problem=Problem(f"has more than {LARGEST_BYTES} bytes", str(path)))
-        return Found(name, path, path.read_text("utf-8"))
+        source = path.read_text("utf-8")
+        used = any(helper in source for helper in helpers)  # those may use each other
+        return Found(name, path, source, "".join(helpers.values()) if used else "")
     except UnicodeDecodeError as err:
         line = err.object[: err.start].count(b"\n") + 1
         return Found(name, path, problem=Problem(f"byte 0x{err.object[err.start]:02x} is not UTF-8", str(path), line))

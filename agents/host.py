@@ -8,14 +8,18 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from agents.agentsfile import agents_path
+from agents.agentsfile import AgentsFile, agents_path
 from agents.cache import CacheState, HotCache
+from agents.carried import Carried
+from agents.crowd import group_sizes
+from agents.declaring import Hanging
 from agents.discovery import FOLDER
 from agents.entry import heartbeat_key
+from agents.hanging import memory_path
 from agents.hosted import HostedAgent
 from agents.latest import Latest
 from agents.outputs import changed
-from agents.records import member_records, output_problem
+from agents.records import member_records, output_problem, servable
 from agents.roster import Member, Roster, muster
 from agents.surroundings import Surroundings
 from sipmdcs.channels import Channels
@@ -41,18 +45,24 @@ class Host:
         service: the soft IOC that serves the records of ``roster``.
         roster: the agents.
         channels: Channel Access; stays open.
+        before: what the host before this one leaves.
     """
 
-    def __init__(self, service: Service, roster: Roster, channels: Channels) -> None:
+    def __init__(self, service: Service, roster: Roster, channels: Channels, before: Carried | None = None) -> None:
         self._service = service
         self._roster = roster
+        self._before = before
+        self.successors: Roster | None = None
+        """The agents for which the service must begin anew."""
         self._clock = service.clock
         address = service.site.file.memcached
         self._cache = HotCache(address.interface, address.port, self._clock) if _uses_cache(service, roster) else None
         self._latest = Latest(channels, self._clock)
         self._around = Surroundings(service.site, roster.file, service.publisher, self._clock, self._latest, self._cache)
         self._tick_s = roster.file.tick_s
-        self._running = True
+        self._running = before is None or before.running
+        if before is not None and before.file_tick_s == roster.file.tick_s:
+            self._tick_s = before.tick_s
         self._beats = 0
         self._agents: dict[str, HostedAgent] = {}
         self._posted: dict[str, Value] = {}
@@ -61,11 +71,13 @@ class Host:
 
     async def run(self) -> None:
         """Run agents until cancelled; returns when what there is to serve has changed and the service must begin anew."""
+        await asyncio.to_thread(self._around.load_records)
         start = self._clock.monotonic()
+        before = self._before.agents if self._before is not None else {}
         for name, member in self._roster.members.items():
             problem = self._around.wiring_problem(member)
             fit = member if problem is None else replace(member, declaration=None, problem=problem)
-            self._agents[name] = HostedAgent(fit, self._around, start)
+            self._agents[name] = HostedAgent(fit, self._around, start, before.get(name), running=self._running)
         await self._latest.watch(pv for agent in self._agents.values() for pv in agent.wiring.pvs)
         self._offer()
         try:
@@ -89,21 +101,30 @@ class Host:
             # The next multiple of the tick, whatever the work took.
             await asyncio.sleep(self._tick_s - self._clock.monotonic() % self._tick_s)
 
+    @property
+    def carried(self) -> Carried:
+        """For the host after this one."""
+        agents = {name: agent.carried for name, agent in self._agents.items()}
+        return Carried(self._running, self._tick_s, self._roster.file.tick_s, agents)
+
     # -- files ---------------------------------------------------------------------------------------------------------------
 
     async def _watch_files(self) -> None:
         """Returns when the records have changed."""
+        again = any(isinstance(member.problem, Hanging) for member in self._roster.members.values())
         while True:
             await asyncio.sleep(_LOOK_S)
             signature = await asyncio.to_thread(_signature, self._service)
-            if signature == self._signature:
+            if signature == self._signature and not again:
                 continue
             self._signature = signature
             try:
-                roster = await asyncio.to_thread(muster, self._service.site)
+                roster = await asyncio.to_thread(muster, self._service.site, again=again)
             except BadInput as err:
                 _log.error("%s; the settings before go on", err)
                 continue
+            finally:
+                again = False
             if await self._follow(roster):
                 _log.warning("there are other agents or outputs than before: the host begins anew")
                 return
@@ -121,11 +142,17 @@ class Host:
             elif agent is not None and self._told.get(member.name) != (said := f"{member.version} {problem}"):
                 self._told[member.name] = said
                 agent.refuse(problem)
-        self._around.file = roster.file
-        if roster.members.keys() != old.members.keys() or any(
-            not _same_records(member_records(site, old.members[member.name]), member_records(site, member)) for member in usable
+        if (
+            _of_the_host(roster) != _of_the_host(old)
+            or roster.members.keys() != old.members.keys()
+            or any(
+                not _same_records(member_records(site, old.members[member.name]), member_records(site, member))
+                for member in usable
+            )
         ):
+            self.successors = servable(site, roster)
             return True
+        self._around.file = roster.file
         for member in usable:
             if (agent := self._agents.get(member.name)) is not None:
                 await agent.replace(member, self._clock.monotonic())
@@ -169,6 +196,7 @@ class Host:
                 agent.show(now)
             if now >= due:
                 self._beat()
+                self._restrain()
                 due += _SHOW_S
             values = {self._service.pv(suffix): value for suffix, value in self._figures()}
             if fresh := changed(values, self._posted):
@@ -194,6 +222,17 @@ class Host:
             beat = {"time": self._clock.time_ns() / NS, "seq": self._beats, "agents": len(self._agents)}
             key = heartbeat_key(self._service.site.file.prefix)
             self._cache.put({key: json.dumps(beat).encode()}, _HEARTBEAT_TTL_S)
+
+    def _restrain(self) -> None:
+        sizes = group_sizes()
+        for agent in self._agents.values():
+            if agent.child is not None:
+                agent.restrain(sizes[agent.child.pid])
+
+
+def _of_the_host(roster: Roster) -> AgentsFile:
+    """The settings that are not those of one agent."""
+    return roster.file.model_copy(update={"agents": {}})
 
 
 def _uses_cache(service: Service, roster: Roster) -> bool:
@@ -225,7 +264,7 @@ def _signature(service: Service) -> list[tuple[str, int, int]]:
     """Changes when a plugin or the settings do."""
     site = service.site
     found: list[tuple[str, int, int]] = []
-    for path in (*sorted((site.folder / FOLDER).glob("*.py")), agents_path(site)):
+    for path in (*sorted((site.folder / FOLDER).glob("*.py")), agents_path(site), memory_path(site)):
         try:
             stat = path.stat()
         except OSError:  # gone between listing and looking: the next look tells

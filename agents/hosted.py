@@ -9,7 +9,9 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
+from agents.carried import CarriedAgent
 from agents.child import Child, Died, Hung
+from agents.crowd import MOST_PROCESSES
 from agents.declaration import Declaration
 from agents.declaring import load_request
 from agents.inputs import Wiring, lacking
@@ -42,9 +44,13 @@ class HostedAgent:
         member: what the agent is.
         around: what all agents of the host share.
         start: zero of the slots of all agents.
+        before: the same agent in the host before, if there was one.
+        running: whether it is to run at once.
     """
 
-    def __init__(self, member: Member, around: Surroundings, start: float) -> None:
+    def __init__(
+        self, member: Member, around: Surroundings, start: float, before: CarriedAgent | None = None, *, running: bool = True
+    ) -> None:
         self.member = member
         self.prefix = around.prefix(member.name)
         self.child: Child | None = None
@@ -53,11 +59,15 @@ class HostedAgent:
         self._outputs = AgentOutputs(
             member.name, self.prefix, around.publisher, around.cache, around.keep_intervals, around.clock
         )
-        self._schedule = Schedule(start, member.offset, member.interval)
+        self._enabled, interval, offset = (
+            (member.entry.enable, member.interval, member.offset) if before is None else before.settings(member)
+        )
+        self._schedule = Schedule(start, offset, interval, missed=before.missed if before else 0)
         self._wiring = around.wiring(member)
         self._task: asyncio.Task[None] | None = None
-        self._enabled = member.entry.enable
-        self._stopped = False
+        self._stopped = not running
+        self._changing = False
+        """While another version takes over: a process that is started then would run the text of the one before."""
         self._run_asked = False
         self._run_began = 0.0
         self._good = self._begin = around.clock.monotonic()
@@ -66,18 +76,20 @@ class HostedAgent:
         self._restart_due = 0.0
         self._latency_s: float | None = None
         self._runs = self._errors = self._restarts = self._seq = 0
+        if before is not None:
+            self._runs, self._errors, self._restarts, self._seq = before.runs, before.errors, before.restarts, before.seq
         self._posted: dict[str, Value] = {}
         if member.problem is not None:
             self._fail(member.problem.short, str(member.problem), AgentState.FAILED)
-        if not self._enabled:
-            self.state = AgentState.DISABLED
+        if not self._enabled or self._stopped:
+            self.state = AgentState.STOPPED if self._enabled else AgentState.DISABLED
         self._offer()
 
     # -- what the host calls ------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        if self.member.declaration is None or self._stopped or not self._enabled:
+        if self.member.declaration is None or self._stopped or not self._enabled or self._changing:
             return
         busy = self._task is not None and not self._task.done()
         if self.child is None and not busy and now >= self._restart_due:
@@ -129,13 +141,21 @@ class HostedAgent:
             self._begin_again(start)
 
     async def replace(self, member: Member, start: float) -> None:
-        """Go on with another version of the plugin or other settings; counts are kept, the process is a new one."""
-        await self._end_child()
-        self.member = member
-        self._wiring = self._around.wiring(member)
-        await self._around.latest.watch(self._wiring.pvs)
-        self._enabled = member.entry.enable
-        self._schedule = self._schedule.again(start, member.interval, member.offset)
+        """Go on with another version of the plugin or other settings; the process is a new one.
+
+        Counts are kept, and what was set by PV unless the new version or settings differ in just that.
+        """
+        before = self.carried
+        self._changing = True
+        try:
+            await self._end_child()
+            self.member = member
+            self._wiring = self._around.wiring(member)
+            await self._around.latest.watch(self._wiring.pvs)
+        finally:
+            self._changing = False
+        self._enabled, interval, offset = before.settings(member)
+        self._schedule = self._schedule.again(start, interval, offset)
         self._failures = 0
         if self._enabled:
             self._begin_again(start)
@@ -152,6 +172,25 @@ class HostedAgent:
             self._say(problem.short, str(problem))
         else:
             self._say(problem.short, f"{problem}; the version before goes on")
+
+    def restrain(self, processes: int) -> None:
+        """End its process and all that this has started if they are too many."""
+        child = self.child
+        if child is None or processes <= MOST_PROCESSES:
+            return
+        task, problem = self._task, Problem(f"{processes} processes, more than {MOST_PROCESSES}")
+        self._task = asyncio.create_task(self._guarded(self._give_up(child, problem, AgentState.FAILED, Status.SOFT)))
+        if task is not None:
+            task.cancel()
+
+    @property
+    def carried(self) -> CarriedAgent:
+        """For the host after this one."""
+        schedule = self._schedule
+        return CarriedAgent(
+            self.member, self._enabled, schedule.interval, schedule.offset, schedule.missed,
+            runs=self._runs, errors=self._errors, restarts=self._restarts, seq=self._seq,
+        )  # fmt: skip
 
     async def close(self) -> None:
         """End its process."""
@@ -233,7 +272,7 @@ class HostedAgent:
         if self.member.declaration is None:
             self.state = AgentState.FAILED
         elif self._enabled:
-            self.state = AgentState.STARTING
+            self.state = AgentState.STOPPED if self._stopped else AgentState.STARTING
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """A mistake of ours concerns this agent alone."""
@@ -305,11 +344,14 @@ class HostedAgent:
         except Died as err:
             await self._give_up(child, err, AgentState.FAILED, Status.COMM)
         else:
-            self._take(declaration, interval, answer)
+            await self._take(child, declaration, interval, answer)
 
-    def _take(self, declaration: Declaration, interval: float, answer: Mapping[str, Any]) -> None:
+    async def _take(self, child: Child, declaration: Declaration, interval: float, answer: Mapping[str, Any]) -> None:
         if "problem" in answer:
             problem = Problem(**answer["problem"])
+            if answer["exhausted"]:  # what it keeps it will not give back
+                await self._give_up(child, problem, AgentState.FAILED, Status.SOFT)
+                return
             self._fail(problem.short, str(problem), AgentState.FAILED)
             self._invalidate(Status.SOFT)
             return

@@ -62,15 +62,19 @@ class Roster:
     members: Mapping[str, Member]
 
 
-def muster(site: Site) -> Roster:
+def muster(site: Site, *, again: bool = False) -> Roster:
     """The agents of a site.
+
+    Args:
+        site: the installation.
+        again: load also plugins that are known to hang.
 
     Raises:
         BadInput: ``agents.yaml`` cannot be used.
     """
     found = find_plugins(site)
     file = read_agents_file(site, found)
-    declared = declare(site, found.values(), file)
+    declared = declare(site, found.values(), file, again=again)
     return Roster(file, {name: enlist(site, one, file.entry(name), declared[name]) for name, one in found.items()})
 
 
@@ -112,7 +116,7 @@ def check_agents(site: Site) -> Roster:
     Raises:
         BadInput: one cannot; the first one, with file and line.
     """
-    roster = muster(site)
+    roster = muster(site, again=True)
     for problem in (*misnamed(site), *(member.problem for member in roster.members.values())):
         if problem is not None:
             raise BadInput(problem.text, file=problem.file, line=problem.line)

@@ -38,6 +38,10 @@ class Surroundings:
         """Intervals that an output lives without being renewed."""
         return self.file.keep_intervals
 
+    def load_records(self) -> None:
+        """Load all records of the site, which takes a while: before anything is asked, and not in the event loop."""
+        _ = self._names
+
     @cached_property
     def _records(self) -> list[Record]:
         return [record for _, record in self.site.all_records()]

@@ -4,9 +4,10 @@ Requests come on standard input, answers go to standard output, one JSON object 
 
     {"load": {"source", "path", "folder", "prefix", "subsystems", "parameters"}}  ->  {"declaration": {…}}
     {"run": {"groups": {GROUP: {NAME: [value, severity, status, time, age_s]}}, "time": …}}  ->  {"outputs": {…}, "seconds": …}
-    either, when it went wrong  ->  {"problem": {"text", "file", "line", "parameter"}}
+    either, when it went wrong  ->  {"problem": {"text", "file", "line", "parameter"}, "exhausted": whether memory ran out}
 
-What the plugin itself prints goes to standard error. The process ends with its input, and with its parent.
+What the plugin itself prints goes to standard error. The process ends with its input, and with its parent. A copy of it that a
+plugin forked and did not end never answers: two processes must not share the pipes.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Worker:
                 return self._load(request["load"])
             return self._run(request["run"])
         except Problem as problem:
-            return {"problem": asdict(problem)}
+            return {"problem": asdict(problem), "exhausted": isinstance(problem.__cause__, MemoryError)}
 
     def _load(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if given["folder"] and given["folder"] not in sys.path:
@@ -79,9 +80,12 @@ def main() -> None:
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    worker = Worker()
+    worker, own = Worker(), os.getpid()
     for line in requests:
-        answers.write(json.dumps(worker.answer(json.loads(line))).encode() + b"\n")
+        answer = worker.answer(json.loads(line))
+        if os.getpid() != own:
+            os._exit(0)
+        answers.write(json.dumps(answer).encode() + b"\n")
         answers.flush()
 
 

@@ -47,12 +47,12 @@ record(ao, "$(P)") {
 """
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout: float = PATIENCE_S) -> T:
+def wait_until(condition: Callable[[], T], what: str, timeout: float = PATIENCE_S, tell: Callable[[], str] = str) -> T:
     """Wait until a condition holds; returns what it returned."""
     end = time.monotonic() + timeout
     while not (found := condition()):
         if time.monotonic() > end:
-            pytest.fail(f"{what}: not within {timeout} s")
+            pytest.fail(f"{what}: not within {timeout} s; {tell()}")
         time.sleep(0.02)
     return found
 
@@ -224,4 +224,9 @@ class Bench:
         return self.epics.ask("put", values={full: value}, timeout=15)[full]
 
     def until(self, name: str, value: Any) -> None:
-        wait_until(lambda: self.value(name) == value, f"{name} is {value}")
+        wait_until(lambda: self.value(name) == value, f"{name} is {value}", tell=lambda: self._tell(name))
+
+    def _tell(self, name: str) -> str:
+        agent = name.partition(":")[0]
+        shown = {suffix: self.value(f"{agent}:{suffix}") for suffix in ("STATE", "LAST_ERROR", "VERSION", "RUNS", "RESTARTS")}
+        return f"{self.read(name)}, {shown}\n{self.log()[-3000:]}"

@@ -6,6 +6,7 @@ from tests.agents.bench import Bench, wait_until
 from tests.agents.conftest import QUIET
 
 pytestmark = pytest.mark.timeout(180)
+DISABLED, STOPPED = 6, 7
 ONE = 'agent = Agent(interval=0.2, outputs=[Output("V", unit="V")])\ndef work(inputs):\n    return {"V": 1}\n'
 
 
@@ -27,6 +28,7 @@ def site(host):
     """The host with the plugin as it was at first."""
     host.plugin("edited", ONE)
     host.write("agents.yaml", QUIET)
+    host.until("EDITED:INTERVAL", 0.2)
     host.until("EDITED:V", 1.0)
     host.until("EDITED:STATE", 1)
     return host
@@ -87,3 +89,53 @@ def test_settings_are_reloaded_and_broken_ones_are_not(site):
     runs = site.value("EDITED:RUNS")
     wait_until(lambda: site.value("EDITED:RUNS") > runs, "the settings before go on")
     assert site.value("EDITED:INTERVAL") == 0.5
+
+
+def test_what_was_set_by_pv_survives_a_new_file(site):
+    """A colleague who writes an agent starts nothing that was stopped, and changes no setting of others."""
+    runs = site.value("EDITED:RUNS")
+    site.put("EDITED:INTERVAL", 0.4)
+    site.put("SUMMARY:ENABLE", 0)
+    site.put("T:SYS:AGENTS:TICK", 0.1)
+    site.put("T:SYS:AGENTS:STOP", 1)
+    site.until("EDITED:STATE", STOPPED)
+    site.plugin("other", ONE)
+    site.until("OTHER:STATE", STOPPED)
+    site.until("EDITED:STATE", STOPPED)
+    assert site.value("T:SYS:AGENTS:RUNNING") == 0
+    assert site.value("T:SYS:AGENTS:TICK") == 0.1
+    site.plugin("edited", ONE.replace('"V": 1', '"V": 4'))
+    version = site.value("EDITED:VERSION")
+    wait_until(lambda: site.value("EDITED:VERSION") != version, "the edit is taken over")
+    site.until("EDITED:STATE", STOPPED)
+    site.put("T:SYS:AGENTS:START", 1)
+    site.until("EDITED:V", 4.0)
+    site.until("OTHER:V", 1.0)
+    assert site.value("EDITED:INTERVAL") == 0.4
+    assert site.value("EDITED:RUNS") > runs
+    assert site.value("SUMMARY:STATE") == DISABLED
+    site.put("SUMMARY:ENABLE", 1)
+    site.put("EDITED:INTERVAL", 0.2)
+    (site.folder / "agents" / "other.py").unlink()
+
+
+def test_an_edit_of_a_module_that_plugins_import_is_noticed(site):
+    site.write("agents/_numbers.py", "V = 7\n")
+    site.plugin("edited", "from _numbers import V; " + ONE.replace('"V": 1', '"V": V'))
+    site.until("EDITED:V", 7.0)
+    site.write("agents/_numbers.py", "V = 88\n")
+    site.until("EDITED:V", 88.0)
+
+
+def test_settings_of_the_host_are_reloaded(site):
+    site.write("agents.yaml", "tick_s: 0.2\n" + QUIET)
+    site.until("T:SYS:AGENTS:TICK", 0.2)
+    site.write("agents.yaml", QUIET)
+    site.until("T:SYS:AGENTS:TICK", 0.05)
+
+
+def test_what_runs_is_the_text_whose_version_is_told(site):
+    """A process that was started while the version before was being ended ran that version's text."""
+    for number in range(10, 18):
+        site.plugin("edited", ONE.replace('"V": 1', f'"V": {number}'))
+        site.until("EDITED:V", float(number))
