@@ -20,7 +20,8 @@ CONTROLLERS = {
     "EVETO": ("07", "08", "10", "14", "22", "24"),
     "HEPVETO": ("17", "18"),
 }
-MINOR, MAJOR = 1, 2
+MAJOR = 2
+ON = 4
 DBE_LOG_ALARM = 2 | 4
 
 
@@ -57,6 +58,17 @@ def pushed(installation: Installation, shared_data: Path) -> None:
     installation.run("config", "push")
 
 
+@pytest.fixture(scope="module")
+def switched_on(epics: EpicsClient, expected: dict[str, float]) -> None:
+    """Every channel at its operating voltage."""
+    controllers = sorted({prefix.rsplit(":", 1)[0] for prefix in expected})
+    epics.ask("put", values={f"{controller}:ALL_ON": 1 for controller in controllers}, timeout=30)
+    names = [f"{prefix}:STATE" for prefix in expected]
+    wait_until(
+        lambda: {one["value"] for one in epics.ask("get", names=names).values()} == {ON}, 60, "every channel ON", period=1
+    )
+
+
 def test_all_channels_are_in_sql(installation: Installation, pushed: None, table: list[dict[str, str]]) -> None:
     with sqlite3.connect(installation.folder / "var" / "sipmdcs.sqlite") as database:
         (channels,) = database.execute("SELECT count(*) FROM topology_channel").fetchone()
@@ -81,19 +93,12 @@ def test_a_second_push_writes_nothing(installation: Installation, pushed: None) 
     assert "would write 0 values" in done.stdout
 
 
-def test_voltages_rise_when_switched_on(epics: EpicsClient, expected: dict[str, float]) -> None:
-    controllers = sorted({prefix.rsplit(":", 1)[0] for prefix in expected})
-    epics.ask("put", values={f"{controller}:ALL_ON": 1 for controller in controllers}, timeout=30)
-    names = [f"{prefix}:VMON_RBV" for prefix in expected]
-
-    def all_up() -> bool:
-        readings = epics.ask("get", names=names)
-        return all(abs(readings[f"{p}:VMON_RBV"]["value"] - volts) < 0.1 for p, volts in expected.items())
-
-    wait_until(all_up, 60, "every channel at its operating voltage", period=1)
+def test_voltages_rise_when_switched_on(epics: EpicsClient, expected: dict[str, float], switched_on: None) -> None:
+    readings = epics.ask("get", names=[f"{prefix}:VMON_RBV" for prefix in expected])
+    assert all(abs(readings[f"{prefix}:VMON_RBV"]["value"] - volts) < 0.1 for prefix, volts in expected.items())
 
 
-def test_broken_channel_is_paged_within_5_s(installation: Installation, epics: EpicsClient) -> None:
+def test_broken_channel_is_paged_within_5_s(installation: Installation, epics: EpicsClient, switched_on: None) -> None:
     pv = "PADME:PVETO:HV13:CH05:CURRENT_RBV"
     before = len(installation.mailbox.mails)
     installation.run("sim", "fault", "HV13", "5", "extra-current", "10")
@@ -112,7 +117,7 @@ def test_broken_channel_is_paged_within_5_s(installation: Installation, epics: E
 
 
 def test_killed_archiver_loses_nothing_older_than_a_second(
-    installation: Installation, epics: EpicsClient, expected: dict[str, float]
+    installation: Installation, epics: EpicsClient, expected: dict[str, float], switched_on: None
 ) -> None:
     watched = [f"{prefix}:CURRENT_RBV" for prefix in list(expected)[:32]]
     epics.ask("watch", names=watched, mask=DBE_LOG_ALARM)
@@ -166,7 +171,9 @@ def _answers(installation: Installation, pv: str) -> Callable[[], bool]:
     return answers
 
 
-def test_restarted_ioc_keeps_every_setpoint(installation: Installation, epics: EpicsClient, expected: dict[str, float]) -> None:
+def test_restarted_ioc_keeps_every_setpoint(
+    installation: Installation, epics: EpicsClient, expected: dict[str, float], switched_on: None
+) -> None:
     mine = [prefix for prefix in expected if ":HV07:" in prefix or ":HV08:" in prefix]
     names = [f"{prefix}:{field}" for prefix in mine for field in ("BIAS", "CURRENT_LIMIT", "VBR", "ENABLE")]
     before = epics.ask("get", names=names)
