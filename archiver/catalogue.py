@@ -6,8 +6,10 @@ It never holds samples. One process writes it; readers work on a snapshot, which
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ from archiver.catalogue_schema import SCHEMA, SCHEMA_VERSION
 from sipmdcs.channels import PvType
 from sipmdcs.errors import ServiceError
 from sipmdcs.pvinfo import ArchiveMethod, ArchivePolicy
+
+logger = logging.getLogger(__name__)
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +58,55 @@ class Catalogue:
     """The catalogue in one file; created if it is not there."""
 
     def __init__(self, path: Path) -> None:
-        """Open it.
+        """Open it. One that is damaged is set aside and a new one made.
 
         Raises:
             ServiceError: it cannot be opened, or another version of the program made it.
         """
-        self._path = path
+        self.path = path
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._write_lock = threading.Lock()
+        self.is_new = False
+        """Whether it was made just now."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = self._connect()
+            try:
+                version = self._open()
+            except sqlite3.DatabaseError as err:
+                if getattr(err, "sqlite_errorcode", None) not in _DAMAGED:
+                    raise
+                aside = _set_aside(path)
+                logger.error("%s is damaged (%s) and set aside as %s", path, err, aside.name)  # noqa: TRY400 - no traceback
+                version = self._open()
+        except (OSError, sqlite3.Error) as err:
+            raise ServiceError(f"{path}: the catalogue cannot be opened: {err}") from err
+        if version != SCHEMA_VERSION:
+            raise ServiceError(f"{path}: catalogue of version {version}, expected {SCHEMA_VERSION}")
+
+    def _open(self) -> int:
+        """Connect and see that every table can be read; returns the version."""
+        self._writer = self._connect()
+        try:
             version = self._writer.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 self._writer.executescript(f"BEGIN;{SCHEMA};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
-        except (OSError, sqlite3.Error) as err:
-            raise ServiceError(f"{path}: the catalogue cannot be opened: {err}") from err
-        if version not in (0, SCHEMA_VERSION):
-            raise ServiceError(f"{path}: catalogue of version {version}, expected {SCHEMA_VERSION}")
+                self.is_new, version = True, SCHEMA_VERSION
+            elif version == SCHEMA_VERSION:
+                for table in ("pv", "pv_type", "file", "chunk", "obsolete", "loss", "run", "progress"):
+                    self._writer.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608 - our own names
+        except BaseException:
+            self._writer.close()
+            raise
+        return version
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # log segments are removed on the strength of a commit
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # log segments are removed on the strength of a commit
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @contextmanager
@@ -156,6 +188,11 @@ class Catalogue:
         with self.reading() as db:
             return self._pvs(db, "", ())
 
+    def numbers(self) -> dict[str, int]:
+        """Number of every PV that was ever archived."""
+        with self.reading() as db:
+            return dict(db.execute("SELECT name, id FROM pv"))
+
     def names(self) -> list[str]:
         """Names of all PVs that were ever archived, sorted."""
         with self.reading() as db:
@@ -198,3 +235,13 @@ class Catalogue:
         """Note a stop."""
         with self.writing() as db:
             db.execute("UPDATE run SET stopped_ns = ? WHERE stopped_ns IS NULL", (now_ns,))
+
+
+def _set_aside(path: Path) -> Path:
+    """Give a damaged catalogue another name, its journal as well; returns the new name."""
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside

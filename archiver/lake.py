@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from archiver import manifest
 from archiver.catalogue import Catalogue
 from archiver.errors import DamagedFile
 from archiver.lake_file import Content, LakeFile, temporary_name
@@ -92,16 +91,6 @@ class Lake:
         final = self.folder / path
         temporary_name(final).rename(final)
         sync_folder(final.parent)
-
-    def sweep(self) -> None:
-        """Remove what a crash left: files not in the manifest. Only where nothing else writes to the lake."""
-        with self._catalogue.reading() as db:
-            known = {entry.path for entry in manifest.files(db)}
-            known |= {Path(path) for (path,) in db.execute("SELECT path FROM obsolete")}
-        for path in [*self.folder.rglob("*.parquet"), *self.folder.rglob("*.parquet.tmp")]:
-            if path.relative_to(self.folder) not in known:
-                logger.info("%s: left by an interrupted compaction, removed", path)
-                path.unlink()
 
     def remove_obsolete(self, now_ns: int) -> None:
         """Remove replaced files whose time of grace is over."""

@@ -124,7 +124,7 @@ def write(path: Path, content: Content, batches: Iterable[Batch], row_group: int
     """
     temporary = temporary_name(path)
     temporary.parent.mkdir(parents=True, exist_ok=True)
-    chunks: list[Chunk] = []
+    found: list[Chunk] = []
     done = 0
     try:
         with (
@@ -141,7 +141,7 @@ def write(path: Path, content: Content, batches: Iterable[Batch], row_group: int
         ):
             for batch in batches:
                 writer.write_table(batch.table, row_group_size=row_group)
-                chunks += _chunks(batch, done)
+                found += chunks(batch, done)
                 done += batch.table.num_rows
             writer.close()
             sink.flush()
@@ -150,7 +150,7 @@ def write(path: Path, content: Content, batches: Iterable[Batch], row_group: int
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    return Written(tuple(chunks), done, size)
+    return Written(tuple(found), done, size)
 
 
 def temporary_name(path: Path) -> Path:
@@ -158,7 +158,8 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(path.name + ".tmp")
 
 
-def _chunks(batch: Batch, first_row: int) -> list[Chunk]:
+def chunks(batch: Batch, first_row: int) -> list[Chunk]:
+    """Where each PV of a batch is in a file in which the batch begins at ``first_row``."""
     ids = batch.pv_ids
     starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
     ends = np.r_[starts[1:], len(ids)]

@@ -2,7 +2,8 @@
 
 ====================  =========================================================
 ``lock``              held by the one process that writes
-``catalogue.sqlite``  what there is and where
+``catalogue.sqlite``  what there is and where; made again from the rest if it is lost
+``pvs.csv``           number of each PV
 ``log/``              what came in last
 ``lake/``             Parquet files: ``CONTENT/day=YYYY-MM-DD/shard=NNNN/``
 ====================  =========================================================
@@ -26,8 +27,10 @@ from archiver.lake import Lake
 from archiver.log import Log, LogLimits
 from archiver.manifest import compacted_through
 from archiver.merger import Merger
+from archiver.pvnumbers import FILE, read_numbers, write_numbers
 from archiver.reader import Reader
 from archiver.rows import Flag, is_sample
+from archiver.salvage import register_numbers, salvage
 from sipmdcs.clock import Clock
 from sipmdcs.errors import ServiceError
 from sipmdcs.pvinfo import ArchivePolicy
@@ -77,12 +80,26 @@ class Storage:
         self._merge_at = clock.monotonic()
 
     def _recover(self) -> None:
+        numbers = self._known_numbers()
+        if self.catalogue.is_new and not numbers and (self.log.sealed or any(self.lake.folder.rglob("*.parquet"))):
+            raise ServiceError(
+                f"{self.folder}: catalogue.sqlite and {FILE} are lost, without which nobody knows which samples are whose;"
+                " put one of them back, or move log and lake elsewhere to begin anew"
+            )
+        register_numbers(self.catalogue, numbers, self.clock.time_ns())
+        salvage(self.catalogue, self.lake, [segment.sequence for segment in self.log.sealed])
         with self.catalogue.reading() as db:
-            through = compacted_through(db)
-        self.log.forget(through)
-        self.lake.sweep()
+            self.log.forget(compacted_through(db))
         if self.log.damaged_bytes:
             logger.warning("%s: %d bytes at the end of the log were cut", self.folder, self.log.damaged_bytes)
+
+    def _known_numbers(self) -> dict[str, int]:
+        try:
+            return read_numbers(self.folder)
+        except (OSError, ValueError) as err:
+            if self.catalogue.is_new:
+                raise ServiceError(f"{self.folder / FILE}: cannot be read: {err}") from err
+            return {}
 
     def start(self, policies: Mapping[str, ArchivePolicy]) -> dict[str, int]:
         """Begin a run: note it and the PVs it is about, and open a log segment.
@@ -96,6 +113,7 @@ class Storage:
         try:
             now_ns = self.clock.time_ns()
             numbers = self.catalogue.register(policies, now_ns)
+            write_numbers(self.folder, self.catalogue.numbers())  # before the log holds the first row of a new one
             self.catalogue.begin_run(now_ns, self.log.alive_ns)
             self.log.start()
         except (OSError, sqlite3.Error) as err:

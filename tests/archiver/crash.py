@@ -5,6 +5,7 @@ import signal
 import sys
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from archiver import manifest
 from archiver.compactor import Compactor
@@ -54,6 +55,8 @@ def run(folder: Path, kill_after: int) -> None:
 
 def main(root: Path) -> None:
     """One child for every step, each in a folder of its own, until one is not killed."""
+    with TemporaryDirectory() as folder:
+        run(Path(folder), 0)  # what PyArrow loads late is loaded once here, not in each child
     for kill_after in count(1):
         child = os.fork()
         if child == 0:

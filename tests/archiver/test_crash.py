@@ -2,6 +2,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from archiver import manifest
 from archiver.storage import Storage
 from sipmdcs.channels import PvData
@@ -25,9 +27,10 @@ EXPECTED = {
 }
 
 
+@pytest.mark.timeout(180)
 def test_killed_after_any_step_of_compaction_or_merging_the_archive_is_whole(tmp_path: Path):
     project = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-m", "tests.archiver.crash", str(tmp_path)], cwd=project, check=True, timeout=50)
+    subprocess.run([sys.executable, "-m", "tests.archiver.crash", str(tmp_path)], cwd=project, check=True, timeout=150)
     folders = sorted(tmp_path.iterdir(), key=lambda path: int(path.name))
     assert len(folders) > 25, "every step was tried"
     for folder in folders:
