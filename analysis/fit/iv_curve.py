@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 FEWEST_POINTS = 12
 MOST_POINTS = 600
 """Finer curves are averaged: the width of a breakdown, not the number of points, limits the result."""
+LOWEST = 0.2
+"""Of the largest voltage; below, a diode depletes and its current begins, which is steeper than many a breakdown."""
 PLATEAU = 2e-3
 """Currents this close to the largest, relative, are at the limit of the meter."""
 PLATEAU_POINTS = 4
@@ -38,8 +40,9 @@ class IVCurve:
 def prepare(array: NDArray[np.generic]) -> IVCurve:
     """Put the points of a sweep in order.
 
-    A curve with more negative than positive voltages is turned; points of the other polarity are left out. Points closer than
-    a twentieth of their mean distance are repetitions and are averaged, so that sweeps up and down can be mixed.
+    A curve with more negative than positive voltages is turned; points of the other polarity and those far below are left out.
+    Points closer than a twentieth of their mean distance are repetitions and are averaged, so that sweeps up and down can be
+    mixed.
 
     Args:
         array: shape (N, 2), volt and ampere.
@@ -58,7 +61,7 @@ def prepare(array: NDArray[np.generic]) -> IVCurve:
         raise NoResult(f"{int(wrong.sum())} of {len(points)} points are no finite numbers, first point {first + 1}")
     if abs(points[:, 0].min()) > abs(points[:, 0].max()):
         points = -points
-    points = points[points[:, 0] >= 0]
+    points = points[points[:, 0] >= LOWEST * points[:, 0].max()]
     points = points[np.argsort(points[:, 0], kind="stable")]
     if len(points) < FEWEST_POINTS:
         raise NoResult(f"{len(points)} points: at least {FEWEST_POINTS} are needed")

@@ -1,7 +1,8 @@
 """Text files of numbers as laboratories write them, read strictly: whatever is no number is named with its line.
 
-Comments begin with ``#``. Columns are separated by semicolons, tabs, commas or blanks, whichever the first line of numbers has;
-one line of column names may come before it. Between semicolons or tabs a comma may be the decimal point.
+Comments begin with ``#``, ``%`` or ``//``. Columns are separated by semicolons, tabs, commas or blanks, whichever the first
+line of numbers has; one line of column names, in a comment or not, and one of units may come before it. Between semicolons or
+tabs a comma may be the decimal point.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.fit.column import is_line_of_units
 from sipmdcs.errors import BadInput
 
 Floats = NDArray[np.float64]
@@ -21,6 +23,9 @@ Floats = NDArray[np.float64]
 _SEPARATORS = (";", "\t", ",")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_COMMENTS = ("#", "%", "//")
+_QUOTES = "\"' \t"
 _SHOWN = 40
 
 
@@ -51,9 +56,9 @@ def read_number_table(file: Path) -> NumberTable:
     separator, columns = None, 0
     for number, line in enumerate(_read_lines(file), start=1):
         text = line.strip(" \r\n")
-        if text.startswith("#"):
+        if text.startswith(_COMMENTS):
             if not rows:
-                header.append(text.lstrip("# ").rstrip())
+                header.append(text.lstrip("#%/ ").rstrip())
             continue
         if not text.strip():
             continue
@@ -61,7 +66,10 @@ def read_number_table(file: Path) -> NumberTable:
             separator = next((mark for mark in _SEPARATORS if mark in text), None)
         cells = _cells(text, separator)
         if not rows and not names and not any(map(_is_number, cells)):
-            names = tuple(cell.strip("\"' ") for cell in cells)
+            names = tuple(cells)
+            continue
+        if not rows and names and len(cells) == len(names) and is_line_of_units(cells):
+            names = tuple(f"{name} {unit}" for name, unit in zip(names, cells, strict=True))
             continue
         if not rows:
             columns, first_line = len(cells), number
@@ -70,22 +78,30 @@ def read_number_table(file: Path) -> NumberTable:
         rows.append([_number(cell, separator, file, number) for cell in cells])
     if not rows:
         raise BadInput("no numbers in it", file=file)
-    return NumberTable(file, np.array(rows), first_line, tuple(header), names)
+    if not names and header and columns > 1:
+        names = tuple(_cells(header[-1], separator))
+    return NumberTable(file, np.array(rows), first_line, tuple(header), names if len(names) == columns else ())
 
 
 def _read_lines(file: Path) -> list[str]:
     try:
-        return file.read_text(encoding="utf-8-sig").splitlines()
+        content = file.read_bytes()
     except OSError as err:
         raise BadInput(f"cannot be read: {err.strerror or err}", file=file) from err
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
     except UnicodeDecodeError as err:
-        raise BadInput(f"is no text: byte {err.start + 1} is {err.object[err.start]:#04x}", file=file) from err
+        if encoding == "utf-16" or _CONTROL.search(content):
+            raise BadInput(f"is no text: byte {err.start + 1} is {content[err.start]:#04x}", file=file) from err
+        text = content.decode("latin-1")  # a degree sign of an older program
+    return text.splitlines()
 
 
 def _cells(text: str, separator: str | None) -> list[str]:
     if separator is None:
-        return text.split()
-    cells = [cell.strip() for cell in text.split(separator)]
+        return [cell.strip(_QUOTES) for cell in text.split()]
+    cells = [cell.strip(_QUOTES) for cell in text.split(separator)]
     if len(cells) > 1 and not cells[-1]:
         cells.pop()  # LabVIEW ends each line with a separator
     return cells

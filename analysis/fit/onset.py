@@ -119,7 +119,8 @@ class _View(NamedTuple):
 
 def _view(curve: IVCurve, smooth: Smoother, floor_sigma: float, above: NDArray[np.bool_]) -> _View:
     current = curve.current
-    soft = max(floor_sigma, 1e-9 * float(np.abs(current).max()))
+    quantum = float(np.diff(np.unique(current)).min())
+    soft = max(floor_sigma, quantum / 12**0.5, 1e-9 * float(np.abs(current).max()))
     log_current = np.arcsinh(current / (2 * soft))
     relative = _relative_noise(log_current, smooth, above & (current > 20 * soft))
     sigma = np.sqrt(soft**2 + (relative * current) ** 2)
@@ -146,7 +147,7 @@ def _steepest(curve: IVCurve, smooth: Smoother, view: _View) -> int:
         raise NoResult(f"no breakdown {where}: the current does not rise beyond its noise")
     certain = slope - 2 * view.slope_sigma
     if index < FEWEST_BELOW or certain[:2].max() > EDGE_SLOPE * slope[index]:
-        raise NoResult(f"no breakdown {where}: the current rises most at the first voltages, the breakdown is below them")
+        raise NoResult(f"no breakdown {where}: the current rises most at the first voltages, a breakdown is not above them")
     if len(voltage) - index <= FEWEST_ABOVE or certain[-2:].max() > EDGE_SLOPE * slope[index]:
         raise NoResult(f"no breakdown {where}: the current rises most at the last voltages{_limit(curve)}")
     return index

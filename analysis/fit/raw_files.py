@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.fit.column import Meaning, is_current_first, read_name
 from analysis.fit.number_table import NumberTable, read_number_table
 from sipmdcs.errors import BadInput
 
 Floats = NDArray[np.float64]
 
 _WINDOW = re.compile(r"time range\s*[:=]?\s*([0-9.eE+-]+)", re.IGNORECASE)
-_VOLTAGE = re.compile(r"v(olt(age)?)?|bias|u", re.IGNORECASE)
-_CURRENT = re.compile(r"i|a(mp(ere)?)?|current", re.IGNORECASE)
-_WORDS = re.compile(r"[A-Za-z]+")
+_SHOWN = 60
 _SCAN_ROWS = 3
 """Of a LabVIEW counter scan before its counts: thresholds in mV, gates in ms, repeats."""
 
@@ -36,21 +35,25 @@ class Counts:
 def read_iv(file: Path) -> Floats:
     """Volt and ampere of an IV curve, shape (N, 2).
 
-    Two columns, or more with names of which one means voltage and one current; current before voltage only if named so.
+    Two columns, or more with names of which one means voltage and one current, each with its unit if it is not volt and
+    ampere. Two columns without names may stand in either order if the voltages go in even steps.
 
     Raises:
         BadInput: the file is none.
     """
     table = read_number_table(file)
     columns = table.numbers.shape[1]
-    if table.names and len(table.names) == columns:
-        volts = [index for index, name in enumerate(table.names) if _means(_VOLTAGE, name)]
-        amperes = [index for index, name in enumerate(table.names) if index not in volts and _means(_CURRENT, name)]
-        if len(volts) == 1 and len(amperes) == 1:
-            return table.numbers[:, [volts[0], amperes[0]]]
+    meanings = [read_name(name) for name in table.names]
+    volts = [index for index, one in enumerate(meanings) if one.meaning is Meaning.VOLTAGE]
+    amperes = [index for index, one in enumerate(meanings) if one.meaning is Meaning.CURRENT]
+    if len(volts) == 1 and len(amperes) == 1:
+        pair = [volts[0], amperes[0]]
+        return table.numbers[:, pair] * [meanings[index].factor for index in pair]
     if columns != 2:
-        raise BadInput(f"{columns} columns, expected two: volt and ampere", file=file, line=table.first_line)
-    return table.numbers
+        named = f" ({', '.join(table.names)[:_SHOWN]})" if table.names else ""
+        message = f"{columns} columns{named}, expected two, or names of which one means a voltage and one a current"
+        raise BadInput(message, file=file, line=table.first_line)
+    return table.numbers[:, ::-1] if is_current_first(table.numbers) else table.numbers
 
 
 def read_charges(file: Path) -> Floats:
@@ -74,11 +77,6 @@ def read_counts(file: Path) -> list[Counts]:
     if table.numbers.shape[1] > 1:
         return _counter_scan(table)
     return [Counts(_one_column(table, "count of a window"), _window(table))]
-
-
-def _means(meaning: re.Pattern[str], name: str) -> bool:
-    words = _WORDS.findall(name)
-    return bool(words) and meaning.fullmatch(words[0]) is not None
 
 
 def _one_column(table: NumberTable, what: str) -> Floats:

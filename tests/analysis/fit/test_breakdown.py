@@ -97,6 +97,26 @@ def test_a_breakdown_in_as_much_leakage_as_current_is_found():
         assert found.uncertainty_V < 0.4
 
 
+@pytest.mark.parametrize("step", [0.1, 0.5])
+def test_a_sweep_from_zero_with_an_ohmic_leakage(step):
+    rng = np.random.default_rng(33)
+    voltage = np.arange(0, 60, step)
+    current = (1e-12 * voltage + 4e-9 * np.clip(voltage - 52.5, 0, None) ** 2) * (1 + 0.01 * rng.normal(size=voltage.size))
+    found = find_breakdown(np.column_stack([voltage, current]), Method.ILD)
+    assert abs(found.vbr_V - 52.5) < 3 * found.uncertainty_V
+
+
+def test_the_step_of_the_meter_is_noise_too():
+    rng = np.random.default_rng(34)
+    pulls = []
+    for _ in range(20):
+        points = curve(rng, leakage=2e-10, noise=0.0, rise=0.0, relative=0.001)
+        points[:, 1] = np.round(points[:, 1] / 1e-7) * 1e-7
+        found = find_breakdown(points, Method.ILD)
+        pulls.append((found.vbr_V - 51.3) / found.uncertainty_V)
+    assert np.abs(pulls).max() < 3
+
+
 @pytest.mark.parametrize("leakage", [0.0, 1e-9, 1e-8])
 @pytest.mark.parametrize("steepness", [0.5, 1.2, 2.0])
 def test_an_exponential_on_leakage_is_no_breakdown(leakage, steepness):

@@ -3,6 +3,7 @@ import pytest
 
 from analysis.fit.raw_files import read_charges, read_counts, read_iv
 from sipmdcs.errors import BadInput
+from tests.analysis.fit.samples import curve
 
 
 def written(tmp_path, content, name="data.csv"):
@@ -25,10 +26,38 @@ def written(tmp_path, content, name="data.csv"):
         "time,bias_V,current_A,temperature\n1,50,1e-9,25\n2,50.1,2e-9,25\n",
         "\ufeff50;1e-9\n50.1;2e-9\n",
         "+50.;1E-9\n50.1;.2e-8\n# end\n",
+        "V (mV);I (nA)\n50000;1\n50100;2\n",
+        "Voltage,Current\nV,uA\n50,1e-3\n50.1,2e-3\n",
+        "Vbias [V]\tIdark [pA]\n50\t1000\n50.1\t2000\n",
+        "Idark,Vbias\n1e-9,50\n2e-9,50.1\n",
+        "# I[A], V[V]\n1e-9,50\n2e-9,50.1\n",
+        "# current_\u00b5A voltage_V\n1e-3 50\n2e-3 50.1\n",
+        "bias current (nA),bias\n1,50\n2,50.1\n",
+        "V,V_err,I,I_err\n50,.1,1e-9,1\n50.1,.1,2e-9,1\n",
+        "% MATLAB\n// and C\n50,1e-9\n50.1,2e-9\n",
+        '"V","I"\n"50","1e-9"\n"50.1","2e-9"\n',
+        "# 20 \u00b0C\n50;1e-9\n50.1;2e-9\n".encode("latin-1"),
+        "50;1e-9\n50.1;2e-9\n".encode("utf-16"),
     ],
 )
 def test_iv_curves_in_the_forms_of_laboratories(tmp_path, content):
     assert read_iv(written(tmp_path, content)) == pytest.approx(np.array([[50, 1e-9], [50.1, 2e-9]]))
+
+
+@pytest.mark.parametrize("unit", [1, 1e6, 1e9])
+def test_two_columns_without_names_stand_in_either_order(tmp_path, unit):
+    rng = np.random.default_rng(1)
+    points = curve(rng) * [1, unit]
+    there = read_iv(written(tmp_path, "\n".join(f"{v:.2f},{i:.5e}" for v, i in points)))
+    back = read_iv(written(tmp_path, "\n".join(f"{i:.5e},{v:.2f}" for v, i in points)))
+    assert back.tolist() == there.tolist()
+
+
+def test_a_quantised_dark_current_is_no_sweep(tmp_path):
+    rng = np.random.default_rng(2)
+    volts = np.sort(rng.uniform(50, 56, 60))
+    points = np.column_stack([volts, 1e-9 * rng.integers(0, 30, 60)])
+    assert read_iv(written(tmp_path, "\n".join(f"{v},{i}" for v, i in points)))[:, 0] == pytest.approx(volts)
 
 
 def test_numpy_files(tmp_path):
@@ -60,9 +89,11 @@ def test_numpy_files(tmp_path):
         (read_iv, "V;1\n50;1\n", r"data.csv:1: 'V' is no number"),
         (read_iv, "1_0;1\n", r"data.csv:1: '1_0' is no number"),
         (read_iv, "0x1F;1\n", r"data.csv:1: '0x1F' is no number"),
-        (read_iv, "1\n2\n", r"data.csv:1: 1 columns, expected two: volt and ampere"),
+        (read_iv, "1\n2\n", r"data.csv:1: 1 columns, expected two, or names"),
         (read_iv, "1;2;3\n", r"data.csv:1: 3 columns, expected two"),
         (read_iv, "x;" + "y" * 1000 + "\n1;" + "z" * 1000, r"data.csv:2: 'z{40}…' is no number"),
+        (read_iv, "V_set,V_meas,I\n50,50,1e-9\n", r"data.csv:2: 3 columns \(V_set, V_meas, I\), expected two, or names"),
+        (read_iv, b"\xff\xfe5\x00\n", r"data.csv: is no text"),
         (read_iv, b"\x89PNG\r\n\x1a\n\x00", r"data.csv: is no text: byte 1 is 0x89"),
         (read_charges, "1;2\n", r"data.csv:1: 2 columns, expected one: the charge of an event"),
         (read_charges, "1\n2\nNaN\n", r"data.csv:3: 'NaN' is no number"),
