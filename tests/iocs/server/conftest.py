@@ -15,6 +15,7 @@ import pytest
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[2]
 TEMPLATES = PROJECT / "db_templates"
+RECORDS = HERE / "records.db"
 LOOPBACK = "127.0.0.1"
 
 
@@ -128,3 +129,9 @@ def ours(opened: list[Client | Ioc], free_ports: Callable[[int], list[int]]) -> 
         return client
 
     return start
+
+
+@pytest.fixture(scope="module")
+def pair(base: Callable[[Path], Client], ours: Callable[[Path], Client]) -> tuple[Client, Client]:
+    """Clients of EPICS Base and of our server with the records of ``records.db``."""
+    return base(RECORDS), ours(RECORDS)
