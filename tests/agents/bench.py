@@ -213,7 +213,7 @@ class Bench:
     def read(self, name: str) -> dict[str, Any]:
         """Value, severity, status and time of a PV; names without a prefix are those of agents."""
         full = name if name.startswith("T:") else f"T:AGENT:{name}"
-        reading = self.epics.ask("get", names=[full], timeout=15)[full]
+        reading = self._ask("get", names=[full])[full]
         return reading or {"value": None, "severity": None, "status": None, "timestamp": None}
 
     def value(self, name: str) -> Any:
@@ -221,7 +221,15 @@ class Bench:
 
     def put(self, name: str, value: Any) -> Any:
         full = name if name.startswith("T:") else f"T:AGENT:{name}"
-        return self.epics.ask("put", values={full: value}, timeout=15)[full]
+        return self._ask("put", values={full: value})[full]
+
+    def _ask(self, op: str, **arguments: Any) -> Any:
+        try:
+            return self.epics.ask(op, timeout=15, **arguments)
+        except ValueError:  # libca has ended the client's process, as it may when a server goes away in between
+            self.epics.close()
+            self._epics = None
+            return self.epics.ask(op, timeout=15, **arguments)
 
     def until(self, name: str, value: Any) -> None:
         wait_until(lambda: self.value(name) == value, f"{name} is {value}", tell=lambda: self._tell(name))

@@ -70,3 +70,30 @@ def memcached(free_port: int) -> Iterator[Memcached]:
         yield server
     finally:
         server.stop()
+
+
+EDITED = 'agent = Agent(interval=0.2, outputs=[Output("V", unit="V")])\ndef work(inputs):\n    return {"V": 1}\n'
+
+
+@pytest.fixture(scope="module")
+def editing_host(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]) -> Iterator[Bench]:
+    """A host of one module of tests; not the one of the package, whose agents keep their versions."""
+    bench = Bench(tmp_path_factory.mktemp("reload") / "site", free_ports(3), {"X": 1.0})
+    bench.write("agents.yaml", QUIET)
+    bench.plugin("edited", EDITED)
+    try:
+        bench.start()
+        yield bench
+    finally:
+        bench.stop()
+
+
+@pytest.fixture
+def site(editing_host: Bench) -> Bench:
+    """The host with the plugin as it was at first."""
+    editing_host.plugin("edited", EDITED)
+    editing_host.write("agents.yaml", QUIET)
+    editing_host.until("EDITED:INTERVAL", 0.2)
+    editing_host.until("EDITED:V", 1.0)
+    editing_host.until("EDITED:STATE", 1)
+    return editing_host
