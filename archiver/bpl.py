@@ -37,6 +37,7 @@ class Bpl:
             "/retrieval/bpl/areWeArchivingPV": self.is_archived,
             "/mgmt/bpl/getAllPVs": self.matching_pvs,
             "/mgmt/bpl/getPVTypeInfo": self.type_info,
+            "/mgmt/bpl/getPVDetails": self.details,
             "/mgmt/bpl/getApplianceInfo": self.appliance,
             "/mgmt/bpl/getAppliancesInCluster": self.appliances,
             "/mgmt/bpl/getVersions": self.versions,
@@ -45,6 +46,9 @@ class Bpl:
         return [
             *(Route(path, handler, methods=["GET"]) for path, handler in get.items()),
             Route("/mgmt/bpl/getPVStatus", self.status, methods=["GET", "POST"]),
+            Route("/retrieval/bpl/filterArchivedPVs", self.archived, methods=["POST"]),
+            Route("/mgmt/bpl/archivedPVs", self.archived, methods=["POST"]),
+            Route("/mgmt/bpl/unarchivedPVs", self.unarchived, methods=["POST"]),
             Route("/mgmt/bpl/compactLog", self.compact, methods=["POST"]),
         ]
 
@@ -87,6 +91,28 @@ class Bpl:
         pv = self._pv(request)
         up_s = self._served.clock.monotonic() - self._started
         return json_reply(pv_report.type_info(pv, self._served.activity(pv.name), up_s))
+
+    def details(self, request: Request) -> Response:
+        """Status and type of a PV once more, as a table."""
+        pv = self._pv(request)
+        activity = self._served.activity(pv.name)
+        facts = {**pv_report.type_info(pv, activity, self._served.clock.monotonic() - self._started)}
+        facts |= pv_report.status(pv, activity)
+        rows = {key: value for key, value in facts.items() if isinstance(value, str)}
+        return json_reply([{"name": key, "value": value, "source": pv_report.APPLIANCE} for key, value in rows.items()])
+
+    async def archived(self, request: Request) -> Response:
+        """Those of the names in the body that are archived now."""
+        return json_reply([name for name, active in await self._asked_for(request) if active])
+
+    async def unarchived(self, request: Request) -> Response:
+        """Those of the names in the body that are not archived now."""
+        return json_reply([name for name, active in await self._asked_for(request) if not active])
+
+    async def _asked_for(self, request: Request) -> list[tuple[str, bool]]:
+        names = await requests.posted_names(request)
+        active = {pv.name for pv in await run_in_threadpool(self._served.catalogue.pvs) if pv.active}
+        return [(name, name in active) for name in dict.fromkeys(names)]
 
     async def status(self, request: Request) -> Response:
         """How PVs do: names or globs, comma separated or in the body."""

@@ -11,6 +11,8 @@ _ISO = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d(:\d\d)?)(\.(?P<fraction>\d+))?"
     r"\s?(?P<zone>Z|[+-]?\d\d:?\d\d)?"
 )
+LATEST_NS = 9_000_000_000 * NS
+"""In 2255; times beyond it, and as long before 1970, would not fit into the 64 bits of a sample's time."""
 _AGO = re.compile(r"-(?P<count>\d+(\.\d+)?)\s*(?P<unit>ms|s|m|h|d|w)")
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
@@ -18,6 +20,7 @@ _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_40
 def parse_iso(text: str) -> int:
     """An ISO 8601 time with ``Z`` or offset and any number of fractional digits, as Unix nanoseconds.
 
+    A time before 1684 or after 2255 becomes the nearest in between.
     The ``+`` of an offset may be missing or a blank: that is what becomes of it in a URL where it was not escaped.
 
     Raises:
@@ -29,9 +32,14 @@ def parse_iso(text: str) -> int:
     try:
         base = datetime.fromisoformat(f"{match['date']}T{match['time']}").replace(tzinfo=_zone(match["zone"]))
         fraction = (match["fraction"] or "").ljust(9, "0")[:9]
-        return from_datetime(base) + int(fraction)
+        return _in_range(from_datetime(base) + int(fraction))
     except (ValueError, OverflowError) as err:
         raise ValueError(f"{text!r} is no time: {err}") from err
+
+
+def _in_range(time_ns: int) -> int:
+    """The nearest time that a sample can have: nothing is archived beyond."""
+    return min(max(time_ns, -LATEST_NS), LATEST_NS)
 
 
 def _zone(text: str) -> timezone:
@@ -52,7 +60,7 @@ def parse_moment(text: str, now_ns: int) -> int:
     if text == "now":
         return now_ns
     if ago := _AGO.fullmatch(text):
-        return now_ns - round(float(ago["count"]) * _UNITS_S[ago["unit"]] * NS)
+        return _in_range(now_ns - round(float(ago["count"]) * _UNITS_S[ago["unit"]] * NS))
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         text += "T00:00:00"
     match = _ISO.fullmatch(text)

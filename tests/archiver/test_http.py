@@ -299,6 +299,31 @@ def test_how_pvs_do(client):
     assert new[0]["status"] == "Initial sampling"
 
 
+def test_which_of_these_are_archived(client):
+    names = '["D:V", "D:NONE", "ca://D:STATE.VAL"]'
+    for path in ("/retrieval/bpl/filterArchivedPVs", "/mgmt/bpl/archivedPVs"):
+        assert client.post(path, content=names).json() == ["D:V", "D:STATE"]
+    assert client.post("/mgmt/bpl/unarchivedPVs", content=names).json() == ["D:NONE"]
+
+
+def test_details_of_a_pv(client):
+    rows = client.get("/mgmt/bpl/getPVDetails", params={"pv": "D:V"}).json()
+    facts = {row["name"]: row["value"] for row in rows}
+    assert (facts["DBRType"], facts["connectionState"], facts["pvName"]) == ("DBR_SCALAR_DOUBLE", "true", "D:V")
+    assert client.get("/mgmt/bpl/getPVDetails", params={"pv": "D:NONE"}).status_code == 404
+
+
+@pytest.mark.parametrize("operator", ["{}", "mean_60({})", "optimized_10({})", "lastFill_600({})"])
+def test_intervals_far_away(client, operator):
+    pv = operator.format("D:V")
+    future = {"pv": pv, "from": "2999-01-01T00:00:00Z", "to": "9999-12-31T23:59:59Z"}
+    reply = client.get("/retrieval/data/getData.json", params=future)
+    assert reply.status_code == 200
+    assert len(reply.json()[0]["data"]) >= 1, "the last known value"
+    past = {"pv": pv, "from": "0002-01-01T00:00:00Z", "to": "1500-01-01T00:00:00Z"}
+    assert client.get("/retrieval/data/getData.json", params=past).status_code == 404
+
+
 def test_where_the_parts_answer(client):
     info = client.get("/mgmt/bpl/getApplianceInfo").json()
     assert info["dataRetrievalURL"] == f"http://127.0.0.1:{client.base_url.port}/retrieval"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.moment import format_iso, parse_iso, parse_moment
+from archiver.moment import LATEST_NS, format_iso, parse_iso, parse_moment
 from sipmdcs.clock import NS
 
 BASE = 1_767_225_600 * NS
@@ -19,6 +19,8 @@ BASE = 1_767_225_600 * NS
         ("2026-01-01T01:00:00 01:00", BASE),
         ("2025-12-31T20:30:00-0330", BASE),
         ("1970-01-01T00:00:00Z", 0),
+        ("2999-01-01T00:00:00Z", LATEST_NS),
+        ("0002-01-01T00:00:00Z", -LATEST_NS),
     ],
 )
 def test_iso(text, expected):

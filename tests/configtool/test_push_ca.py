@@ -17,6 +17,8 @@ import pytest
 
 from sipmdcs.site import Site
 
+pytestmark = pytest.mark.timeout(180)  # commands as processes of their own, on a machine that may be busy
+
 SITE = """
 name: Test
 prefix: DET
@@ -132,7 +134,7 @@ def test_ctrl_c_rolls_back(installation: Installation) -> None:
             assert any(line.startswith("verifying") for line in process.stderr)
             process.send_signal(signal.SIGINT)
             last = process.stderr.read().splitlines()[-1]
-            assert process.wait(20) == 1
+            assert process.wait(60) == 1
         assert last == "push 1 rolled_back: interrupted by SIGINT"
         assert installation.read("DET:VETO:HV17:CH01:BIAS_RBV", "DET:VETO:HV07:CH01:VBR") == [1.0, 1.0]
 
