@@ -57,7 +57,7 @@ class AccessSecurity:
     def rights(self, group: str, level: int, user: str, host: str) -> int:
         """Rights of a client on fields of ``level`` of records in ``group``: ``READ`` and ``WRITE`` bits."""
         rights = 0
-        for rule in self.groups.get(group) or self.groups.get("DEFAULT", ()):
+        for rule in self.groups[group if group in self.groups else "DEFAULT"]:
             if rule.fits(level, user, host):
                 rights = max(rights, rule.rights)
         return rights
@@ -91,7 +91,8 @@ class _Parser:
     def take(self, *expected: str) -> str:
         word = self._tokens[self._index][0]
         if expected and word not in expected:
-            raise self.bad(f"expected {' or '.join(expected)}, found {word or 'end of file'}")
+            wanted = " or ".join(text if text.isalnum() else f"'{text}'" for text in expected)
+            raise self.bad(f"expected {wanted}, found {word or 'end of file'}")
         self._index += 1
         return word
 

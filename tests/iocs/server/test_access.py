@@ -46,6 +46,7 @@ def rules(tmp_path: Path) -> AccessSecurity:
         ("ROOM", 1, "bob", "home", 0),
         ("ROOM", 0, "dave", "home", READ),
         ("CLOSED", 0, "alice", "daq1", 0),
+        ("EMPTY", 0, "alice", "daq1", 0),
     ],
 )
 def test_rights(rules: AccessSecurity, group: str, level: int, user: str, host: str, rights: int) -> None:
@@ -71,7 +72,7 @@ def test_the_files_of_the_project_can_be_read() -> None:
         ("ASG(A) {\n RULE(1, WRITE) { UAG(nobody) } }", 2, "UAG(nobody) is not defined above"),
         ("GROUP(A)", 1, "expected UAG or HAG or ASG, found GROUP"),
         ("ASG(A) {\n RULE(1, READ)\n", 3, "expected RULE, found end of file"),
-        ("UAG(a) { b c }", 1, "expected ,, found c"),
+        ("UAG(a) { b c }", 1, "expected ',', found c"),
         ("UAG() { b }", 1, "expected the name of the UAG, found )"),
         ("ASG(A) {}\nASG(A) {}", 2, "ASG(A) is defined twice"),
         ("ASG(A) {\n\n & }", 3, "unexpected '&'"),
