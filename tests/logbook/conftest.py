@@ -2,6 +2,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from logbook.desk import Desk
 from logbook.logbookfile import LogbookFile
@@ -11,6 +12,7 @@ from sipmdcs.database import make_engine
 from sipmdcs.site import Site
 from sipmdcs.spool import Spool
 from tests.logbook.run_service import RunService, write_site
+from tests.postgresql import PostgresServer
 
 MakeDesk = Callable[..., Desk]
 
@@ -25,6 +27,27 @@ def store(database_url: str) -> Iterator[Store]:
     store = Store(make_engine(database_url))
     yield store
     store.close()
+
+
+@pytest.fixture(scope="session")
+def server_to_stop(free_ports: Callable[[int], list[int]]) -> Iterator[PostgresServer]:
+    """Made once: that takes longer than starting it."""
+    server = PostgresServer(free_ports(1)[0])
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgresql_to_stop(server_to_stop: PostgresServer) -> Iterator[PostgresServer]:
+    """A running PostgreSQL server with an empty database, which this test may stop and start."""
+    server_to_stop.start()
+    admin = make_engine(server_to_stop.url)
+    with admin.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    admin.dispose()
+    yield server_to_stop
+    server_to_stop.stop()
 
 
 @pytest.fixture

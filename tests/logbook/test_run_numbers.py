@@ -10,7 +10,7 @@ from logbook.refusals import Conflict
 from logbook.store import Store, take_numbers
 from sipmdcs.database import make_engine
 
-PROCESSES, TIMES = 6, 15
+PROCESSES, TIMES = 4, 25
 
 
 def take_many(url: str) -> list[int]:
@@ -24,10 +24,13 @@ def take_many(url: str) -> list[int]:
 
 def test_no_number_is_given_out_twice_by_many_processes(store: Store, database_url: str) -> None:
     store.ping()
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # SQLAlchemy is loaded once, not by each process
+    with context.Pool(PROCESSES) as pool:
         taken = pool.map(take_many, [database_url] * PROCESSES)
     numbers = [number for each in taken for number in each]
-    assert sorted(numbers) == list(range(1, PROCESSES * TIMES * 2 + 1))
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    assert len(numbers) == PROCESSES * sum(1 + count % 3 for count in range(TIMES))
     assert all(before < after for each in taken for before, after in pairwise(each))
 
 

@@ -5,8 +5,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from tests.logbook.run_service import RunService, command, wait_until
+from logbook.desk_lock import DeskLock
+from sipmdcs.cli import main
+from sipmdcs.clock import SystemClock
+from sipmdcs.errors import ServiceError
+from tests.logbook.run_service import RunService, wait_until, write_site
 from tests.postgresql import PostgresServer
 from tests.system.installation import EpicsClient
 
@@ -60,9 +65,16 @@ def test_the_database_stopped_and_the_service_killed_during_a_run(
     assert service.get(f"/runs/{second}")["end_reason"] == "daq opened another run while it was running"
 
 
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]) -> Iterator[RunService]:
+    service = RunService(write_site(tmp_path_factory.mktemp("pvs") / "site", free_ports))
+    service.start()
+    yield service
+    service.kill()
+
+
 @pytest.fixture
-def epics(run_service: Start) -> Iterator[tuple[RunService, EpicsClient]]:
-    service = run_service()
+def epics(service: RunService) -> Iterator[tuple[RunService, EpicsClient]]:
     with EpicsClient(service.environment) as client:
         yield service, client
 
@@ -132,16 +144,21 @@ def test_an_outage_as_pvs(run_service: Start, postgresql_to_stop: PostgresServer
         assert service.get("/runs/1")["state"] == "running"
 
 
-def test_only_one_process_keeps_the_run_table(run_service: Start) -> None:
-    service = run_service()
-    second = command(service.site, "logbook")
-    assert (second.returncode, second.stderr.count("\n")) == (1, 1)
-    assert "another process keeps the run table of this site" in second.stderr
+class HurriedClock(SystemClock):
+    """Twenty times as fast: nobody is patient."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() * 20
 
 
-def test_a_wrong_file_is_named(run_service: Start, make_site: Callable[..., Any]) -> None:
+def test_only_one_process_keeps_the_run_table(service: RunService) -> None:
+    with pytest.raises(ServiceError, match="another process keeps the run table of this site, and does not answer"):
+        DeskLock(service.site, HurriedClock())
+
+
+def test_a_wrong_file_is_named(make_site: Callable[..., Any]) -> None:
     site = make_site(logbook="partitions: [MAIN]\nheartbeat_s: {MOON: 3}\n")
     for words in (("logbook",), ("run", "open")):
-        done = command(site, *words)
-        assert done.returncode == 1
+        done = CliRunner().invoke(main, ["--site", str(site.folder), *words])
+        assert done.exit_code == 1
         assert "logbook.yaml:1: heartbeat_s names MOON, which is not among the partitions" in done.stderr

@@ -40,9 +40,9 @@ def test_a_day_of_messages(run: Run, call: Run, make_site: MakeSite, database_ur
     (event,) = events(call, site)
     assert (event["id"], event["run"], event["subrun"], event["ended_at"], event["category"]) == (1, 12, 3, None, "UNDECIDED")
     # Not quoted, as a shell script may forget to.
-    other = run(site, *message(25, partition=2).split(), "--no-popup")
+    other = call(site, *message(25, partition=2).split(), "--no-popup")
     assert (other.returncode, other.stderr) == (0, "")
-    started = run(site, message(20, "Stopped to Running, First"))
+    started = call(site, message(20, "Stopped to Running, First"))
     assert "NEAR is up since" in started.stdout
     assert [found["detector"] for found in events(call, site, "--open")] == ["FAR"]
     edited = call(site, "--edit", "1", "--category", "DAQ", "--description", "hung", "--author", "alice", "--revision", "2")
@@ -138,11 +138,11 @@ def test_a_broken_file_is_named_by_line(call: Run, make_site: MakeSite) -> None:
     assert re.fullmatch(r"Error: .*downtime\.yaml:3: categorys: unknown key\n", done.stderr), done.stderr
 
 
-def test_the_log_tells_everything_in_one_line_each(run: Run, make_site: MakeSite) -> None:
+def test_the_log_tells_everything_in_one_line_each(call: Run, make_site: MakeSite) -> None:
     site = make_site()
     argument = 'a "b"\n\x1b[31m c=d \u00e9'
-    run(site, argument)
-    run(site, message(9), "--no-popup")
+    call(site, argument)
+    call(site, message(9), "--no-popup")
     lines = (site.folder / "var/log/downtime.log").read_text("ascii").splitlines()
     assert all(LINE.fullmatch(line) for line in lines), lines
     steps = [line.split()[3] for line in lines]
@@ -156,11 +156,11 @@ def test_a_database_stopped_between_stop_and_start(
     run: Run, call: Run, make_site: MakeSite, postgresql_to_stop: PostgresServer
 ) -> None:
     site = make_site(postgresql_to_stop.url)
-    assert run(site, message(30), "--no-popup").returncode == 0
+    assert call(site, message(30), "--no-popup").returncode == 0
     postgresql_to_stop.stop()
     begin = time.monotonic()
     for words, minutes in (("Stopped to Running, First", 20), ("Running to Stopped, Last", 10)):
-        done = run(site, message(minutes, words), "--no-popup")
+        done = call(site, message(minutes, words), "--no-popup")
         assert done.returncode == 0, done.stderr
         assert "kept until the database is back" in done.stdout
     assert time.monotonic() - begin < 40
@@ -168,7 +168,7 @@ def test_a_database_stopped_between_stop_and_start(
     assert listed.returncode == 1
     assert re.fullmatch(r"(2 entries wait .*\n)?Error: database postgresql.*\n", listed.stderr), listed.stderr
     postgresql_to_stop.start()
-    flushed = run(site, "--flush")
+    flushed = run(site, "--flush")  # another process: what waits is on the disk alone
     assert flushed.stdout == "2 stored\n", flushed.stderr
     assert call(site, "--flush").stdout == "nothing waits\n"
     found = events(call, site)
