@@ -6,6 +6,7 @@ anything else unexpected as one line that names the file with the traceback.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -127,9 +128,28 @@ def _explanation(ctx: click.Context, err: Exception) -> click.ClickException:
     causes = list(_leaves(err))
     if all(isinstance(cause, DcsError) for cause in causes):
         return click.ClickException("\n".join(dict.fromkeys(map(str, causes))))
+    if all(isinstance(cause, DcsError) or _is_of_the_machine(cause) for cause in causes):
+        return click.ClickException("\n".join(dict.fromkeys(map(_told, causes))))
     path = write_traceback(err, _log_folder(ctx))
     bug = next(cause for cause in causes if not isinstance(cause, DcsError))
     return click.ClickException(f"unexpected {_one_line(bug)} (traceback in {path})")
+
+
+_OF_THE_MACHINE = {
+    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ELOOP, errno.EMFILE, errno.ENAMETOOLONG,
+    errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS,
+}  # fmt: skip
+"""What any access to a file may meet, and no bug of ours: a full disk, a folder that is somebody else's."""
+
+
+def _is_of_the_machine(err: BaseException) -> bool:
+    return isinstance(err, OSError) and err.errno in _OF_THE_MACHINE
+
+
+def _told(err: BaseException) -> str:
+    if not isinstance(err, OSError):
+        return str(err)
+    return ": ".join(str(part) for part in (err.filename, err.strerror) if part)
 
 
 def _leaves(err: BaseException) -> Iterator[BaseException]:
@@ -148,9 +168,9 @@ def _one_line(err: BaseException) -> str:
 def _log_folder(ctx: click.Context) -> Path | None:
     """Log folder of the site that was named, if that is one."""
     invocation = ctx.find_object(Invocation)
-    if invocation is None or not (invocation.folder / "site.yaml").is_file():
+    if invocation is None or not os.path.isfile(invocation.folder / "site.yaml"):  # noqa: PTH113 - Path.is_file may raise
         return None
-    return invocation.folder / "var" / "log"
+    return invocation.folder.resolve() / "var" / "log"
 
 
 @click.group(

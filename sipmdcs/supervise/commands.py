@@ -12,7 +12,7 @@ from sipmdcs.cli import Invocation, pass_invocation, pass_site
 from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
 from sipmdcs.site import SITE_FILE, Site
-from sipmdcs.supervise.bring_up import bring_up
+from sipmdcs.supervise.bring_up import NotReady, bring_up
 from sipmdcs.supervise.lock import site_lock
 from sipmdcs.supervise.run_folder import RunFolder
 from sipmdcs.supervise.single import start_processes, stop_processes
@@ -39,7 +39,7 @@ _SPEED = click.FloatRange(min=0, min_open=True)
     ),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=120.0, show_default=True, help="Seconds to wait.")
 @pass_site
 def up(site: Site, names: tuple[str, ...], timeout_s: float) -> None:
     """Start every process of the site and wait until all are ready.
@@ -51,7 +51,12 @@ def up(site: Site, names: tuple[str, ...], timeout_s: float) -> None:
         start_processes(site.folder, names)
         return
     with site_lock(RunFolder.of(site.folder)):
-        bring_up(site, timeout_s)
+        try:
+            bring_up(site, timeout_s)
+        except NotReady as err:
+            raise NotReady(
+                f"{err}\n  it is started again and again; sipmdcs status tells how it is, sipmdcs down ends it"
+            ) from err
 
 
 @click.command(

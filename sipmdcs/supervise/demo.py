@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -22,10 +20,12 @@ from sipmdcs.supervise.demo_site import import_tables, run_command, writable_sit
 from sipmdcs.supervise.lock import site_lock
 from sipmdcs.supervise.processes import end_processes, supervisor_process
 from sipmdcs.supervise.run_folder import RunFolder
+from sipmdcs.supervise.signals import deaf_to_interrupts, interrupted_by_signals
 from sipmdcs.supervise.start import sipmdcs_command
 from sipmdcs.supervise.stop import stop_site
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0
+"""A slow or busy machine needs minutes; what dies meanwhile is told at once."""
 _POLL_S = 0.2
 
 
@@ -46,7 +46,7 @@ def run_demo(folder: Path, *, headless: bool, seconds: float | None, play: Seque
     site = writable_site(folder, click.echo)
     os.environ.update(site.ca_environment())
     run = RunFolder.of(site.folder)
-    with _end_on_signals():
+    with interrupted_by_signals():
         with site_lock(run):
             has_settings = import_tables(site, click.echo)
             try:
@@ -64,7 +64,7 @@ def run_demo(folder: Path, *, headless: bool, seconds: float | None, play: Seque
         except KeyboardInterrupt:
             click.echo("")
         finally:
-            with _deaf_to_interrupts(), site_lock(run):
+            with deaf_to_interrupts(), site_lock(run):
                 stop_site(site.folder, click.echo)
     click.echo("the demonstration is over, nothing is running")
 
@@ -142,27 +142,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     found = psutil.Process(process.pid)
     end_processes([found, *found.children(recursive=True)], grace_s=5.0)
     process.wait()
-
-
-@contextmanager
-def _end_on_signals() -> Iterator[None]:
-    """Take SIGTERM and a closed terminal as Ctrl-C; what the caller ignores, as nohup does, stays ignored."""
-    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, signal.default_int_handler) for number in heard}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """A second Ctrl-C must not leave half of the processes running."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sipmdcs.errors import ServiceError
 from sipmdcs.supervise.run_folder import RunFolder
@@ -20,7 +20,7 @@ def site_lock(run: RunFolder) -> Iterator[None]:
     """
     run.make()
     try:
-        file = run.lock.open("a+", encoding="utf-8")
+        file = run.lock.open("a+b", buffering=0)
     except OSError as err:
         raise ServiceError(f"{run.lock}: cannot be opened: {err.strerror}") from err
     with file:
@@ -28,9 +28,9 @@ def site_lock(run: RunFolder) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
+            holder = (file.read() or b"").decode(errors="replace").strip() or "unknown"
             raise ServiceError(f"{run.var.parent}: process {holder} is starting or stopping this site") from err
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with suppress(OSError):  # a full disk must not keep anybody from stopping the site
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
         yield

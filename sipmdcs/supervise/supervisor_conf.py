@@ -19,7 +19,7 @@ from sipmdcs.supervise.processes import MARKER
 from sipmdcs.supervise.programs import Program
 from sipmdcs.supervise.run_folder import RunFolder
 
-STOP_WAIT_S = 10
+STOP_WAIT_S = 20
 """How long a process may take to stop before it is killed."""
 
 _LOG_BYTES = "10MB"

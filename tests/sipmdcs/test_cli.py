@@ -245,3 +245,22 @@ def test_closed_pipe_is_no_error(plugin: Callable[..., None], site: Path, enviro
 
 def test_version(run: Run) -> None:
     assert run("--version").stdout.startswith("sipmdcs, version ")
+
+
+def test_what_is_wrong_with_the_machine_is_no_bug(plugin: Callable[..., None], run: Run) -> None:
+    plugin("""
+        import click
+
+        @click.command()
+        def probe():
+            with open("/dev/full", "w") as file:
+                file.write("x")
+
+        @click.command()
+        def named():
+            open("/proc/1/cmdline/x")
+    """, "probe", "named")  # fmt: skip
+    done = run("probe")
+    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
+    done = run("named")
+    assert (done.returncode, done.stderr) == (1, "Error: /proc/1/cmdline/x: Not a directory\n")

@@ -34,3 +34,11 @@ def make_site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Iterato
 @pytest.fixture
 def site(make_site: Callable[..., TinySite]) -> TinySite:
     return make_site()
+
+
+@pytest.fixture
+def running(site: TinySite) -> Iterator[TinySite]:
+    site.run("up")
+    yield site
+    site.run("down")
+    assert not site.processes()
