@@ -271,8 +271,12 @@ class Desk:
             case Opening():
                 return with_configuration(opened(order)[0], self._present.configuration)
             case Move():
-                done = moved(self._known(order.number), order)
-                return None if done is None else done[0]
+                before = self._known(order.number)
+                done = moved(before, order)
+                if done is None:
+                    return None
+                starts = done[0].started_at is not None and before.started_at is None
+                return with_configuration(done[0], self._present.configuration) if starts else done[0]
             case Note():
                 return self._known(order.number)
 

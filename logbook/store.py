@@ -206,6 +206,8 @@ def _move(connection: Connection, order: Move) -> Run:
     if done is None:
         return run
     after, transition = done
+    if after.started_at is not None and run.started_at is None:
+        after = with_configuration(after, configuration_at(connection, after.started_at))
     changed = {name: getattr(after, name) for name in COLUMNS if getattr(after, name) != getattr(run, name)}
     connection.execute(update(RunRow).where(RunRow.number == run.number).values(changed))
     _record(connection, transition)

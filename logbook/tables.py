@@ -62,7 +62,7 @@ class Run(Base):
     """Why it was aborted or closed by somebody else than its owner; empty for an ordinary end."""
     events: Mapped[int | None] = mapped_column(BigInteger)
     config_version: Mapped[int | None]
-    """Number of the configuration version that was on the detector when it was opened; NULL if none was ever pushed."""
+    """Number of the configuration version on the detector when it was started (opened, until then); NULL if there was none."""
     config_push: Mapped[int | None]
     """The push that brought it there."""
     config_hash: Mapped[str] = mapped_column(String(64), default="")

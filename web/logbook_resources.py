@@ -53,7 +53,7 @@ RUNS = Resource(
             "end_reason", "Reason", "Why it was aborted or closed by somebody else; empty for an ordinary end", _run.end_reason
         ),
         whole("events", "Events", "Events that the data acquisition reported", _run.events),
-        whole("config_version", "Settings", "Configuration version on the detector when it was opened", _run.config_version),
+        whole("config_version", "Settings", "Configuration version on the detector when it was started", _run.config_version),
         whole("config_push", "Push", "Push that brought these settings", _run.config_push),
         text("config_hash", "Settings hash", "SHA-256 of these settings", _run.config_hash),
         text("software_version", "Software", "Version of the program", _run.software_version),

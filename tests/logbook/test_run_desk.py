@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 
 from logbook.desk import Desk
 from logbook.refusals import Conflict, NotThere
@@ -19,6 +19,7 @@ from logbook.run_state import Command
 from logbook.view import listed, shown
 from sipmdcs.clock import ManualClock, to_datetime
 from sipmdcs.errors import BadInput
+from sipmdcs.sqltypes import UtcDateTime
 from tests.logbook.conftest import MakeDesk
 
 WHO = MoveRequest(who="daq")
@@ -215,6 +216,15 @@ def test_the_configuration_on_the_detector(desk: Desk, clock: ManualClock) -> No
             connection.execute(text("INSERT INTO config_push VALUES (:n, :v, :s, :e)"), values)
     run = desk.open(asked("some"), "http").run
     assert (run.config_version, run.config_push, run.config_hash) == (2, 2, "bb")
+    # Opened, configured, started: what counts is what was there when data were taken.
+    clock.advance(100)
+    with desk.store.begin() as connection:
+        pushed = text("INSERT INTO config_push VALUES (9, 1, 'verified', :at)").bindparams(bindparam("at", type_=UtcDateTime))
+        connection.execute(pushed, {"at": to_datetime(clock.time_ns())})
+    clock.advance(1)
+    started = move(desk, run.number, "start")
+    assert (started.config_version, started.config_push, started.config_hash) == (1, 9, "aa")
+    assert desk.run(run.number) == started
     assert run.software_version
 
 
