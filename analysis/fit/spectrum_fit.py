@@ -31,12 +31,15 @@ SAME_PEDESTAL = 9.0
 """Difference of deviance, three standard deviations."""
 HOPELESS, HOPELESS_EVENTS = 3.0, 300.0
 """Deviance over the best, and above it, that a few steps of a fit must reach."""
-WORST_CHI2 = 100.0
-"""chi2 / ndf above which the law does not describe the data at all."""
+WORST_MISFIT = 0.3
+"""(chi2 - ndf) / events above which the law does not describe the data at all; unlike chi2 / ndf it does not grow with them."""
 POOR_SIGMAS = 4.0
 """chi2 this many standard deviations above ndf is no chance: uncertainties grow by sqrt(chi2 / ndf)."""
 LOWEST_LAMBDA, LARGEST_LAMBDA = -0.3, 0.95
 """Not from 0: a bound there would bias the mean of many channels without crosstalk."""
+LAM = NAMES.index("lambda")
+SURE_SIGMAS, LEAST_BELOW = 5.0, 0.03
+"""Standard deviations, and at least how much, of a lambda that is not negative by chance or a small misfit."""
 FIRST_DELAYED = 0.05
 LARGEST_ERROR = 0.1
 """Of the gain, relative."""
@@ -228,7 +231,7 @@ def _result(charges: Charges, binned: Histogram, best: _Candidate, rival: _Candi
     poor = _is_poor(chi2, ndf)
     parameters = best.parameters
     at_bound = not LOWEST_LAMBDA + 1e-3 < parameters.lam < LARGEST_LAMBDA - 1e-3
-    if at_bound or chi2 / ndf > WORST_CHI2:
+    if at_bound or (poor and chi2 - ndf > WORST_MISFIT * charges.values.size):
         raise NoResult(f"no finger spectrum: no law of separate peaks describes it (chi2/ndf {chi2 / ndf:.3g})")
     if (poor or charges.values.size < SHOULDER_EVENTS) and not has_valley(charges.values, parameters):
         raise NoResult(f"no separate peaks: no valley between them stands out of chance (chi2/ndf {chi2 / ndf:.3g})")
@@ -249,6 +252,9 @@ def _result(charges: Charges, binned: Histogram, best: _Candidate, rival: _Candi
     elif rival is not None:
         places = sorted(charges.polarity * place for place in (parameters.pedestal, rival.parameters.pedestal))
         doubt = f"the pedestal may be at {places[0]:.4g} or {places[1]:.4g}: too few events in it"
+    lam_sigma = scale * float(best.fit.covariance[LAM, LAM]) ** 0.5
+    if not doubt and parameters.lam < -max(SURE_SIGMAS * lam_sigma, LEAST_BELOW):
+        doubt = f"lambda {parameters.lam:.2f} ± {lam_sigma:.2g} is below zero: these are no pixels fired by flashes of light"
     return SpectrumFit(
         parameters=parameters,
         covariance=best.fit.covariance * scale**2,

@@ -182,3 +182,33 @@ def test_measured_spectrum(shared_data):
     assert fit.parameters.mu == pytest.approx(-np.log((charges > 952).mean()), abs=0.05)
     assert fit.scale > 1, "the misfit of its late pulses is in the uncertainties"
     assert fit.chi2 / fit.ndf < 4
+
+
+def test_a_misfit_costs_no_result_because_there_are_many_events(shared_data):
+    rng = np.random.default_rng(60)
+    measured = read_charges(shared_data / "spectrum" / "lngs_tile_77K_charges.csv")
+    fit = fit_spectrum(rng.choice(measured, 1_000_000) + rng.normal(0, 0.02, 1_000_000))
+    assert fit.chi2 / fit.ndf > 100
+    assert fit.parameters.gain == pytest.approx(11.68, abs=0.05)
+
+
+@pytest.mark.parametrize("events", [1000, 10_000, 300_000])
+def test_peaks_at_uneven_distances_are_no_finger_spectrum(events):
+    rng = np.random.default_rng(61)
+    charges = rng.choice([100, 160, 230, 340], events, p=[0.4, 0.3, 0.2, 0.1]) + rng.normal(0, 5, events)
+    with pytest.raises(NoResult, match="no law of separate peaks describes it"):
+        fit_spectrum(charges)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        pytest.param(
+            lambda rng, n: np.where(rng.random(n) < 0.7, rng.normal(100, 5, n), rng.normal(200, 25, n)), id="two peaks"
+        ),
+        pytest.param(lambda rng, n: 60 * rng.binomial(4, 0.3, n) + rng.normal(100, 5, n), id="four pixels at most"),
+    ],
+)
+def test_peaks_of_something_else_have_no_light_and_no_crosstalk(draw):
+    fit = fit_spectrum(draw(np.random.default_rng(62), 10_000))
+    assert "is below zero" in fit.doubt
