@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from pathlib import Path
 
 from iocs.controller import Controller
 from iocs.controller_commands import Commands
@@ -11,6 +12,7 @@ from iocs.controller_records import SetPoints, records_of
 from iocs.drivers.driver import Driver
 from iocs.drivers.port import endpoint_source
 from iocs.publisher import open_record_server
+from iocs.sole import sole_process
 from sipmdcs.clock import Clock, SystemClock
 from sipmdcs.controllers import controller_type
 from sipmdcs.epicsdb import Record
@@ -50,11 +52,18 @@ async def run_ioc(site: Site, name: str) -> None:
 
     Raises:
         BadInput: the site has no such IOC, or its records cannot be served.
+        ServiceError: this IOC runs already.
     """
     if name not in site.file.iocs:
         raise BadInput(f"no IOC {name}, the site has {', '.join(site.file.iocs)}")
+    autosave = site.var / "autosave" / f"{name}.sav"
+    async with sole_process(autosave.with_suffix(".lock"), name):
+        await _run(site, name, autosave)
+
+
+async def _run(site: Site, name: str, autosave: Path) -> None:
     records = site.ioc_records(name)
-    server = open_record_server(records, site.access_file, autosave=site.var / "autosave" / f"{name}.sav")
+    server = open_record_server(records, site.access_file, autosave=autosave)
     clock = SystemClock()
     controllers = [build_controller(site, own, records, server, clock) for own in site.file.iocs[name].controllers]
 

@@ -120,7 +120,7 @@ class Plant:
         self.client.communicate()
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout: float = 15) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout} s"
@@ -226,6 +226,13 @@ def test_restarted_simulators_are_found_at_their_new_place(plant: Plant) -> None
     # The new module is off, and nobody told it to be.
     plant.wait(f"{HV}:N_TRIPPED", 15)
     assert plant.get(f"{CHANNELS[0]}:TRIP_CAUSE", f"{CHANNELS[4]}:TRIP") == [5, 0]
+
+
+def test_a_second_process_of_an_ioc_is_refused(plant: Plant) -> None:
+    done = subprocess.run([PROGRAM, "ioc", "all"], env=plant.environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"Error: IOC all runs already, as process {plant.ioc.pid}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_service_pvs_of_the_ioc(plant: Plant) -> None:
