@@ -10,7 +10,7 @@ from configtool.tables import ParameterRow
 from sipmdcs.database import database_error
 from sipmdcs.migration import migrate
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration."""
 
 

@@ -96,6 +96,11 @@ PREPARE = (
         ("UPDATE config_push_item SET target = 2", "a finished push is never changed"),
         ("DELETE FROM config_push_item", "pushes are kept"),
         ("DELETE FROM config_push", "pushes are kept"),
+        (
+            "INSERT INTO config_push_item SELECT push_id, 'A:C', channel, parameter, phase, readback_pv, target, tolerance,"
+            ' "before", before_readback, "after", after_readback, status, error, written_at, checked_at FROM config_push_item',
+            "a finished push is never changed",
+        ),
     ],
 )
 def test_the_database_itself_keeps_the_past(engine: Engine, statement: str, message: str) -> None:
@@ -105,3 +110,44 @@ def test_the_database_itself_keeps_the_past(engine: Engine, statement: str, mess
             connection.exec_driver_sql(line.format(**words).replace(" only,", ' "only",'))
     with pytest.raises(DBAPIError, match=message), engine.begin() as connection:
         connection.exec_driver_sql(statement.format(**words))
+
+
+_VERSION = "id, content_hash, author, created_at, message, frozen"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"INSERT OR REPLACE INTO config_version ({_VERSION}) VALUES (1, 'x', 'me', '2026-01-01 00:00:00', '', 1)",
+        f"INSERT OR REPLACE INTO config_version ({_VERSION}) VALUES (9, 'x', 'me', '2026-01-01 00:00:00', '', 1)",
+        "INSERT OR REPLACE INTO config_setting SELECT * FROM config_setting",
+        "INSERT OR REPLACE INTO config_push SELECT * FROM config_push",
+        "INSERT OR REPLACE INTO config_push_item SELECT * FROM config_push_item",
+    ],
+)
+def test_sqlite_replaces_nothing(sqlite: Engine, statement: str) -> None:
+    with sqlite.begin() as connection:
+        for line in PREPARE:
+            connection.exec_driver_sql(line.format(true="TRUE", false="FALSE").replace(" only,", ' "only",'))
+    with pytest.raises(DBAPIError, match=r"never changed|pushes are kept"), sqlite.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("table", ["config_version", "config_setting", "config_push", "config_push_item"])
+def test_postgresql_empties_nothing(engine: Engine, table: str) -> None:
+    with pytest.raises(DBAPIError, match=r"never changed|pushes are kept"), engine.begin() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {table} CASCADE")
+
+
+def test_a_database_of_the_version_before_is_brought_up(sqlite: Engine) -> None:
+    with sqlite.begin() as connection:
+        triggers = [name for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
+        for name in triggers:
+            if "replaced" in name or ("late" in name and "item" in name):
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        connection.exec_driver_sql("UPDATE config_alembic_version SET version_num = '0001'")
+    upgrade(sqlite)
+    with sqlite.begin() as connection:
+        again = {name for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+    assert again == set(triggers)
