@@ -13,6 +13,9 @@ cat >> "$SIPMDCS_SITE/site.yaml" <<'YAML'
 channel_access: {server_port: 25164, repeater_port: 25165}
 archiver: {port: 25166}
 alarms: {port: 25167}
+logbook: {port: 25168}
+web: {port: 25169}
+memcached: {port: 25170}
 YAML
 demo=
 finish() {
