@@ -19,6 +19,7 @@ _Session = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None
 _WILL_ECHO_AND_NO_GO_AHEAD = bytes((255, 251, 1, 255, 251, 3))
 _IAC, _WILL, _DONT = 255, 251, 254
 _OK = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
+_LONGEST_LINE = 1024
 _NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -120,7 +121,10 @@ class PadmeNimServer:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             if self._faults.unplugged:
                 continue
-            page = self._device.page(head.split()[1], self._loop.time())
+            words = head.split()[1:]
+            if not words:
+                return  # no request of any kind
+            page = self._device.page(words[0], self._loop.time())
             if page is None:
                 writer.write(_NOT_FOUND)
             else:
@@ -136,12 +140,16 @@ class PadmeNimServer:
 
 
 async def _line(reader: asyncio.StreamReader) -> str:
-    """One line from a telnet client, its negotiations taken out."""
-    data = await reader.readuntil(b"\r\n")
+    """One line from a telnet client, its negotiations taken out; it ends with CR LF, CR NUL or LF (RFC 854)."""
+    data = b""
+    while not data.endswith((b"\n", b"\r\0")):
+        if len(data) == _LONGEST_LINE:
+            raise ConnectionError("line too long")
+        data += await reader.readexactly(1)
     while (start := data.find(_IAC)) >= 0:
         width = 3 if data[start + 1 : start + 2] >= bytes((_WILL,)) else 2
         data = data[:start] + data[start + width :]
-    return data.decode("latin-1").strip("\r\n")
+    return data.decode("latin-1").strip("\r\n\0")
 
 
 @asynccontextmanager
