@@ -13,12 +13,15 @@ from typing import Any
 import click
 
 from logbook.control import Control, control_of
+from logbook.downtime.moment import parse_cut
 from logbook.logbookfile import read_logbook_file
 from logbook.refusals import Conflict
+from logbook.run import iso
 from logbook.run_state import Command
 from logbook.run_text import line, page
 from logbook.table_command import table
 from sipmdcs.cli import pass_site
+from sipmdcs.clock import SystemClock, to_datetime
 from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
 from sipmdcs.site import Site
@@ -29,6 +32,14 @@ def _login() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may know no name for its user
         return f"uid {os.getuid()}"
+
+
+def _time(_context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """UTC in ISO 8601, of whatever people write for a time."""
+    try:
+        return iso(parse_cut(text, to_datetime(SystemClock().time_ns()))) if text else None
+    except ValueError as err:
+        raise BadInput(str(err), key=option.opts[0]) from err
 
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -155,8 +166,10 @@ _mover(
 @click.option("--type", help="Of this type only.")
 @click.option("--state", help="In this state only.")
 @click.option("--open", is_flag=True, help="Those that go on only.")
-@click.option("--since", help="Not ended before this time, such as 2026-11-21T10:00:00Z.")
-@click.option("--until", help="Opened before this time.")
+@click.option(
+    "--since", callback=_time, help="Not ended before this time, such as 2026-11-21T10:00:00Z, 2026-11-21, or 8h ago."
+)
+@click.option("--until", callback=_time, help="Opened before this time.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
 @_as_json
 @pass_site

@@ -71,6 +71,8 @@ def test_a_day(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.refuses("summarise", "1", "4") == "Error: run 4 is init: its summary is made when it has ended\n"
     assert [row["number"] for row in terminal.json("list")] == [4, 3, 2, 1]
     assert [row["number"] for row in terminal.json("list", "2", "3", "--partition", "LED", "--state", "aborted")] == [3]
+    assert len(terminal.json("list", "--since", "1h")) == 4
+    assert terminal.says("list", "--until", "1h") == terminal.says("list", "--until", "2026-01-01") == "no runs\n"
     assert terminal.says("list", "--open").split()[:3] == ["4", "MAIN", "physics"]
     assert "“nice 'run'”" in terminal.says("list", "1", "1")
     assert terminal.json("show", "2")["end_reason"].endswith("opened another run while it was init")
@@ -100,7 +102,7 @@ def test_a_day(terminal: Terminal, tmp_path: Path) -> None:
         (["summarise", "7"], "there is no run 7"),
         (["summarise", "1", "--user", ""], "who: "),
         (["list", "--state", "flying"], "state: "),
-        (["list", "--since", "noon"], "since: "),
+        (["list", "--since", "noon"], "--since: time 'noon' is not understood, expected ISO 8601"),
         (["table", "people", "1"], "'people' is no table"),
         (["table", "runs", "5", "1"], "runs 5 to 1"),
         (["table", "runs", "1", "--parquet", "-"], "cannot go to the terminal"),
