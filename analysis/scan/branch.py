@@ -11,7 +11,7 @@ from event_model import DataKey
 from ophyd_async.core import AsyncStatus
 
 from analysis.scan.curve import Curve
-from analysis.scan.devices import SipmChannel
+from analysis.scan.devices import TOLERANCE_V, SipmChannel
 from analysis.scan.preflight import Course
 from analysis.scan.trouble import ChannelTrouble, TakenOver
 
@@ -55,13 +55,29 @@ class Branch:
         return self._do(self._measure())
 
     async def halt(self) -> None:
-        """End what is under way, and return when nothing of it comes any more: who puts back must be alone."""
+        """End what is under way, and return when nothing of it comes any more: who puts back must be alone.
+
+        Then look whether somebody else has set the channel since it was looked at last, which for one whose curve is over
+        may be long ago.
+        """
         self._halting = True
         self.channel.halt()
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=_HALT_S)
             for work in late:
                 work.cancel()
+        await self._look_for_a_hand()
+
+    async def _look_for_a_hand(self) -> None:
+        if self.taken_over or not self.curve.sound:  # after a loss or a trip the set-point is what the IOC came back with
+            return
+        try:
+            look = await self.channel.look()
+        except ChannelTrouble:
+            return
+        own = any(abs(look.set_V - volts) <= TOLERANCE_V for volts in self.course.grid)
+        if not own:  # one that its IOC restored may be an earlier one of ours
+            self.taken_over = self.channel.hand(look)
 
     async def read(self) -> dict[str, Reading[Any]]:
         """Averages of the last trigger."""

@@ -90,6 +90,7 @@ class SipmChannel(StandardReadable):
         self.samples = samples
         self._controllers = (controller,)  # in a tuple: it belongs to all its channels, and is no child of this one
         self._commanded: float | None = None
+        self._under_way: float | None = None
         self._halted = False
         self.looks: tuple[Look, ...] = ()
         """What the last trigger averaged."""
@@ -122,6 +123,13 @@ class SipmChannel(StandardReadable):
     def expect(self, bias_V: float) -> None:
         """Say which set-point the channel has now; another one found later is somebody else's doing."""
         self._commanded = bias_V
+
+    def hand(self, look: Look) -> str:
+        """What somebody else did to the set-point, empty if nothing; a put of ours that is under way may have come or not."""
+        own = [volts for volts in (self._commanded, self._under_way) if volts is not None]
+        if not own or any(abs(look.set_V - volts) <= TOLERANCE_V for volts in own):
+            return ""
+        return f"was set to {look.set_V:.3f} V by somebody else"
 
     def halt(self) -> None:
         """End whatever is under way at the next poll, before anything more is put; for good."""
@@ -220,8 +228,8 @@ class SipmChannel(StandardReadable):
                 raise ChannelTrouble(f"is {look.state.text}" if look.state is not ChannelState.ERROR else "reports an error")
             case ChannelState.OFF if not from_off:
                 raise TakenOver(self.prefix, "was switched off by somebody else")
-        if self._commanded is not None and abs(look.set_V - self._commanded) > TOLERANCE_V:
-            raise TakenOver(self.prefix, f"was set to {look.set_V:.3f} V by somebody else")
+        if what := self.hand(look):
+            raise TakenOver(self.prefix, what)
 
     def _check_halt(self) -> None:
         if self._halted:
@@ -229,11 +237,12 @@ class SipmChannel(StandardReadable):
 
     async def _put_bias(self, volts: float) -> None:
         self._check_halt()
+        self._under_way = volts
         try:
             await self.bias.set(volts)
         except _CA_ERRORS as err:
             raise ChannelTrouble(f"BIAS {volts:.3f} V is refused") from err
-        self._commanded = volts
+        self._commanded, self._under_way = volts, None
 
     async def _arrive(self, volts: float, distance_V: float, *, from_off: bool) -> None:
         silence_s = await self._silence()

@@ -18,6 +18,7 @@ from analysis.scan.keeper import Keeper
 from analysis.scan.plan import iv_scan
 from analysis.scan.preflight import ScanPlan
 from sipmdcs import __version__
+from sipmdcs.errors import DcsError, ServiceError
 
 _CONNECT_S = 10.0
 
@@ -61,7 +62,12 @@ class Job:
 
     def run(self, run_number: int | None) -> Ending:
         """Connect, scan, put back."""
-        file = DocumentFile(self._documents)
+        try:
+            file = DocumentFile(self._documents)
+        except ServiceError as err:
+            self.ending = Ending(Outcome.FAILED, err)
+            self._restore({})
+            return self.ending
         try:
             self.engine.wait_for(self._connect(), _CONNECT_S + 5.0)
             keeper = Keeper([branch.halt for branch in self._branches], lambda: self._restore(self.taken))
@@ -88,9 +94,12 @@ class Job:
         if self.ending.outcome is Outcome.COMPLETED:
             return ""
         error: BaseException | None = self.ending.error
-        while error is not None and error.__cause__ is not None:
+        while error is not None and error.__cause__ is not None and not isinstance(error, DcsError):
             error = error.__cause__
-        return "aborted" if error is None else f"{type(error).__name__}: {error}".partition("\n")[0]
+        if error is None:
+            return "aborted"
+        said = str(error) if isinstance(error, DcsError) else f"{type(error).__name__}: {error}"
+        return said.partition("\n")[0]
 
     async def _connect(self) -> None:
         controllers = {prefix: SipmController(prefix, _device_name(prefix)) for prefix in self.plan.polls}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,14 @@ class OperatingPoint:
             polls={name: period for name, period in self.polls.items() if name not in names},
         )
 
+    def parked(self, names: Collection[str]) -> OperatingPoint:
+        """The same where some channels have their set-points back, so that no other one is of the scan any more."""
+        channels = {
+            name: replace(held, low_V=held.bias_V, high_V=held.bias_V) if name in names else held
+            for name, held in self.channels.items()
+        }
+        return replace(self, channels=channels)
+
     @property
     def empty(self) -> bool:
         """Whether nothing is left to put back."""
@@ -109,7 +117,7 @@ class OperatingPointFile:
             content: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
             channels = {name: Held(**held) for name, held in content.pop("channels").items()}
             return OperatingPoint(channels=channels, **content)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as err:
             message = "is no operating point; look at the channels yourself, then remove it"

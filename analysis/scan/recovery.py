@@ -62,8 +62,9 @@ class Recovery:
                 self.pending = {}
                 return Report()
             report = Restoration(self._channels, point, left).attempt()
-            if done := {*report.restored, *report.left}:
-                self._file.save(point.without(done))
+            after = point.without({*report.restored, *report.left}).parked(report.parked)
+            if after != point:
+                self._file.save(after)
             self._tell(report)
             self.pending = dict(report.pending)
             return report

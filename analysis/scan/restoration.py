@@ -42,6 +42,8 @@ class Report:
     """Channels that somebody else set meanwhile and that are left to them."""
     pending: dict[str, str] = field(default_factory=dict)
     """What is not back, and why."""
+    parked: set[str] = field(default_factory=set)
+    """Channels of ``pending`` whose set-point is back: who sets another one from now on is somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,8 @@ class Restoration:
             reason = verdict(held, now[name], _CLOSE_V) if name in now else "does not answer"
             if reason:
                 report.pending[name] = reason
+                if name in now and abs(now[name].bias_V - held.bias_V) <= _SAME_V:
+                    report.parked.add(name)
             else:
                 report.restored.append(name)
         for controller, period in self.point.polls.items():

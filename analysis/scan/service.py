@@ -22,6 +22,7 @@ from analysis.scan.published import Board, ScanState
 from analysis.scan.recovery import Recovery
 from analysis.scan.reporting import listing, names, result, summary
 from analysis.scan.request import ScanRequest, parse_request
+from analysis.scan.sole import only_scanner
 from sipmdcs.channels import Channels
 from sipmdcs.errors import BadInput, DcsError, ServiceError
 from sipmdcs.publisher import Value
@@ -211,7 +212,11 @@ class Scanner:
         missing = await asyncio.to_thread(logbook.open, self._facts(accepted))
         number = logbook.number
         self._board.show(RUN=number or 0, MESSAGE=missing or f"run {number}")
-        await asyncio.to_thread(self._recovery.note, _operating_point(accepted, number))
+        try:
+            await asyncio.to_thread(self._recovery.note, _operating_point(accepted, number))
+        except ServiceError as err:
+            await asyncio.to_thread(logbook.close, completed=False, reason=str(err), facts={})
+            raise
         from analysis.scan.job import Job
 
         job = Job(
@@ -318,7 +323,13 @@ class Scanner:
         self._acknowledged.clear()
         self._board.show(ScanState.RESTORING, MESSAGE=f"putting back what scan {point.uid} of {point.who} changed")
         while True:
-            report = await asyncio.to_thread(self._recovery.attempt, {})
+            try:
+                report = await asyncio.to_thread(self._recovery.attempt, {})
+            except DcsError as err:  # of the disk, which may have room again
+                _log.exception("putting back is tried again")
+                self._board.show(ScanState.FAILED, MESSAGE=f"not restored: {err}")
+                await asyncio.sleep(RETRY_S)
+                continue
             self._board.show(None, NOT_RESTORED=len(report.pending))
             if not report.pending:
                 message = f"the operating point is back{'; ' if report.left else ''}{listing(report.left)}"
@@ -371,6 +382,7 @@ async def run_scanner(site: Site, channels: Channels) -> None:
 
     Raises:
         BadInput: a record or the file of the operating point cannot be used.
+        ServiceError: the site has a scanner that runs.
     """
 
     async def body(service: Service) -> None:
@@ -379,4 +391,5 @@ async def run_scanner(site: Site, channels: Channels) -> None:
         finally:
             channels.close()
 
-    await run_service(site, SERVICE, site.service_records(SERVICE), body)
+    with only_scanner(site.var / "scan"):
+        await run_service(site, SERVICE, site.service_records(SERVICE), body)

@@ -43,7 +43,13 @@ VBR_V = {channel: 51.6 + 0.08 * number for number, channel in enumerate(CHANNELS
 """Of the simulated SiPMs, at 25 °C."""
 WORKING_V = {channel: round(vbr_V + 4.0, 3) for channel, vbr_V in VBR_V.items()}
 
-_KEYS = {"--step": "step_V", "--samples": "samples", "--settle": "settle_s", "--poll": "poll_s"}
+_KEYS = {
+    "--max-current": "max_current_uA",
+    "--step": "step_V",
+    "--samples": "samples",
+    "--settle": "settle_s",
+    "--poll": "poll_s",
+}
 STATES = ("IDLE", "PREPARING", "RUNNING", "PAUSED", "ABORTING", "RESTORING", "FAILED")
 
 
@@ -248,3 +254,7 @@ def delivered(plant: Plant, uid: str) -> dict[str, RawResult]:
 def documents(plant: Plant, uid: str) -> list[tuple[str, dict[str, Any]]]:
     lines = (plant.folder / "var" / "scan" / f"{uid}.jsonl").read_text().splitlines()
     return [(name, document) for name, document in map(json.loads, lines)]
+
+
+def operating_point_file(plant: Plant) -> Path:
+    return plant.folder / "var" / "scan" / "operating-point.json"
