@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from sipmdcs.site import Site
+from tests.configtool.conftest import COLUMNS
 
 pytestmark = pytest.mark.timeout(180)  # commands as processes of their own, on a machine that may be busy
 
@@ -85,20 +87,25 @@ class Installation:
             yield process
 
 
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory, rows_of: Callable[..., list[str]]) -> Path:
+    """A site whose settings are in SQL."""
+    folder = tmp_path_factory.mktemp("imported") / "site"
+    folder.mkdir()
+    (folder / "site.yaml").write_text(SITE.format(server=1, repeater=2))
+    rows = [COLUMNS, *rows_of("07"), *rows_of("17", overvoltage=3.0)]
+    (folder / "channels.csv").write_text("\n".join(rows) + "\n")
+    Installation(folder).run("import", "--channels", str(folder / "channels.csv"))
+    return folder
+
+
 @pytest.fixture
-def installation(
-    tmp_path: Path,
-    free_ports: Callable[[int], list[int]],
-    table: Callable[..., Path],
-    rows_of: Callable[..., list[str]],
-) -> Installation:
+def installation(tmp_path: Path, free_ports: Callable[[int], list[int]], imported: Path) -> Installation:
     server, repeater = free_ports(2)
     folder = tmp_path / "site"
-    folder.mkdir()
+    shutil.copytree(imported, folder)
     (folder / "site.yaml").write_text(SITE.format(server=server, repeater=repeater))
-    out = Installation(folder)
-    out.run("import", "--channels", str(table(*rows_of("07"), *rows_of("17", overvoltage=3.0))))
-    return out
+    return Installation(folder)
 
 
 def test_values_arrive_and_are_verified(installation: Installation) -> None:

@@ -1,6 +1,7 @@
 """A capture written down: what a test asks about it."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +19,9 @@ class Recording:
     events: list[np.void] = field(default_factory=list)
     data: list[Any] = field(default_factory=list)
     dropped: int = 0
+    _by_pv: dict[int, list[tuple[np.void, Any]]] = field(default_factory=lambda: defaultdict(list))
 
-    def until(self, done: Callable[["Recording"], object], timeout: float = 20.0) -> "Recording":
+    def until(self, done: Callable[["Recording"], object], timeout: float = 30.0) -> "Recording":
         """Drain until enough is there."""
         deadline = time.monotonic() + timeout
         while not done(self):
@@ -27,25 +29,20 @@ class Recording:
             self.capture.wait(0.1)
             batch = self.capture.drain()
             assert batch.events.dtype == EVENT
-            self.events += list(batch.events)
-            self.data += [batch.data(index) for index in range(len(batch.events))]
+            for index, event in enumerate(batch.events):
+                self.events.append(event)
+                self.data.append(batch.data(index))
+                self._by_pv[int(event["pv"])].append((event, self.data[-1]))
             self.dropped += batch.dropped
         return self
 
     def kinds(self, pv: int) -> list[Kind]:
-        return [Kind(event["kind"]) for event in self.events if event["pv"] == pv]
+        return [Kind(event["kind"]) for event, _ in self._by_pv[pv]]
 
     def values(self, pv: int) -> list[Any]:
         """Without connection events."""
-        return [
-            value
-            for event, value in zip(self.events, self.data, strict=True)
-            if event["pv"] == pv and event["kind"] < Kind.CONNECTED
-        ]
+        return [value for event, value in self._by_pv[pv] if event["kind"] < Kind.CONNECTED]
 
     def alarms(self, pv: int) -> list[tuple[int, int]]:
-        return [
-            (int(event["severity"]), int(event["status"]))
-            for event in self.events
-            if event["pv"] == pv and event["kind"] < Kind.CONNECTED
-        ]
+        samples = (event for event, _ in self._by_pv[pv] if event["kind"] < Kind.CONNECTED)
+        return [(int(event["severity"]), int(event["status"])) for event in samples]
