@@ -9,28 +9,46 @@ from logbook.downtime.listing import console, print_event, print_records
 from logbook.downtime.record import Record, Value, iso
 from logbook.downtime.rules import check_category
 from logbook.downtime.selection import Selection
+from logbook.downtime.store import Conflict
 from sipmdcs.errors import BadInput, DcsError
 
 _SHOWN = 20
 
 
 def explain(desk: Desk, record: Record, user: str) -> None:
-    """Ask why a detector is down, and store it; an empty category leaves it for later."""
+    """Ask why a detector is down, and store it; an empty category, or no answer at all, leaves it for later."""
     click.echo("Why? An empty category leaves it for later.")
-    category = _category(desk, "")
-    if not category:
+    asked: Record | None = record
+    try:
+        while asked is not None and (category := _category(desk, "")):
+            asked = _explained(desk, asked, category, user)
+    except click.Abort:  # end of input or Ctrl-C: the record is stored all the same
+        click.echo()
+    if asked is not None:
+        desk.log.info("left-for-later", event=record.id)
         click.echo("left for later; sipmdcs downtime asks again")
-        return
-    values = {"category": category, "description": click.prompt("Description", default="", show_default=False)}
-    values["user"] = click.prompt("Your name", default=user)
-    tell(desk.edit(record, dict(values), values["user"]))
+
+
+def _explained(desk: Desk, record: Record, category: str, user: str) -> Record | None:
+    """Ask the rest and store it; if that is refused, the record to ask about again."""
+    description = click.prompt("Description", default="", show_default=False)
+    name = click.prompt("Your name", default=user)
+    try:
+        tell(desk.edit(record, {"category": category, "description": description, "user": name}, name))
+    except Conflict as err:
+        click.echo(str(err), err=True)
+        return desk.again(record)  # whoever answers once more knows what they replace
+    except BadInput as err:
+        click.echo(str(err), err=True)
+        return record
+    return None
 
 
 def manual(desk: Desk, user: str) -> None:
     """List, show, edit and make entries until the user has enough."""
     click.echo("Event number: see and edit it.  n: new entry.  l: list again.  q: quit.")
     _list(desk)
-    while (answer := click.prompt("Downtime", default="q").strip().lower()) != "q":
+    while (answer := _prompted()) != "q":
         try:
             if answer == "n":
                 _new(desk, user)
@@ -42,6 +60,16 @@ def manual(desk: Desk, user: str) -> None:
                 click.echo(f"{answer!r}: expected an event number, n, l or q")
         except DcsError as err:
             click.echo(str(err), err=True)
+        except click.Abort:
+            click.echo("\nnothing was stored")
+
+
+def _prompted() -> str:
+    try:
+        return click.prompt("Downtime", default="q").strip().lower()
+    except click.Abort:
+        click.echo()
+        return "q"
 
 
 def tell(answer: Answer) -> None:

@@ -44,6 +44,9 @@ class Terminal:
         self.wait_for(question)
         os.write(self._master, f"{text}\n".encode())
 
+    def press(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
     def end(self) -> int:
         status = self.process.wait(timeout=40)
         os.close(self._master)
@@ -81,6 +84,21 @@ def test_a_stop_asks_why(terminal: Open, make_site: MakeSite) -> None:
     with Desk(site) as desk:
         record = desk.event(1)
     assert (record.category, record.description, record.user, record.is_open) == ("DAQ", "event builder hung", "alice", True)
+
+
+def test_refused_answers_are_asked_again_and_the_end_of_input_is_later(terminal: Open, make_site: MakeSite) -> None:
+    site = make_site()
+    asked = terminal(site, "0")
+    asked.answer("Category, name or number:", "2")
+    asked.answer("Description:", "hung")
+    asked.answer("Your name", "x" * 121)
+    asked.wait_for("user has 121 characters")
+    asked.wait_for("Category, name or number:")
+    asked.press("\x04")
+    asked.wait_for("left for later")
+    assert asked.end() == 0
+    with Desk(site) as desk:
+        assert (desk.event(1).category, desk.event(1).is_open) == ("UNDECIDED", True)
 
 
 def test_later_leaves_it_stored(terminal: Open, make_site: MakeSite) -> None:
