@@ -119,6 +119,10 @@ class Controller:
             except (DeviceError, ServiceError) as err:
                 await self._missed(err)
                 return
+            except Exception as err:  # noqa: BLE001 - a fault in a driver must not take the other controllers along
+                _log.exception("%s: poll failed", self.name)
+                await self._missed(DeviceError(f"{type(err).__name__}: {err}"))
+                return
             self._count_flaws()
             self._health.missed = 0
             self._connected = True

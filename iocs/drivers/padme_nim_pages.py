@@ -7,7 +7,6 @@ with one decimal.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,8 @@ from sipmdcs.errors import WireError
 
 BOARD_PAGE = "/brdcfg.cgx"
 CHANNEL_PAGE = "/brdusr.cgx"
+LARGEST = 0xFFFF_FFFF
+"""No number of the module is wider than 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def decode_cards(page: bytes) -> tuple[Card, ...]:
 def _load(page: bytes, name: str) -> Any:
     try:
         return json.loads(page.decode("ascii"))
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise WireError(f"{name} is not JSON") from err
 
 
@@ -92,15 +93,15 @@ def _decode_card(entry: dict[str, Any]) -> Card:
         raise WireError(f"{CHANNEL_PAGE} has channel {channel}")
     return Card(
         channel,
-        int(_number(entry, "cardSts")),
+        _word(entry, "cardSts"),
         _number(entry, "hvReq"),
         _number(entry, "hvLvl"),
         _number(entry, "cardTemp"),
         _number(entry, "apdCurrent"),
         _number(entry, "apdTemp"),
         _number(entry, "cardSsupplyV"),
-        int(_number(entry, "errSts")),
-        int(_number(entry, "errCnt")),
+        _word(entry, "errSts"),
+        _word(entry, "errCnt"),
         # The firmware writes a word here, its file format a number.
         str(entry.get("lastErr", "")),
     )
@@ -108,9 +109,15 @@ def _decode_card(entry: dict[str, Any]) -> Card:
 
 def _number(entry: dict[str, Any], key: str) -> float:
     value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise WireError(f"{CHANNEL_PAGE}: {key} is {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+        raise WireError(f"{CHANNEL_PAGE}: {key} is {value!r:.40}")
     return value
+
+
+def _word(entry: dict[str, Any], key: str) -> int:
+    """A word of 32 bits, as a record of type longin shows it: the highest bit is the sign."""
+    value = int(_number(entry, key))
+    return value - LARGEST - 1 if value > LARGEST // 2 else value
 
 
 def _text(data: dict[str, Any], key: str, name: str) -> str:

@@ -218,6 +218,18 @@ def test_records_of_other_controllers_are_not_taken(stand) -> None:
     assert isinstance(stand.controller, Controller)
 
 
+async def test_a_fault_in_a_driver_is_a_missed_poll(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+    await stand.poll()
+    stand.driver.fault = ZeroDivisionError("division by zero")
+    await stand.poll(3)
+    assert stand.alarm("CH01:VMON_RBV") == LOST
+    assert stand.get("LAST_ERROR") == "ZeroDivisionError: division by zero"
+    assert "HV01: poll failed" in caplog.text
+    stand.driver.fault = None
+    await stand.poll()
+    assert (stand.get("CONNECTED"), stand.alarm("CH01:VMON_RBV")) == (1, GOOD)
+
+
 @pytest.mark.parametrize(("pv", "value"), [("KILL", 1), ("CH01:ENABLE", 1), ("POLL_PERIOD", 50.0)])
 async def test_a_command_does_not_wait_for_the_next_poll_to_show(stand: Stand, pv: str, value: float) -> None:
     await stand.put("POLL_PERIOD", 60.0)

@@ -48,6 +48,11 @@ def test_round_trip(page: list[Card]) -> None:
     assert decode_cards(encode_cards(page)) == tuple(page)
 
 
+def test_a_status_word_with_its_highest_bit_set() -> None:
+    card = decode_cards(CARDS.replace(b'"errSts":0', b'"errSts":2147483649', 1))[0]
+    assert card.error_status == -0x7FFF_FFFF
+
+
 def test_last_error_may_be_a_number() -> None:
     assert decode_cards(CARDS.replace(b'"Ok"', b"17"))[0].last_error == "17"
 
@@ -66,6 +71,9 @@ def test_last_error_may_be_a_number() -> None:
         CARDS.replace(b'"hvLvl":61.6', b'"hvLvl":NaN'),
         CARDS.replace(b'"hvLvl":61.6', b'"hvLvl":true'),
         CARDS.replace(b'"hvReq":62.0,', b""),
+        CARDS.replace(b'"hvLvl":61.6', b'"hvLvl":1e999'),
+        CARDS.replace(b'"hvLvl":61.6', b'"hvLvl":1' + b"0" * 400),
+        b"[" * 100_000,
     ],
 )
 def test_nonsense_is_a_wire_error(page: bytes) -> None:
