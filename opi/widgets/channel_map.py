@@ -6,7 +6,18 @@ from __future__ import annotations
 import numpy as np
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import QEvent, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from qtpy.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from opi.cell import Cell, Look, Motion
@@ -20,6 +31,14 @@ from opi.widgets.cell_painter import draw_cell
 from opi.widgets.controller_text import draw_controller_text
 from opi.widgets.map_layout import Line, MapLayout, Rect, lay_out
 
+_STEPS: dict[int | None, tuple[int, int]] = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
+"""Columns and lines that a key goes."""
+
 
 class ChannelMap(QWidget):
     """Cells painted from the waveforms of each controller. Values of controllers that do not answer are never painted."""
@@ -32,6 +51,8 @@ class ChannelMap(QWidget):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._cursor = (0, 0)
         self.quantity: Quantity | None = Quantity.VMON
         self.scale: Scale | None = None
         self._watches = watch.controllers
@@ -106,6 +127,10 @@ class ChannelMap(QWidget):
         for line in self._layout.lines:
             if _rect(line.bounds).intersects(region):
                 self._paint_line(painter, line)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(PALETTE.text), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(self.cell_rect(*self._cursor).adjusted(1, 1, -1, -1))
         painter.end()
 
     def _paint_frame(self, painter: QPainter) -> None:
@@ -155,6 +180,20 @@ class ChannelMap(QWidget):
         if found is not None:
             names = self._names(*found)
             self.channel_clicked.emit(names.controller, names.channel)
+
+    def keyPressEvent(self, a0: QKeyEvent | None) -> None:
+        """Arrow keys go from cell to cell and tell what the tool tip does, Return opens the faceplate."""
+        key = None if a0 is None else a0.key()
+        if key in _STEPS:
+            self._cursor = self._layout.neighbour(*self._cursor, *_STEPS[key])
+            self.update()
+            centre = self.cell_rect(*self._cursor).center()
+            QToolTip.showText(self.mapToGlobal(centre.toPoint()), self.describe(centre.x(), centre.y()), self)
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            names = self._names(*self._cursor)
+            self.channel_clicked.emit(names.controller, names.channel)
+        else:
+            super().keyPressEvent(a0)
 
     def describe(self, x: float, y: float) -> str:
         """What the tool tip says about a point: the channel there with all its values, or the controller."""

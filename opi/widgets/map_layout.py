@@ -100,6 +100,13 @@ class MapLayout:
                 return (line.row, channel) if channel < line.first + line.count else None
         return None
 
+    def neighbour(self, row: int, channel: int, across: int, down: int) -> tuple[int, int]:
+        """Controller and channel so many columns and lines away, as far as there are any."""
+        here = next(n for n, line in enumerate(self.lines) if line.row == row and 0 <= channel - line.first < line.count)
+        there = self.lines[min(max(here + down, 0), len(self.lines) - 1)]
+        column = channel - self.lines[here].first + across
+        return there.row, there.first + min(max(column, 0), there.count - 1)
+
     def row_at(self, x: float, y: float) -> int | None:
         """Controller whose line, label and text included, is at a point."""
         return next((line.row for line in self.lines if line.bounds.contains(x, y)), None)

@@ -3,6 +3,8 @@
 # ruff: noqa: N802  (names of Qt and PyDM)
 from __future__ import annotations
 
+import re
+
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
@@ -12,6 +14,7 @@ from opi.qt_signal import Signal
 from opi.widgets.card import restyle, role_label
 
 _DECIMALS = 3
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 
 
 class SetpointEntry(QWidget):
@@ -64,11 +67,10 @@ class SetpointEntry(QWidget):
     def send(self) -> None:
         """Write what stands in the field, if it is a number within the limits."""
         text = self.edit.text().strip().replace(",", ".")
-        try:
-            value = float(text)
-        except ValueError:
+        if not _NUMBER.fullmatch(text):  # float() also takes nan, inf and 5_6.5
             self._refuse(f"{text or 'nothing'} is not a number")
             return
+        value = float(text)
         if not self._low <= value <= self._high:
             self._refuse(f"{value:g} {self._unit} is not within {self._range_text()}")
             return

@@ -118,7 +118,14 @@ def test_a_set_point_is_written_only_on_set(qtbot: QtBot, faceplate: ChannelFace
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("80.5", "not within 0 … 80 V"), ("-1", "not within"), ("5x", "not a number"), ("nan", "not within")]
+    ("text", "why"),
+    [
+        ("80.5", "not within 0 … 80 V"),
+        ("-1", "not within"),
+        ("5x", "not a number"),
+        ("nan", "not a number"),
+        ("5_0", "not a number"),
+    ],
 )
 def test_a_bad_set_point_is_refused_here(qtbot: QtBot, faceplate: ChannelFaceplate, text: str, why: str) -> None:
     entry = faceplate.output.entry

@@ -59,3 +59,17 @@ def test_between_cells_there_is_nobody() -> None:
 
 def test_no_controllers_no_lines() -> None:
     assert lay_out([], 920, 480, 42).lines == ()
+
+
+@given(sizes, st.data())
+def test_steps_lead_to_channels_and_back(channels: list[int], data: st.DataObject) -> None:
+    layout = lay_out(controllers(channels), 1200, 700, 40)
+    row = data.draw(st.integers(0, len(channels) - 1))
+    channel = data.draw(st.integers(0, channels[row] - 1))
+    for across, down in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        there = layout.neighbour(row, channel, across, down)
+        assert 0 <= there[1] < channels[there[0]]
+    right = layout.neighbour(row, channel, 1, 0)
+    assert right in ((row, channel), (row, channel + 1))
+    if right != (row, channel):
+        assert layout.neighbour(*right, -1, 0) == (row, channel)

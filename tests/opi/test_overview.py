@@ -200,3 +200,14 @@ def test_trends_begin_with_the_last_hour_of_the_archive(qtbot: QtBot, driver: Dr
     assert screen.temperature.values[0] == pytest.approx(2.0)
     assert {path for path, _ in archiver.asked} == {"/retrieval/data/getDataForPVs.json"}
     assert len(json.loads(archiver.posted[0])) == 33
+
+
+def test_the_map_is_used_from_the_keyboard(qtbot: QtBot, overview: Overview) -> None:
+    channel_map = heat_map(overview)
+    opened: list[tuple[str, str]] = []
+    channel_map.channel_clicked.disconnect()
+    channel_map.channel_clicked.connect(lambda controller, channel: opened.append((controller, channel)))
+    channel_map.setFocus()
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Return):
+        qtbot.keyClick(channel_map, key)
+    assert opened == [("SCR:SOUTH:HV02", "CH02")]
