@@ -32,10 +32,11 @@ Health = Callable[[], Mapping[str, str]]
 """State of each source, by its name."""
 
 
-def make_app(catalogue: Catalogue, health: Health, counts: Counts, page: Path | None = None) -> ASGIApp:
+def make_app(site: str, catalogue: Catalogue, health: Health, counts: Counts, page: Path | None = None) -> ASGIApp:
     """The application over a catalogue.
 
     Args:
+        site: name of the installation.
         catalogue: has every resource.
         health: tells how the sources are.
         counts: is told of every request.
@@ -52,7 +53,7 @@ def make_app(catalogue: Catalogue, health: Health, counts: Counts, page: Path | 
         exception_handlers={ApiError: on_api_error, HTTPException: on_http_error, Exception: on_bug},
     )
     reader = Reader(catalogue)
-    app.include_router(oms_routes(reader, RESOURCES).router, prefix=oms.BASE)
+    app.include_router(oms_routes(site, reader, RESOURCES).router, prefix=oms.BASE)
     app.include_router(jsonapi_routes(reader, RESOURCES).router, prefix=jsonapi.BASE)
     app.add_api_route("/health", lambda: _health(health), methods=["GET"], response_class=Response, response_model=None)
     app.router.routes.extend(page_routes(page or packaged_page()))

@@ -7,7 +7,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from web.like import Pattern
-from web.query import Filter, Operator, Page, Query, Row
+from web.query import Filter, Operator, Page, Query, Row, SortKey
 from web.resource import Resource
 
 _COMPARE: Mapping[Operator, Callable[[Any, Any], bool]] = {
@@ -25,12 +25,19 @@ _COMPARE: Mapping[Operator, Callable[[Any, Any], bool]] = {
 def answer(resource: Resource, rows: Iterable[Row], query: Query) -> Page:
     """The page of ``rows`` that a query asks for."""
     found = [row for row in rows if all(matches(row.values, condition) for condition in query.filters)]
+    if query.distinct:
+        unlike = {tuple(row.values[name] for name in query.columns): row for row in found}
+        return Page(_page([*unlike.values()], query, [SortKey(name) for name in query.columns]), len(found))
     for name in reversed(resource.key):
         found.sort(key=lambda row, name=name: row.values[name])
-    for key in reversed(query.sort):
+    return Page(_page(found, query, query.sort), len(found))
+
+
+def _page(found: list[Row], query: Query, sort: Sequence[SortKey]) -> list[Row]:
+    for key in reversed(sort):
         _sort(found, key.attribute, descending=key.descending)
     chosen = found[query.offset : query.offset + query.limit]
-    return Page([_projected(row, query.columns) for row in chosen], len(found))
+    return [_projected(row, query.columns) for row in chosen]
 
 
 def matches(values: Mapping[str, Any], condition: Filter) -> bool:

@@ -42,6 +42,9 @@ class Shaper:
         self._relations = None if relations is None else tuple(relations)
         self._bare = bare
         self._time = time
+        # What is the same in every row is made once: a page may have a hundred thousand.
+        self._units = {item.name: {"units": item.unit} for item in self._attributes if item.unit and not item.unit_from}
+        self._own_units = [(item.name, item.unit_from) for item in self._attributes if item.unit_from]
 
     def shape(self, row: Row, linkage: Mapping[str, Any] | None = None) -> Json:
         """One resource object.
@@ -61,11 +64,14 @@ class Shaper:
             return made
         link = f"{self._path}/{id_}"
         if self._relations:
-            made["relationships"] = {
+            related: dict[str, Json] = {
                 name: {"links": {"self": f"{link}/relationships/{name}", "related": f"{link}/{name}"}}
-                | ({"data": linkage[name]} if linkage and name in linkage else {})
                 for name in self._relations
             }
+            for name, data in (linkage or {}).items():
+                if name in related:
+                    related[name]["data"] = data
+            made["relationships"] = related
         made["links"] = {"self": link}
         if meta := self._row_meta(row):
             made["meta"] = {"row": meta}
@@ -73,14 +79,17 @@ class Shaper:
 
     def _row_meta(self, row: Row) -> Json:
         """Units, of this row, and whatever else is known of single values."""
-        meta: Json = {}
+        own = {name: {"units": unit} for name, unit_from in self._own_units if (unit := row.values[unit_from])}
+        units = {**self._units, **own} if own else self._units
+        if not row.notes:
+            return units
+        meta = {**units}
         for item in self._attributes:
-            about = dict(row.notes.get(item.name, {}))
-            units = about.get("units") or (row.values[item.unit_from] if item.unit_from else item.unit)
-            if units:
-                about["units"] = units
-            if about:
-                meta[item.name] = json_value(about)
+            if note := row.notes.get(item.name):
+                about = json_value(note)
+                if not about.get("units") and item.name in units:
+                    about |= units[item.name]
+                meta[item.name] = about
         return meta
 
 

@@ -95,13 +95,7 @@ class Oms:
         if not asked.filters:
             raise bad_parameter("filter", "is missing: values of which attribute? Expected filter[ATTRIBUTE][CT]=TEXT")
         name = asked.filters[0].attribute
-        wanted = _items(items)
-        found: dict[Any, None] = {}
-        page = self._reader.page(resource, replace(asked, fields=(name,), offset=0, limit=MOST_ROWS))
-        for row in page.rows:
-            found.setdefault(json_value(row.values[name]))
-            if len(found) >= wanted:
-                break
+        found = [json_value(value) for value in self._reader.values(resource, asked, name, _items(items))]
         data = [{"type": "autocomplete", "id": str(value), "attributes": {name: value}} for value in found]
         return document_reply({"data": data, "meta": {"totalResourceCount": len(data)}}, MEDIA_TYPE)
 
@@ -146,6 +140,6 @@ def _page(request: Request, resource: Resource, parameters: list[Parameter], ask
     return rows_reply(document, (shaper.shape(row) for row in page.rows), len(page.rows), MEDIA_TYPE)
 
 
-def version() -> Json:
-    """``/version``."""
-    return {"data": {"type": "version", "id": "1", "attributes": {"version": __version__, "api": "v1"}}}
+def version(site: str) -> Json:
+    """``/version``: of the program, and which installation this is."""
+    return {"data": {"type": "version", "id": "1", "attributes": {"version": __version__, "api": "v1", "site": site}}}

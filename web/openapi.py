@@ -227,6 +227,7 @@ def _groups(resource: Resource, family: str) -> list[Schema]:
     count = {"type": "integer", "minimum": 1, "maximum": MOST_BINS, "default": 500}
     return [
         _query(f"{family}[granularity]", width, "Width of a bin in seconds, or auto"),
+        _query(f"{family}[size]", {"type": "integer", "minimum": 1, "maximum": 10**9}, "The same, seconds"),
         _query(f"{family}[count]", count, "Bins at most, for auto"),
     ]
 

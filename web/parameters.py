@@ -17,6 +17,8 @@ from web.values import BadValue, operators, read_value, shown
 DEFAULT_LIMIT = 100
 MOST_BINS = 10_000
 _MOST_PARAMETERS = 200
+_OTHER_GRANULARITIES = ("run", "fill", "lumisection", "range")
+"""Of CMS OMS."""
 _LARGEST = 2**62
 _NAME = re.compile(r"(?P<family>[^\[\]]+)(?P<keys>(\[[^\[\]]*\])*)")
 
@@ -151,17 +153,27 @@ def whole_number(parameter: Parameter, least: int, most: int) -> int:
 
 
 def read_group(parameter: Parameter, group: Group) -> Group:
-    """``…[granularity]`` in seconds or ``auto``, ``…[count]`` bins at most.
+    """``…[granularity]`` in seconds or ``auto``, ``…[size]`` in seconds, ``…[count]`` bins at most.
 
     Raises:
-        ApiError: 400, it is another one or out of range.
+        ApiError: 400, it is another one or out of range, or the width was given already.
     """
+    family = parameter.family
+    if group.width_s is not None and parameter.keys != ("count",):
+        raise bad_parameter(
+            parameter.name, f"the width of bins is given twice, expected one of {family}[granularity] and [size]"
+        )
     match parameter.keys:
-        case ("granularity",):
-            width = None if parameter.value == "auto" else whole_number(parameter, 1, 10**9)
-            return Group(width, group.count)
+        case ("granularity",) if parameter.value == "auto":
+            return group
+        case ("granularity",) if parameter.value in _OTHER_GRANULARITIES:
+            raise bad_parameter(
+                parameter.name, f"bins are seconds wide, not by {parameter.value}; slowcontrol has aggregates by run"
+            )
+        case ("granularity" | "size",):
+            return Group(whole_number(parameter, 1, 10**9), group.count)
         case ("count",):
             return Group(group.width_s, whole_number(parameter, 1, MOST_BINS))
         case _:
-            family = parameter.family
-            raise bad_parameter(parameter.name, f"expected {family}[granularity] in seconds or auto, or {family}[count]")
+            expected = f"{family}[granularity] in seconds or auto, {family}[size] in seconds, or {family}[count]"
+            raise bad_parameter(parameter.name, f"expected {expected}")

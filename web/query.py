@@ -75,6 +75,8 @@ class Query:
     offset: int = 0
     limit: int = 100
     group: Group | None = None
+    distinct: bool = False
+    """Each set of values of ``columns`` once, in the order of those; ``sort`` is left out, and ``total`` still counts rows."""
 
 
 @dataclass(frozen=True, slots=True)

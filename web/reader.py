@@ -34,7 +34,14 @@ class Reader:
 
     def page(self, resource: Resource, asked: Asked, also: tuple[str, ...] = (), condition: Filter | None = None) -> Page:
         """Rows of a collection."""
-        query = asked.query(resource, also, condition)
+        return self._fetch(resource, asked.query(resource, also, condition))
+
+    def values(self, resource: Resource, asked: Asked, name: str, most: int) -> list[Any]:
+        """Values that an attribute has in rows of a collection, in their order; null is none."""
+        found = self._fetch(resource, Query((name,), asked.filters, limit=most, group=asked.group, distinct=True))
+        return [value for row in found.rows if (value := row.values[name]) is not None]
+
+    def _fetch(self, resource: Resource, query: Query) -> Page:
         for name in resource.required:
             if not any(item.attribute == name and item.operator in (Operator.EQ, Operator.IN) for item in query.filters):
                 raise bad_parameter(f"filter[{name}][EQ]", f"is missing: {resource.name} needs to know which {name}")

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from sipmdcs.errors import BadInput
 
 STATEMENT_TIMEOUT_S = 10.0
+"""On SQLite processor time: a machine that is busy with other things makes no query a bad one."""
+_LONGEST_FACTOR = 6
+"""On SQLite a statement ends after so many times that, whatever it used."""
 _LOCK_TIMEOUT_S = 5.0
 _STEPS = 20_000
 """Steps of SQLite's virtual machine between two looks at the clock: some tenths of a millisecond."""
@@ -58,11 +63,29 @@ def _sqlite(url: URL, timeout_s: float) -> Engine:
     def begin(connection: object) -> None:
         connection.exec_driver_sql("BEGIN")  # type: ignore[attr-defined]
         raw = connection.connection.driver_connection  # type: ignore[attr-defined]
-        deadline = time.monotonic() + timeout_s
-        raw.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+        used, latest = time.thread_time() + timeout_s, time.monotonic() + _LONGEST_FACTOR * timeout_s
+        raw.set_progress_handler(lambda: time.thread_time() > used or time.monotonic() > latest, _STEPS)
+
+    def remember(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = _identity(url.database or "")
+
+    def check(_: object, record: ConnectionPoolEntry, __: object) -> None:
+        if record.info["file"] != _identity(url.database or ""):
+            raise DisconnectionError("the file is another one now")
 
     event.listen(engine, "begin", begin)
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "checkout", check)
     return engine
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Which file a path leads to: one restored from a backup must not go on unseen beside the old one."""
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _postgresql(url: URL, timeout_s: float) -> Engine:

@@ -94,11 +94,16 @@ def of_relation(resource: Resource, relation: Relation, handler: RelationHandler
     return endpoint
 
 
-def oms_routes(reader: Reader, resources: Sequence[Resource]) -> Routes:
-    """The OMS dialect."""
+def oms_routes(site: str, reader: Reader, resources: Sequence[Resource]) -> Routes:
+    """The OMS dialect of the installation ``site``."""
     oms = Oms(reader)
     routes = Routes(OMS, "oms", _ERRORS)
-    routes.add("/version", lambda: document_reply(version(), OMS), "Version of the program", {"type": "object"})
+    routes.add(
+        "/version",
+        lambda: document_reply(version(site), OMS),
+        "Version of the program and name of the site",
+        {"type": "object"},
+    )
     routes.add("/version/endpoints", lambda: _endpoints(routes), "Paths of this API", {"type": "object"})
     for resource in resources:
         base = f"/{resource.name}"

@@ -42,7 +42,8 @@ async def run_web(site: Site) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(
-                    serve(make_app(sources.catalogue, sources.health, counts), sock, protocol=BoundedProtocol), name="http"
+                    serve(make_app(site.file.name, sources.catalogue, sources.health, counts), sock, protocol=BoundedProtocol),
+                    name="http",
                 )
                 group.create_task(_report(service, sources, counts), name="figures")
                 service.ready()

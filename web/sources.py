@@ -25,6 +25,7 @@ from web.readonly import open_for_reading
 from web.rowcollection import RowCollection
 from web.sensors import Sensors, read_sensors
 from web.sqlcollection import Database, SqlCollection
+from web.sqlselect import SQLITE
 from web.upstream import Upstream
 
 OK, AWAY = "ok", "away"
@@ -51,7 +52,7 @@ class Sources:
 
     def database_answers(self) -> bool:
         """Whether the database answers now. May block."""
-        return _answers(self.database.engine)
+        return answers(self.database.engine)
 
     def close(self) -> None:
         """Close all of them."""
@@ -93,10 +94,13 @@ def open_sources(site: Site, plant: Plant, monitors: Monitors, clock: Clock) -> 
     return Sources(database, archiver, alarms, live, catalogue)
 
 
-def _answers(engine: Engine) -> bool:
+def answers(engine: Engine) -> bool:
+    """Whether a database answers now. May block."""
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+            # SQLite looks at no file for a SELECT without a table.
+            sqlite = engine.dialect.name == SQLITE
+            connection.execute(text("SELECT count(*) FROM sqlite_master" if sqlite else "SELECT 1"))
     except SQLAlchemyError:
         return False
     return True

@@ -53,7 +53,7 @@ class Database:
                 now = {"now": to_datetime(self._clock.time_ns())}
                 total = connection.execute(select_count(resource, query, dialect), now).scalar_one()
                 found = connection.execute(select_rows(resource, query, dialect), now) if total > query.offset else ()
-                rows = [Row(row._asdict()) for row in found]
+                rows = [Row(dict(zip(query.columns, row, strict=True))) for row in found]
         except PoolTimeout as err:
             raise source_away("every connection to the database is busy; try again") from err
         except SQLAlchemyError as err:

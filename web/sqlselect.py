@@ -33,13 +33,17 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 def select_rows(resource: Resource, query: Query, dialect: str) -> Select[Any]:
     """Rows of the page, one column per requested attribute, labelled with its name."""
     columns = [_expression(resource.by_name[name]).label(name) for name in query.columns]
+    statement = sql_select(*columns).select_from(_table(resource)).where(*_conditions(resource, query, dialect))
+    statement = statement.offset(query.offset).limit(query.limit)
     order: list[ColumnElement[Any]] = []
+    if query.distinct:
+        order = [_ordered(resource.by_name[name], dialect).asc().nulls_last() for name in query.columns]
+        return statement.group_by(*(_expression(resource.by_name[name]) for name in query.columns)).order_by(*order)
     for key in query.sort:
         column = _ordered(resource.by_name[key.attribute], dialect)
         order.append((column.desc() if key.descending else column.asc()).nulls_last())
     order += [_ordered(resource.by_name[name], dialect).asc() for name in resource.key]
-    statement = sql_select(*columns).select_from(_table(resource)).where(*_conditions(resource, query, dialect))
-    return statement.order_by(*order).offset(query.offset).limit(query.limit)
+    return statement.order_by(*order)
 
 
 def select_count(resource: Resource, query: Query, dialect: str) -> Select[int]:

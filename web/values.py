@@ -99,6 +99,9 @@ _READERS: Mapping[Type, Callable[[str], Value]] = {
 }
 
 
+_PLAIN = frozenset((str, int, bool))
+
+
 def shown(text: str) -> str:
     """Somebody's text for a message: quoted and not too long."""
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
@@ -116,8 +119,10 @@ def presentation(when: datetime) -> str:
 
 def json_value(value: Any, time: Callable[[datetime], str] = iso) -> Any:
     """A value as JSON can hold it: numbers that are not finite are null, wherever they are."""
+    if value is None or type(value) in _PLAIN:  # most values by far, and `match` asks for each class in turn
+        return value
     match value:
-        case bool() | int() | str() | None:
+        case bool() | int() | str():
             return value
         case float():
             return value if math.isfinite(value) else None

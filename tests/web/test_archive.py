@@ -43,6 +43,11 @@ def test_which_bins(filters: tuple[Filter, ...], group: Group | None, expected: 
     assert wanted_bins(filters, group, NOW) == expected
 
 
+def test_the_size_of_a_group_is_the_width_of_a_bin(detector: WebSite) -> None:
+    found = rows(detector, "groupBy[size]=20")
+    assert {row["attributes"]["width"] for row in found} == {20}
+
+
 def test_too_many_bins_are_refused() -> None:
     with pytest.raises(ApiError, match="ask for wider bins"):
         wanted_bins((Filter("time", Operator.GE, when(0)),), Group(1), NOW)
@@ -84,7 +89,9 @@ def test_a_chosen_number_of_points(detector: WebSite) -> None:
         (f"filter[pv][EQ]={PV}&group[granularity]=0", "group[granularity]"),
         (f"filter[pv][EQ]={PV}&group[granularity]=run", "group[granularity]"),
         (f"filter[pv][EQ]={PV}&group[count]=100000", "group[count]"),
-        (f"filter[pv][EQ]={PV}&group[size]=2", "group[size]"),
+        (f"filter[pv][EQ]={PV}&group[size]=0", "group[size]"),
+        (f"filter[pv][EQ]={PV}&group[granularity]=60&group[size]=60", "group[size]"),
+        (f"filter[pv][EQ]={PV}&group[what]=2", "group[what]"),
         ("filter[pv][EQ]=LAB:SYS:ARCHIVER:VERSION", "filter[pv][EQ]"),
     ],
 )

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.web.conftest import WebSite
 from tests.web.seed import AWKWARD, CHANNEL, RUNS, VBR
@@ -238,10 +239,18 @@ def test_csv(site: WebSite) -> None:
 def test_autocomplete(site: WebSite) -> None:
     answer = get(site, "runs/autocomplete?filter[items][EQ]=5&filter[partition][CT]=E")
     assert [row["attributes"] for row in answer["data"]] == [{"partition": "LED"}]
+    every = get(site, "runs/autocomplete?filter[partition][CT]=")["data"]
+    assert [row["id"] for row in every] == ["LED", "MAIN"]
+    first = get(site, "runs/autocomplete?filter[items][EQ]=2&filter[started_at][GE]=2026-11-20")["data"]
+    assert [row["id"] for row in first] == ["2026-11-20T08:10:30Z", "2026-11-20T08:20:30Z"]
+    assert get(site, "channels/autocomplete?filter[subsystem][LIKE]=V%25")["data"][0]["id"] == "VETO"
+    assert get(site, "runs/autocomplete?filter[events][EQ]=null")["data"] == []
 
 
 def test_version_and_endpoints(site: WebSite) -> None:
-    assert get(site, "version")["data"]["attributes"]["api"] == "v1"
+    about = get(site, "version")["data"]["attributes"]
+    assert about["api"] == "v1"
+    assert about["site"] == yaml.safe_load((site.folder / "site.yaml").read_text("utf-8"))["name"]
     paths = [row["attributes"]["path"] for row in get(site, "version/endpoints")["data"]]
     assert "/runs/{id}/downtimes" in paths
 

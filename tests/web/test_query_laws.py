@@ -89,6 +89,7 @@ QUERIES = st.builds(
     sort=st.lists(st.builds(SortKey, st.sampled_from(RESOURCE.names), st.booleans()), max_size=3).map(tuple),
     offset=st.integers(0, 4),
     limit=st.integers(1, 9),
+    distinct=st.booleans(),
 )
 
 

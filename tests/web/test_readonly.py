@@ -19,6 +19,7 @@ from web.live import Live
 from web.query import Query
 from web.readonly import open_for_reading
 from web.resource import Resource
+from web.sources import answers
 from web.sqlcollection import Database
 
 WRITES = (
@@ -131,6 +132,17 @@ def test_a_database_that_is_not_made_yet_is_empty(tmp_path: Path) -> None:
     make_database(f"sqlite:///{path}")
     assert database.fetch(resource, Query(())).warnings == ("things is empty: the database has no table things yet",)
     database.close()
+
+
+def test_a_file_that_is_no_database_does_not_answer(tmp_path: Path) -> None:
+    path = tmp_path / "torn.sqlite"
+    path.write_bytes(b"no database " * 1000)
+    engine = open_for_reading(f"sqlite:///{path}")
+    assert not answers(engine)
+    path.unlink()
+    make_database(f"sqlite:///{path}")
+    assert answers(engine)
+    engine.dispose()
 
 
 def test_what_listens_has_nothing_to_put_with() -> None:
