@@ -21,6 +21,8 @@ from sipmdcs.supervise.demo_site import import_tables
 from tests.system.conftest import LISTENERS, copy_of_example
 from tests.system.installation import EpicsClient, Installation, wait_until
 
+NAME = "PADME-like veto"
+"""In the site file of the example."""
 IV_RUN = 30_411
 """Has an IV scan: of sixteen channels, one without a breakdown in range."""
 OPEN_RUN = 30_412

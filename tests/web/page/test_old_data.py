@@ -77,6 +77,25 @@ def test_a_dead_service_is_stated_where_its_data_are(page_site: PageSite, visito
     expect(side).to_have_attribute("data-old", "no", timeout=90_000)
 
 
+def test_a_dead_database_is_stated_and_no_sum_is_made_of_nothing(page_site: PageSite, visitor: Visitor) -> None:
+    visitor.expects_errors = True
+    path = page_site.installation.folder / "var" / "sipmdcs.sqlite"
+    kept = path.rename(path.with_suffix(".kept"))
+    path.write_bytes(b"torn " * 10_000)
+    try:
+        page = visitor.open(f"{page_site.url}#/downtimes?range=30d")
+        expect(page.locator(".panel")).to_have_count(2)
+        expect(page.locator(".panel", has_text="the database cannot answer this")).to_have_count(2)
+        expect(page.locator(".pareto")).to_have_count(0)
+        page.goto(page_site.url)
+        expect(figure(page, "on")).to_have_text(f"{CHANNELS}/{CHANNELS}")
+        expect(figure(page, "run")).to_have_text(NO_VALUE)
+        expect(figure(page, "open downtimes")).to_have_text(NO_VALUE)
+    finally:
+        kept.replace(path)
+    expect(figure(page, "open downtimes")).to_have_text("1", timeout=90_000)
+
+
 def test_the_clock_of_the_browser_does_not_matter(page_site: PageSite, visitor: Visitor) -> None:
     page = visitor.open(page_site.url, clock_off_s=-10 * 365 * 86_400)
     expect(figure(page, "on")).to_have_text(f"{CHANNELS}/{CHANNELS}")

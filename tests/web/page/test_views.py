@@ -5,12 +5,20 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.page.site import CHANNELS, DOWNS, IV_RUN, OPEN_RUN, RUNS, PageSite, vbr_of
-from tests.web.page.visitor import PATIENCE_MS, Visitor, cell, column, figure
+from tests.web.page.site import CHANNELS, DOWNS, IV_RUN, NAME, OPEN_RUN, RUNS, PageSite, vbr_of
+from tests.web.page.visitor import PATIENCE_MS, PHONE, Visitor, cell, column, figure
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 expect.set_options(timeout=PATIENCE_MS)
+
+
+def test_the_site_is_named(page_site: PageSite, visitor: Visitor) -> None:
+    page = visitor.open(f"{page_site.url}#/runs")
+    expect(page.locator("header .site")).to_have_text(NAME)
+    expect(page).to_have_title(f"Runs · {NAME}")
+    phone = visitor.open(page_site.url, PHONE)
+    expect(phone.locator("header .site")).to_have_text(NAME)
 
 
 def test_overview_counts_channels_runs_and_downtimes(page_site: PageSite, visitor: Visitor) -> None:
@@ -186,40 +194,6 @@ def test_a_channel(page_site: PageSite, visitor: Visitor) -> None:
     expect(page.get_by_text("There is no channel HV99:CH01.")).to_be_visible()
 
 
-def test_trends_of_a_channel_and_of_any_pv(page_site: PageSite, visitor: Visitor) -> None:
-    page = visitor.open(f"{page_site.url}#/trends?range=15m")
-    expect(page.get_by_text("Choose a channel and a quantity")).to_be_visible()
-    page.get_by_label("channel").fill("HV13:CH01")
-    page.get_by_label("quantity").select_option("bias")
-    page.get_by_role("button", name="Add").first.click()
-    expect(page.locator("canvas")).to_have_count(1)
-    page.get_by_label("or PV").fill("PADME:PVETO:HV13:CH01:TEMP_RBV")
-    page.get_by_label("or PV").press("Enter")
-    expect(page.locator("canvas")).to_have_count(2)
-    page.locator("summary", has_text="Newest values").click()
-    newest = page.locator("details li", has_text="VMON_RBV").locator("b")
-    expect(newest).to_have_text(re.compile(r"^5\d\.\d\d V$"))
-    value = page_site.get("PVETO:HV13:CH01:VMON_RBV")
-    assert float((newest.text_content() or "nan").split()[0]) == pytest.approx(value, abs=0.05)
-    assert page.evaluate(_INK) > 200, "there is a curve"
-    page.get_by_role("button", name="Take PADME:PVETO:HV13:CH01:TEMP_RBV away").click()
-    expect(page.locator("canvas")).to_have_count(1)
-
-
-def test_dragging_across_a_chart_shows_more_of_a_part(page_site: PageSite, visitor: Visitor) -> None:
-    page = visitor.open(f"{page_site.url}#/trends?range=15m&pv=PADME:PVETO:HV13:CH01:VMON_RBV")
-    box = page.locator(".u-over").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 20)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 20, steps=4)
-    page.mouse.up()
-    page.wait_for_url(re.compile(r"range=\d+\.\.\d+"))
-    start, end = (float(part) for part in re.findall(r"range=(\d+)\.\.(\d+)", page.url)[0])
-    assert end - start == pytest.approx(450, abs=30)
-    expect(page.locator("canvas")).to_have_count(1)
-
-
 def test_the_keyboard_goes_everywhere(page_site: PageSite, visitor: Visitor) -> None:
     page = visitor.open(page_site.url)
     expect(page.locator("a.cell")).to_have_count(CHANNELS)
@@ -234,16 +208,6 @@ def test_the_keyboard_goes_everywhere(page_site: PageSite, visitor: Visitor) -> 
     assert page.evaluate("document.activeElement.dataset.id") == "HV17:CH02"
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="HV17:CH02")).to_be_visible()
-
-
-_INK = """() => {
-  const canvas = document.querySelector("canvas");
-  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  let ink = 0;
-  for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3] > 200 && pixels[i] < 60 && pixels[i + 2] > 120) ink++;
-  return ink;
-}"""
-"""Pixels in the colour of the first curve."""
 
 
 def _bars(page: Page) -> dict[str, int]:
