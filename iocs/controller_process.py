@@ -57,7 +57,7 @@ async def run_ioc(site: Site, name: str) -> None:
     if name not in site.file.iocs:
         raise BadInput(f"no IOC {name}, the site has {', '.join(site.file.iocs)}")
     autosave = site.var / "autosave" / f"{name}.sav"
-    async with sole_process(autosave.with_suffix(".lock"), name):
+    async with sole_process(autosave.with_suffix(".lock"), f"IOC {name}"):
         await _run(site, name, autosave)
 
 

@@ -1,4 +1,4 @@
-"""One process of an IOC at a time: two of them would fight over one device and its autosave file."""
+"""One process of a kind at a time: two of one IOC would fight over its devices and its autosave file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _LOOK_AGAIN_S = 0.1
 
 
 @asynccontextmanager
-async def sole_process(path: Path, name: str, *, patience_s: float = PATIENCE_S) -> AsyncIterator[None]:
-    """Be the process of IOC ``name`` as long as the block runs; the kernel ends that however this process ends.
+async def sole_process(path: Path, what: str, *, patience_s: float = PATIENCE_S) -> AsyncIterator[None]:
+    """Be the only process that is ``what`` as long as the block runs; the kernel ends that however this process ends.
 
     A disk that takes no lock must not keep a detector from being controlled: that is logged, and the block runs.
 
     Args:
         path: the lock file; its folder is made.
-        name: for messages.
+        what: for messages, such as ``IOC pveto-a``.
         patience_s: how long to wait for another process to end.
 
     Raises:
-        ServiceError: another process runs this IOC.
+        ServiceError: there is another one.
     """
     lock = _open(path)
     if lock is None:
@@ -43,7 +43,7 @@ async def sole_process(path: Path, name: str, *, patience_s: float = PATIENCE_S)
         deadline = time.monotonic() + patience_s
         while not _is_ours(lock, path):
             if time.monotonic() > deadline:
-                raise ServiceError(f"IOC {name} runs already, as process {os.pread(lock, 20, 0).decode().strip()}")
+                raise ServiceError(f"{what} runs already, as process {os.pread(lock, 20, 0).decode().strip()}")
             await asyncio.sleep(_LOOK_AGAIN_S)
         with contextlib.suppress(OSError):
             os.ftruncate(lock, 0)

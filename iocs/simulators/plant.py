@@ -13,6 +13,7 @@ from pathlib import Path
 from iocs.simulators.control import serve_control
 from iocs.simulators.server import Serve, Setup, SimulatedController
 from iocs.simulators.sipm import Sipm, sipm_of
+from iocs.sole import sole_process
 from sipmdcs.controllers import ControllerType, controller_type
 from sipmdcs.errors import BadInput
 from sipmdcs.pvinfo import device_address
@@ -38,10 +39,12 @@ async def run_plant(site: Site, ready: asyncio.Event | None = None) -> None:
 
     Raises:
         BadInput: a driver is not installed.
+        ServiceError: the simulated controllers of this site run already.
     """
     breakdown = rendered_breakdown(site)
     controllers: dict[str, SimulatedController] = {}
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(sole_process(control_file(site).with_suffix(".lock"), "the simulator of this site"))
         for name in simulated(site):
             kind = controller_type(site.file.controllers[name].driver)
             serve = _simulator(kind)

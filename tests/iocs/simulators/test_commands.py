@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sipmdcs(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(PROGRAM), "--site", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +94,18 @@ def test_control_port_survives_nonsense(folder: Path, running: subprocess.Popen[
             assert json.loads(stream.readline())["ok"] is False
 
 
+def test_a_second_one_is_refused_and_harms_nothing(folder: Path, running: subprocess.Popen[str]) -> None:
+    before = {path.name: path.read_text() for path in (folder / "var/sim").glob("*.json")}
+    done = sipmdcs(folder, "sim", "run")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Error: the simulator of this site runs already, as process {running.pid}\n"
+    assert {path.name: path.read_text() for path in (folder / "var/sim").glob("*.json")} == before
+
+
 def test_sigterm_ends_it_cleanly(folder: Path, running: subprocess.Popen[str]) -> None:
     os.kill(running.pid, signal.SIGTERM)
-    assert running.wait(10) == 0
-    assert list((folder / "var/sim").iterdir()) == []
+    assert running.wait(50) == 0
+    assert [path.name for path in (folder / "var/sim").iterdir()] == ["control.lock"]
     done = sipmdcs(folder, "sim", "fault", "LED", "garbage", "1")
     assert done.returncode == 1
     assert "no simulator runs for this site" in done.stderr
