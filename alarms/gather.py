@@ -16,6 +16,9 @@ from sipmdcs.clock import NS
 _MEMORY_S = 300
 """Mails older than this do not slow the next one down."""
 
+_FREE_SUMMARIES = 2
+"""Summaries, of a storm and of its end, before the next mail waits longer: a new alarm is not to pay for an old one."""
+
 _FREE_PAGES = 4
 """Mails within a minute before the next one is made to wait longer."""
 
@@ -90,11 +93,12 @@ def all_settled(queue: Sequence[Waiting]) -> bool:
 def ready_ns(tell: Sequence[Waiting], sent: Sequence[SentPage], gather_s: float, gather_max_s: float, now_ns: int) -> int:
     """When the mail may go: nothing came for the gathering time, or three times that have passed since the first was due.
 
-    The gathering time doubles with every summary of the last minutes and with every mail beyond a few in a minute.
+    The gathering time doubles with every summary of the last minutes beyond two and with every mail beyond a few in a minute.
     """
     recent = [page for page in sent if 0 <= now_ns - page.composed_ns < _MEMORY_S * NS]
     crowd = sum(now_ns - page.composed_ns < 60 * NS for page in recent) - _FREE_PAGES
-    doublings = min(sum(page.summary for page in recent) + max(0, crowd), 20)
+    summaries = sum(page.summary for page in recent) - _FREE_SUMMARIES
+    doublings = min(max(0, summaries) + max(0, crowd), 20)
     quiet_ns = round(min(gather_s * 2**doublings, max(gather_s, gather_max_s)) * NS)
     first_ns = min(max(item.notice.due_ns, item.notice.queued_ns) for item in tell)
     last_ns = max(max(item.notice.due_ns, item.notice.queued_ns) for item in tell)

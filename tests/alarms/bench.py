@@ -166,7 +166,7 @@ class Bench:
         command = [sys.executable, "-m", "sipmdcs", "--site", str(self.folder), "--log-level", "info", "alarms"]
         self._service = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
         log.close()
-        wait_until(self._ready, 20, "the alarm service ready")
+        wait_until(self._ready, 60, "the alarm service ready")
 
     def _ready(self) -> bool:
         assert self._service is not None
@@ -233,4 +233,4 @@ class Bench:
         def all_reported() -> bool:
             return all(leaf["current_value"] for leaf in self.get("/tree?path=BENCH")["leaves"])
 
-        wait_until(all_reported, 15, "the plant connected")
+        wait_until(all_reported, 60, "the plant connected")

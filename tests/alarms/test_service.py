@@ -38,9 +38,9 @@ def calm(bench, epics):
     """Each test starts with everything OK and ends so."""
     yield
     epics.put({A: 1.0, B: 1.0, C: 1.0})
-    wait_until(lambda: all(bench.get(f"/pv/{pv}")["current_severity"] == "OK" for pv in (A, B, C)), 5, "calm")
+    wait_until(lambda: all(bench.get(f"/pv/{pv}")["current_severity"] == "OK" for pv in (A, B, C)), 30, "calm")
     bench.post("/acknowledge", select=["BENCH"], user="test")
-    wait_until(lambda: not bench.get("/active?path=BENCH"), 5, "calm")
+    wait_until(lambda: not bench.get("/active?path=BENCH"), 30, "calm")
 
 
 def test_severities_reach_pvs_and_tree(bench, epics):
@@ -48,26 +48,26 @@ def test_severities_reach_pvs_and_tree(bench, epics):
     for value, expected in ((15.0, (5, 1)), (25.0, (6, 2)), (15.0, (6, 2)), (1.0, (6, 2))):
         epics.put({A: value})
         for name in (state, channel, area):
-            wait_until(lambda name=name, expected=expected: epics.get(name) == expected, 5, f"{name} {expected}")
+            wait_until(lambda name=name, expected=expected: epics.get(name) == expected, 30, f"{name} {expected}")
     assert epics.get("T:ALARM:BENCH:N_ALARMS")[0] == 1
     assert epics.get("T:ALARM:BENCH:N_UNACKED")[0] == 1
     assert f"MAJOR {A} 25.00 uA HIHI" in bench.text("T:ALARM:LATEST")
     bench.post("/acknowledge", select=[A], user="test")
-    wait_until(lambda: epics.get(area) == (0, 0), 5, "clear")
+    wait_until(lambda: epics.get(area) == (0, 0), 30, "clear")
 
 
 def test_not_latching_follows(bench, epics):
     for value, expected in ((25.0, "MAJOR"), (15.0, "MINOR"), (1.0, "OK")):
         epics.put({B: value})
-        wait_until(lambda expected=expected: bench.severity(B) == expected, 5, expected)
+        wait_until(lambda expected=expected: bench.severity(B) == expected, 30, expected)
 
 
 def test_delay(bench, epics):
     start = time.monotonic()
     epics.put({C: 25.0})
-    wait_until(lambda: bench.get(f"/pv/{C}")["current_severity"] == "MAJOR", 5, "reported")
+    wait_until(lambda: bench.get(f"/pv/{C}")["current_severity"] == "MAJOR", 30, "reported")
     assert bench.severity(C) == "OK"
-    wait_until(lambda: bench.severity(C) == "MAJOR", 5, "raised")
+    wait_until(lambda: bench.severity(C) == "MAJOR", 30, "raised")
     assert time.monotonic() - start >= 1
 
 
@@ -75,7 +75,7 @@ def test_major_is_paged_within_5_s_and_followed_up(bench, epics):
     before = len(bench.mailbox.mails)
     epics.put({A: 25.0})
     start = time.time()
-    wait_until(lambda: len(bench.mailbox.mails) > before, 5, "a page")
+    wait_until(lambda: len(bench.mailbox.mails) > before, 30, "a page")
     arrived, mail = bench.mailbox.mails[before]
     assert arrived - start < 5
     assert mail["Subject"] == "MAJOR: BENCH/PS1/CH01 CURRENT_RBV 25.00 uA [Bench]"
@@ -83,7 +83,7 @@ def test_major_is_paged_within_5_s_and_followed_up(bench, epics):
     for line in (A, "25.00 uA, HIHI (limit 20.00 uA)", "Switch it off.", f"alarm ack {A} --comment WHY", "UTC"):
         assert line in text
     bench.post("/acknowledge", select=[A], user="ada", comment="light leak")
-    wait_until(lambda: len(bench.mailbox.mails) > before + 1, 5, "a follow-up")
+    wait_until(lambda: len(bench.mailbox.mails) > before + 1, 30, "a follow-up")
     follow_up = bench.mailbox.mails[before + 1][1]
     assert follow_up["Subject"].startswith("acknowledged: BENCH/PS1/CH01")
     assert follow_up["In-Reply-To"] == mail["Message-ID"]
@@ -96,7 +96,7 @@ def test_major_is_paged_within_5_s_and_followed_up(bench, epics):
 
 def test_acknowledge_by_pv(bench, epics):
     epics.put({A: 25.0})
-    wait_until(lambda: bench.severity(A) == "MAJOR", 5, "MAJOR")
+    wait_until(lambda: bench.severity(A) == "MAJOR", 30, "MAJOR")
     epics.put({"T:ALARM:ACK": "BENCH/PS1"})
     assert bench.severity(A) == "MAJOR_ACK"
     assert bench.get(f"/pv/{A}")["acknowledged"]["user"] == "Channel Access"
@@ -104,14 +104,14 @@ def test_acknowledge_by_pv(bench, epics):
 
 def test_acknowledge_of_nothing_by_pv_is_refused(bench, epics):
     epics.put({A: 25.0})
-    wait_until(lambda: bench.severity(A) == "MAJOR", 5, "MAJOR")
+    wait_until(lambda: bench.severity(A) == "MAJOR", 30, "MAJOR")
     assert "T:ALARM:ACK" in bench.put("T:ALARM:ACK", "NOWHERE")
     assert bench.severity(A) == "MAJOR"
 
 
 def test_command_line(bench, epics):
     epics.put({A: 25.0})
-    wait_until(lambda: bench.severity(A) == "MAJOR", 5, "MAJOR")
+    wait_until(lambda: bench.severity(A) == "MAJOR", 30, "MAJOR")
     listed = bench.run("alarm", "list")
     assert "MAJOR" in listed
     assert A in listed
@@ -149,9 +149,9 @@ def test_service_pvs(bench, epics):
     def figure(suffix):
         return epics.get(f"T:SYS:ALARMS:{suffix}")[0]
 
-    wait_until(lambda: figure("DISCONNECTED") == 0, 10, "all connected")
+    wait_until(lambda: figure("DISCONNECTED") == 0, 30, "all connected")
     assert figure("PVS") >= 5
     epics.put({A: 25.0})
-    wait_until(lambda: figure("ACTIVE") == 1, 5, "one active")
+    wait_until(lambda: figure("ACTIVE") == 1, 30, "one active")
     bench.post("/acknowledge", select=[A], user="test")
-    wait_until(lambda: (figure("ACTIVE"), figure("ACKNOWLEDGED")) == (0, 1), 5, "one acknowledged")
+    wait_until(lambda: (figure("ACTIVE"), figure("ACKNOWLEDGED")) == (0, 1), 30, "one acknowledged")
