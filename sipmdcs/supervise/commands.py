@@ -185,13 +185,13 @@ def _show(found: SiteStatus) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("name", "state", "pid", "uptime", "restarts", "last exit", "last error"):
+    for heading in ("name", "state", "pid", "uptime", "restarts", "last exit"):
         table.add_column(heading, justify="right" if heading in ("pid", "uptime", "restarts") else "left")
     colours = {State.RUNNING: "green", State.STARTING: "yellow", State.WAITING: "red", State.STRAY: "red"}
     for service in found.services:
         state = service.state if service.next_start_s is None else f"{service.state} {service.next_start_s:.0f} s"
         colour = colours.get(service.state, "default")
-        cells = (
+        table.add_row(
             service.name,
             f"[{colour}]{state}[/]",
             "" if service.pid is None else str(service.pid),
@@ -199,16 +199,13 @@ def _show(found: SiteStatus) -> None:
             str(service.restarts),
             service.last_exit,
         )
-        table.add_row(*cells, _plain(service.last_error))
     Console().print(table)
+    # Lines of their own: in a column of 20 characters nobody can read them.
+    for service in found.services:
+        if service.last_error:
+            click.echo(f"last error of {service.name}: {service.last_error}")
     supervisor = "no supervisor" if found.supervisor_pid is None else f"supervisor pid {found.supervisor_pid}"
     click.echo(f"{found.site}: {supervisor}")
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 def _duration(seconds: int) -> str:

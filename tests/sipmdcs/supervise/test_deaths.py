@@ -44,6 +44,7 @@ def test_service_that_keeps_dying_is_retried_ever_more_slowly(site: TinySite) ->
     assert 0 < waiting["next_start_s"] <= 4
     assert waiting["last_error"] == "tiny: tiny was told to die"
     assert "Z ERROR tiny: tiny was told to die" in (site.folder / "var" / "log" / "tiny.log").read_text("utf-8")
+    assert "last error of tiny: tiny: tiny was told to die\n" in site.run("status", expect=1)
     assert site.service("bench")["state"] == "RUNNING"
     order.unlink()
     wait_for(lambda: site.service("tiny")["state"] == "RUNNING", "tiny well again")
