@@ -35,6 +35,9 @@ from sipmdcs.yamlfile import Strict
 
 _MOST_ROWS = 10_000
 
+_HIGHEST_NUMBER = 2**63 - 1
+"""That a row of SQLite can have."""
+
 
 class NotThere(DcsError):
     """What was asked for does not exist."""
@@ -142,7 +145,8 @@ class Api:
 
     @_answer
     async def notice(self, request: Request) -> Any:
-        row = await asyncio.to_thread(self._outbox.page_of, request.path_params["number"])
+        number = min(request.path_params["number"], _HIGHEST_NUMBER)
+        row = await asyncio.to_thread(self._outbox.page_of, number)
         return {"page": None if row is None else _page(row)}
 
     @_answer

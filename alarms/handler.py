@@ -111,13 +111,13 @@ class Handler:
     def test_notice(self, receiver: str, user: str) -> Notice:
         """A notice that only shows whether paging works."""
         now_ns = self._clock.time_ns()
-        return Notice(0, receiver, "test", Kind.TEST, Level.OK, "", "", now_ns, user, "", now_ns, now_ns)
+        return Notice(0, receiver, "test", Kind.TEST, Level.OK, "", "", now_ns, _one_line(user), "", now_ns, now_ns)
 
     def _by(self, user: str, comment: str) -> Acknowledgement:
-        user, comment = " ".join(user.split()), " ".join(comment.split())
+        user, comment = _one_line(user), _one_line(comment)
         if not user:
             raise BadInput("user is empty, expected who does this")
-        return Acknowledgement(user[:_LONGEST_TEXT], self._clock.time_ns(), comment[:_LONGEST_TEXT])
+        return Acknowledgement(user, self._clock.time_ns(), comment)
 
     async def _commit(self, draft: Draft, paging: PagingDraft) -> None:
         if draft.changes or paging.incidents or paging.notices:
@@ -125,3 +125,8 @@ class Handler:
         self.paging.adopt(paging)
         if paging.notices:
             self.on_notices()
+
+
+def _one_line(text: str) -> str:
+    """What people typed, without what no terminal and no mail program shows."""
+    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())[:_LONGEST_TEXT]

@@ -204,7 +204,7 @@ async def test_disabled_until_a_time(shop, tmp_path, clock):
 
 async def test_history_tells_who_did_what(shop):
     await shop.report(A, "MAJOR", "HIHI")
-    await shop.handler.acknowledge([A], "ada", "light\nleak")
+    await shop.handler.acknowledge([A], "a\0da\x1b", "light\nleak\x07")
     await shop.report(A, "OK")
     rows = shop.store.history(pvs=[A])
     assert [(row["event"], row["previous"], row["severity"], row["user"], row["comment"]) for row in rows] == [
