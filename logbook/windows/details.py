@@ -35,7 +35,9 @@ class Details(QWidget):
         self.history = QPlainTextEdit(self)
         self.history.setReadOnly(True)
         self._shown: dict[str, str] = {}
+        """What every field showed before anybody typed; not always what the record has: an editor changes line ends."""
         self._build()
+        self._shown = self.fields()
 
     def _build(self) -> None:
         zone = self._desk.file.time_zone
@@ -65,27 +67,29 @@ class Details(QWidget):
         if self.detector.findText(record.detector) < 0:
             self.detector.addItem(record.detector)
         self.detector.setCurrentText(record.detector)
-        self._fill_line("started_at", self._clock(record.started_at))
-        self._fill_line("ended_at", self._clock(record.ended_at) if record.ended_at else "")
-        self._fill_line("run", "" if record.run is None else str(record.run))
-        self._fill_line("subrun", "" if record.subrun is None else str(record.subrun))
-        self._fill_line("user", record.user)
+        self.lines["started_at"].setText(self._clock(record.started_at))
+        self.lines["ended_at"].setText(self._clock(record.ended_at) if record.ended_at else "")
+        self.lines["run"].setText("" if record.run is None else str(record.run))
+        self.lines["subrun"].setText("" if record.subrun is None else str(record.subrun))
+        self.lines["user"].setText(record.user)
         self.category.choose(record.category)
         self.description.setPlainText(record.description)
         said = "cannot be read now" if history is None else "\n".join(map(_sentence, history)) or "never changed"
         self.history.setPlainText(said)
         self._show_history(shown=True)
+        self._shown = self.fields()
 
     def show_new(self) -> None:
         """An empty form for a new record, from now on."""
         self.record = None
         self.banner.hide()
-        self._fill_line("started_at", self._clock(self._desk.now()))
-        for name in ("ended_at", "run", "subrun", "user"):
-            self._fill_line(name, "")
+        for line in self.lines.values():
+            line.clear()
+        self.lines["started_at"].setText(self._clock(self._desk.now()))
         self.category.choose(UNDECIDED)
         self.description.clear()
         self._show_history(shown=False)
+        self._shown = self.fields()
         self.lines["started_at"].setFocus()
 
     def tick(self) -> None:
@@ -94,7 +98,7 @@ class Details(QWidget):
             self.banner.show_record(self.record, self._desk.now())
 
     def values(self, who: str) -> dict[str, Value]:
-        """Every field as it is in the form; a time that nobody touched keeps its fractions.
+        """Every field as it is in the form; one that nobody touched is as the record has it.
 
         Args:
             who: explains it, if a category is chosen and nobody is named.
@@ -103,7 +107,11 @@ class Details(QWidget):
             BadInput: a time or number that is none.
         """
         category = self.category.chosen()
-        user = " ".join(self.lines["user"].text().split())
+        record = self.record
+        user, description = " ".join(self.lines["user"].text().split()), self.description.toPlainText().strip()
+        if record is not None:
+            user = user if self._is_touched("user") else record.user
+            description = description if self._is_touched("description") else record.description
         return {
             "detector": self.detector.currentText(),
             "started_at": self._time("started_at"),
@@ -111,19 +119,24 @@ class Details(QWidget):
             "run": self._number("run"),
             "subrun": self._number("subrun"),
             "category": category,
-            "description": self.description.toPlainText().strip(),
+            "description": description,
             "user": user or (who if category != UNDECIDED else ""),
         }
 
     def is_touched(self) -> bool:
         """Something was typed that is not stored."""
-        record = self.record
-        if any(self._is_touched(name) for name in self.lines):
-            return True
-        if record is None:
-            return self.category.chosen() != UNDECIDED or bool(self.description.toPlainText().strip())
-        same = (record.detector, record.category, record.description)
-        return same != (self.detector.currentText(), self.category.chosen(), self.description.toPlainText().strip())
+        return self.fields() != self._shown
+
+    def fields(self) -> dict[str, str]:
+        """What is in the form."""
+        fields = {name: line.text() for name, line in self.lines.items()}
+        chosen = {"detector": self.detector.currentText(), "category": self.category.chosen()}
+        return fields | chosen | {"description": self.description.toPlainText()}
+
+    def take_stored(self, record: Record, sent: dict[str, str]) -> None:
+        """What was in the form when it was ``sent`` is stored now; what was typed since then is not."""
+        self.record = record
+        self._shown = sent
 
     def _time(self, name: str) -> datetime | None:
         text = self.lines[name].text().strip()
@@ -141,12 +154,8 @@ class Details(QWidget):
             raise BadInput(f"{name} {self.lines[name].text()!r} is not a number")
         return first
 
-    def _fill_line(self, name: str, text: str) -> None:
-        self._shown[name] = text
-        self.lines[name].setText(text)
-
     def _is_touched(self, name: str) -> bool:
-        return self.lines[name].text() != self._shown.get(name, "")
+        return self.fields()[name] != self._shown[name]
 
     def _show_history(self, *, shown: bool) -> None:
         self.history.setVisible(shown)

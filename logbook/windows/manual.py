@@ -269,19 +269,20 @@ class DowntimeWindow(QMainWindow):
         except BadInput as err:
             complain(self.problem, str(err))
             return
-        record = self.details.record
+        record, sent = self.details.record, self.details.fields()
 
         def work() -> Answer:
             return self.desk.new(values) if record is None else self.desk.edit(record, values, who)
 
-        self._storing.start(work, self._stored, self._failed)
+        self._storing.start(work, lambda answer: self._stored(answer, sent), self._failed)
 
-    def _stored(self, answer: Answer) -> None:
+    def _stored(self, answer: Answer, sent: dict[str, str]) -> None:
         complain(self.problem, "")
         self.status.setText(answer.text)
         if answer.record is not None:
-            self.details.record = answer.record
-            self._show_event(self._wanted or answer.record)
+            self.details.take_stored(answer.record, sent)
+            if not self.details.is_touched():
+                self._show_event(self._wanted or answer.record)
         self.reload()
 
     def _failed(self, err: DcsError) -> None:

@@ -24,7 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    lines = ["name: Test", "prefix: TST", "controllers: {PS1: {driver: c11204, id: '1', subsystem: LAB, port: sim}}"]
+    lines = ["name: Test", "prefix: TST", "database: sqlite:///database/test.sqlite"]
+    lines += ["controllers: {PS1: {driver: c11204, id: '1', subsystem: LAB, port: sim}}"]
     (tmp_path / "site.yaml").write_text("\n".join([*lines, "iocs: {bench: {controllers: [PS1]}}"]), "utf-8")
     (tmp_path / "downtime.yaml").write_text(DETECTORS, "utf-8")
     return Site(tmp_path)

@@ -252,6 +252,21 @@ def test_what_was_typed_is_not_lost_by_looking_at_another(window: DowntimeWindow
     choose(window, qtbot, 1)
 
 
+def test_a_text_that_an_editor_shows_otherwise_counts_as_untouched(window: DowntimeWindow, desk: Desk, qtbot: QtBot) -> None:
+    odd = "two\u2028lines and spaces \n"
+    desk.edit(desk.event(2), {"description": odd, "user": "bob  b "}, "bob")
+    window.reload()
+    qtbot.waitUntil(lambda: window.events.records[2].description == odd, timeout=PATIENCE_MS)
+    choose(window, qtbot, 2)
+    assert not window.details.is_touched()
+    window.details.lines["subrun"].setText("4")
+    store(window, qtbot)
+    qtbot.waitUntil(lambda: desk.event(2).subrun == 4, timeout=PATIENCE_MS)
+    assert (desk.event(2).description, desk.event(2).user) == (odd, "bob  b ")
+    qtbot.waitUntil(lambda: window.details.record == desk.event(2) and window.new.isEnabled(), timeout=PATIENCE_MS)
+    choose(window, qtbot, 1)
+
+
 def test_a_new_entry_is_not_lost_either(window: DowntimeWindow, qtbot: QtBot) -> None:
     qtbot.mouseClick(window.new, Qt.MouseButton.LeftButton)
     window.details.category.choose("DAQ")
@@ -265,13 +280,9 @@ def test_a_new_entry_is_not_lost_either(window: DowntimeWindow, qtbot: QtBot) ->
 
 def test_an_edit_while_the_database_is_away_is_kept(window: DowntimeWindow, desk: Desk, site: Site, qtbot: QtBot) -> None:
     choose(window, qtbot, 4)
-    database = site.folder / "var" / "sipmdcs.sqlite"
-    away = [(path, path.with_name(f"away-{path.name}")) for path in database.parent.glob(f"{database.name}*")]
-    desk.store.engine.dispose()
-    for path, aside in away:
-        if path.exists():
-            path.rename(aside)
-    database.mkdir()
+    database = site.folder / "database"
+    database.rename(site.folder / "away")
+    desk.store.engine.dispose()  # SQLite keeps a file that is open whatever happens to its name
     window.table.selectRow(2)
     qtbot.waitUntil(lambda: shown_event(window) == 2, timeout=PATIENCE_MS)
     assert window.details.history.toPlainText() == "cannot be read now"
@@ -279,10 +290,7 @@ def test_an_edit_while_the_database_is_away_is_kept(window: DowntimeWindow, desk
     window.details.category.choose("Beam")
     store(window, qtbot)
     qtbot.waitUntil(lambda: "kept until the database is back" in window.status.text(), timeout=PATIENCE_MS)
-    database.rmdir()
-    for path, aside in away:
-        if aside.exists():
-            aside.rename(path)
+    (site.folder / "away").rename(database)
     assert desk.journal.flush() == 1
     assert desk.event(2).category == "Beam"
 
