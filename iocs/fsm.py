@@ -63,17 +63,14 @@ class Settings:
         """Breakdown voltage at a temperature, V."""
         return self.vbr_V + self.vbr_slope * (temperature_C - self.vbr_reference_C) / 1000
 
-    def check_overvoltage(self, reading: ChannelReading) -> None:
-        """Whether the set-point is a voltage that the SiPM may get, at its temperature if that is known.
-
-        Raises:
-            DeviceRefused: it is not.
-        """
+    def overvoltage(self, reading: ChannelReading) -> float:
+        """How far above breakdown the set-point is, V; at the temperature of the SiPM, if that is known."""
         temperature_C = self.vbr_reference_C if reading.temperature_C is None else reading.temperature_C
-        over_V = self.bias_V + reading.shift_V - self.breakdown(temperature_C)
-        if 0 < self.overvoltage_limit_V < over_V:
-            limit = f"OVERVOLTAGE_LIMIT is {self.overvoltage_limit_V:g} V"
-            raise DeviceRefused(f"BIAS {self.bias_V:g} V is {over_V:.2f} V above breakdown, {limit}")
+        return self.bias_V + reading.shift_V - self.breakdown(temperature_C)
+
+    def is_too_high(self, reading: ChannelReading) -> bool:
+        """Whether the set-point is more than the SiPM may get."""
+        return 0 < self.overvoltage_limit_V < self.overvoltage(reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +181,8 @@ def _continue_ramp(channel: Channel, reading: ChannelReading, settings: Settings
     if not arrived and now < channel.busy_until:
         return channel, ()
     # Afterwards the device is given its set-point again, so that its readback agrees with BIAS while it is off.
-    park = (SetBias(settings.bias_V),) if settings.bias_V >= settings.traits.floor_V else ()
+    is_good = settings.bias_V >= settings.traits.floor_V and not settings.is_too_high(reading)
+    park = (SetBias(settings.bias_V),) if is_good else ()
     return replace(channel, ramp=None, busy_until=now + settings.traits.settle_s), (SwitchOff(), *park)
 
 
@@ -240,7 +238,7 @@ def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel
     target = settings.bias_V
     if target < floor:
         raise DeviceRefused(f"BIAS {target:g} V is below {floor:g} V, set it first")
-    settings.check_overvoltage(reading)
+    _check_overvoltage(settings, reading)
     if channel.was_on:
         return replace(channel, wanted=True, ramp=_ramp_to(channel, reading, target, now)), ()
     start = target if settings.rates.allows_jump(rising=True) else floor
@@ -267,7 +265,7 @@ def kill(channel: Channel, now: float) -> tuple[Channel, Actions]:
 def set_bias(channel: Channel, settings: Settings, now: float) -> tuple[Channel, Actions]:
     """A new set-point, ``settings.bias_V``. Raises ``WireError`` when not connected, ``DeviceRefused`` when it is too high."""
     reading = _connected(channel)
-    settings.check_overvoltage(reading)
+    _check_overvoltage(settings, reading)
     if channel.ramp is not None and channel.ramp.then_off:
         return channel, ()
     if channel.was_on or channel.wanted:
@@ -298,6 +296,12 @@ def reset_trip(channel: Channel, settings: Settings) -> Channel:
 def release(channel: Channel) -> Channel:
     """Forget what the output should be: it was switched by a command of its own kind of controller."""
     return replace(channel, wanted=None, ramp=None)
+
+
+def _check_overvoltage(settings: Settings, reading: ChannelReading) -> None:
+    if settings.is_too_high(reading):
+        too_much = f"BIAS {settings.bias_V:g} V is {settings.overvoltage(reading):.2f} V above breakdown"
+        raise DeviceRefused(f"{too_much}, OVERVOLTAGE_LIMIT is {settings.overvoltage_limit_V:g} V")
 
 
 def _connected(channel: Channel) -> ChannelReading:

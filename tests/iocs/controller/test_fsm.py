@@ -44,6 +44,17 @@ def test_a_set_point_too_far_above_breakdown_is_refused(
     assert bool(bench.actions) is allowed
 
 
+def test_a_set_point_that_was_refused_is_not_given_to_the_device_at_switch_off_either() -> None:
+    bench = Bench(ON, replace(SETTINGS, overvoltage_limit_V=6.0))
+    with pytest.raises(DeviceRefused):
+        bench.bias(70.0)
+    bench.off()
+    while bench.poll() is not ChannelState.OFF:
+        pass
+    assert SwitchOff() in bench.actions
+    assert SetBias(70.0) not in bench.actions
+
+
 def test_before_the_first_reading_it_is_disconnected() -> None:
     assert Channel().state is ChannelState.DISCONNECTED
 
