@@ -82,7 +82,7 @@ async def test_nothing_is_shown_that_is_not_in_the_database(shop, tmp_path):
     for suffix in ("-wal", "-shm"):
         (tmp_path / f"alarms.sqlite{suffix}").unlink(missing_ok=True)
     (tmp_path / "alarms.sqlite").mkdir()
-    with pytest.raises(ServiceError, match=r"alarms\.sqlite fails"):
+    with pytest.raises(ServiceError, match=r"alarms\.sqlite: unable to open"):
         await shop.report(A, "MAJOR")
     assert shop.board.posts == []
     assert shop.level(A) == "OK"
