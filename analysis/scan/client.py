@@ -64,6 +64,8 @@ class ScannerClient:
         if isinstance(outcome, ChannelError) and not isinstance(outcome, PutRefused):
             raise self._absent(outcome)
         reply = self._json("REPLY")
+        if reply.get("id") != request.id:  # somebody else has been refused since
+            reply = reply.get("accepted", {})
         if reply.get("id") != request.id:
             raise BadInput(f"the scanner refused: {self._text('MESSAGE')}")
         if not reply["ok"]:

@@ -70,6 +70,8 @@ class Scanner:
         self._accepted: asyncio.Queue[_Accepted] = asyncio.Queue()
         self._busy = ""
         """What is going on, for those who are refused; empty while nothing is."""
+        self._reply: dict[str, str | bool | float] = {}
+        """To the last request that was accepted."""
         self._acknowledged = asyncio.Event()
         self._engine: Engine | None = None
         self._loop = asyncio.get_running_loop()
@@ -117,7 +119,9 @@ class Scanner:
                 raise
         except DcsError as err:
             key = request.id if request else ""
-            self._board.show(REPLY={"id": key, "ok": False, "reason": str(err)}, MESSAGE=f"refused: {err}")
+            # Who was accepted a moment ago may not have read the answer to that yet.
+            reply = {"id": key, "ok": False, "reason": str(err), "accepted": self._reply}
+            self._board.show(REPLY=reply, MESSAGE=f"refused: {err}")
             raise
         accepted = _Accepted(uuid.uuid4().hex[:12], plan, datetime.now(UTC).isoformat(timespec="seconds"))
         self._busy = f"{request.who} scans {len(plan.courses)} channels, from {plan.courses[0].place.channel} on"
@@ -136,6 +140,7 @@ class Scanner:
     def _begin(self, accepted: _Accepted) -> None:
         plan = accepted.plan
         chosen = [course.place.channel for course in plan.courses]
+        self._reply = {"id": plan.request.id, "ok": True, "uid": accepted.uid, "seconds": round(duration_s(plan), 1)}
         skipped = f"; left out: {listing(plan.skipped)}" if plan.skipped else ""
         self._board.show(
             ScanState.PREPARING,
@@ -149,7 +154,7 @@ class Scanner:
             N_STOPPED=0,
             CHANNELS=names(chosen),
             MESSAGE=f"{plan.request.who} scans {len(chosen)} channels{skipped}",
-            REPLY={"id": plan.request.id, "ok": True, "uid": accepted.uid, "seconds": round(duration_s(plan), 1)},
+            REPLY=self._reply,
         )
         _log.info("scan %s of %s: %s", accepted.uid, plan.request.who, names(chosen))
 

@@ -32,17 +32,6 @@ def test_a_lost_wire_ends_the_scan_and_is_made_good_when_it_is_back(plant: Plant
     assert plant.operating_point(THREE) == before
 
 
-def test_an_ioc_that_dies_and_returns(plant: Plant) -> None:
-    before = plant.operating_point(THREE)
-    plant.scan(*THREE, *SLOW)
-    plant.wait_points(2)
-    plant.kill("all")
-    wait_until(lambda: plant.get("DET:SCAN:NOT_RESTORED") == 3, "all three are told", 90)
-    plant.start("ioc", "all")
-    plant.wait_state("IDLE")
-    wait_until(lambda: plant.operating_point(THREE) == before, "everything is back, and this client connected again")
-
-
 def test_a_scanner_that_is_killed_puts_back_at_its_next_start(plant: Plant) -> None:
     before = plant.operating_point(THREE)
     plant.scan(*THREE, *SLOW)
@@ -63,20 +52,6 @@ def test_a_scanner_that_is_told_to_end_puts_back_first(plant: Plant) -> None:
     assert plant.operating_point(THREE) == before
     assert not operating_point_file(plant).exists()
     plant.start("scanner")
-
-
-def test_a_site_that_is_killed_is_as_before_at_its_next_start(plant: Plant) -> None:
-    """The modules keep what they were told last; only the simulators live on."""
-    before = plant.operating_point(THREE)
-    plant.scan(*THREE, *SLOW)
-    plant.wait_points(2)
-    plant.kill("all")
-    plant.kill("scanner")
-    plant.start("scanner")
-    wait_until(lambda: plant.state() == "FAILED", "tells that the IOC is not there", 40)
-    plant.start("ioc", "all")
-    plant.wait_state("IDLE")
-    wait_until(lambda: plant.operating_point(THREE) == before, "everything is back, and this client connected again")
 
 
 def test_a_second_scanner_is_refused_and_harms_no_scan(plant: Plant) -> None:

@@ -26,10 +26,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_a_second_scan_is_told_who_scans(plant: Plant) -> None:
-    plant.scan(THREE[0], *SLOW)
+    uid = plant.scan(THREE[0], *SLOW)
     done = plant.run("scan", "iv", THREE[1], "--user", "somebody else", check=False)
     assert done.returncode == 1
     assert f"tester scans 1 channels, from {THREE[0]} on" in done.stderr
+    assert json.loads(plant.text("REPLY"))["accepted"]["uid"] == uid, "whoever was accepted can still read it"
     plant.command("abort")
     plant.wait_state("IDLE")
 
