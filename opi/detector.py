@@ -92,6 +92,8 @@ class Detector:
     rows: tuple[ControllerRow, ...]
     """Controllers, those of one subsystem together, in the order of the site file."""
     services: tuple[ServiceEntry, ...]
+    run: str | None
+    """Prefix of the PVs of the open run; ``None`` if the site keeps no run table."""
     alarm_heartbeat: str
     """Heartbeat of the alarm service."""
     alarm_url: str
@@ -163,6 +165,7 @@ def read_detector(site: Site) -> Detector:
         prefix=site.file.prefix,
         rows=tuple(rows),
         services=tuple(services),
+        run=f"{site.file.prefix}:RUN" if "logbook" in site.file.services else None,
         alarm_heartbeat=f"{site.service_prefix('alarms')}:HEARTBEAT",
         alarm_url=service_url(site.file.alarms),
         archiver_url=service_url(site.file.archiver),

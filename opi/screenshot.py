@@ -13,7 +13,7 @@ from opi.timer import make_timer
 from sipmdcs.errors import ServiceError
 
 LOOK_MS = 200
-SETTLE_S = 3.5
+SETTLE_S = 6.0
 """From all connected until the values of a poll and the history from the archive have come and are drawn."""
 
 

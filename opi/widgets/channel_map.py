@@ -8,6 +8,7 @@ from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import QEvent, QRectF, QSize, Qt
 from qtpy.QtGui import (
     QColor,
+    QFocusEvent,
     QFont,
     QFontMetricsF,
     QHelpEvent,
@@ -53,6 +54,7 @@ class ChannelMap(QWidget):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._cursor = (0, 0)
+        self._cursor_shown = False
         self.quantity: Quantity | None = Quantity.VMON
         self.scale: Scale | None = None
         self._watches = watch.controllers
@@ -127,7 +129,7 @@ class ChannelMap(QWidget):
         for line in self._layout.lines:
             if _rect(line.bounds).intersects(region):
                 self._paint_line(painter, line)
-        if self.hasFocus():
+        if self._cursor_shown:
             painter.setPen(QPen(QColor(PALETTE.text), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.cell_rect(*self._cursor).adjusted(1, 1, -1, -1))
@@ -181,11 +183,26 @@ class ChannelMap(QWidget):
             names = self._names(*found)
             self.channel_clicked.emit(names.controller, names.channel)
 
+    def focusInEvent(self, a0: QFocusEvent | None) -> None:
+        """Show where the keys are, but only to who uses them: Qt gives a new window's focus to its first widget."""
+        self._show_cursor(a0 is not None and a0.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason))
+        super().focusInEvent(a0)
+
+    def focusOutEvent(self, a0: QFocusEvent | None) -> None:
+        """Hide it."""
+        self._show_cursor(False)
+        super().focusOutEvent(a0)
+
+    def _show_cursor(self, shown: bool) -> None:
+        self._cursor_shown = shown
+        self.update()
+
     def keyPressEvent(self, a0: QKeyEvent | None) -> None:
         """Arrow keys go from cell to cell and tell what the tool tip does, Return opens the faceplate."""
         key = None if a0 is None else a0.key()
         if key in _STEPS:
             self._cursor = self._layout.neighbour(*self._cursor, *_STEPS[key])
+            self._cursor_shown = True
             self.update()
             centre = self.cell_rect(*self._cursor).center()
             QToolTip.showText(self.mapToGlobal(centre.toPoint()), self.describe(centre.x(), centre.y()), self)

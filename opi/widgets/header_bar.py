@@ -11,6 +11,7 @@ from alarms.level import Level
 from opi.alarm_level import level_style
 from opi.alarm_watch import AlarmWatch
 from opi.detector_watch import DetectorWatch
+from opi.run_watch import UNKNOWN, RunWatch
 from opi.service_watch import ServiceGroup
 from opi.theme import ALARM_STYLES, QUIET, UNDEFINED_STYLE
 from opi.timer import make_timer
@@ -21,7 +22,7 @@ TICK_MS = 500
 
 
 class HeaderBar(QFrame):
-    """Title, detector state, alarms, heartbeats, clock."""
+    """Title, detector state, alarms, run, heartbeats, clock."""
 
     def __init__(self, watch: DetectorWatch, alarms: AlarmWatch, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,9 +32,11 @@ class HeaderBar(QFrame):
         self._iocs = ServiceGroup("IOCs", [entry for entry in watch.detector.services if entry.is_ioc], self)
         self._services = ServiceGroup("Services", [entry for entry in watch.detector.services if not entry.is_ioc], self)
         title = role_label(watch.detector.title, "title", self)
-        title.setMinimumWidth(80)  # the one part that may be cut when everything else has much to say
+        title.setMinimumWidth(1)  # the one part that may be cut when everything else has much to say
         self.state = make_badge(self)
         self.alarm = make_badge(self)
+        self.run = make_badge(self)
+        self._run = None if watch.detector.run is None else RunWatch(watch.detector.run, self)
         self.iocs = make_badge(self)
         self.services = make_badge(self)
         self.clock = role_label("", "clock", self)
@@ -44,6 +47,7 @@ class HeaderBar(QFrame):
         layout.addSpacing(8)
         layout.addWidget(self.state)
         layout.addWidget(self.alarm)
+        layout.addWidget(self.run)
         layout.addStretch(1)
         layout.addWidget(self.iocs)
         layout.addWidget(self.services)
@@ -52,19 +56,31 @@ class HeaderBar(QFrame):
         self._timer = make_timer(self, TICK_MS, self._tick)
         watch.changed.connect(self._show_state)
         alarms.changed.connect(self._show_alarms)
+        self.run.setVisible(self._run is not None)
+        if self._run is not None:
+            self._run.changed.connect(self._show_run)
+        self._show_run()
         self._show_state()
         self._show_alarms()
         self._tick()
 
     def channels(self) -> list[PyDMChannel]:
         """For PyDM's tools."""
-        return [*self._iocs.channels(), *self._services.channels()]
+        run = [] if self._run is None else self._run.channels()
+        return [*self._iocs.channels(), *self._services.channels(), *run]
 
     def close_channels(self) -> None:
         """Stop following the services; detector and alarms belong to the screen."""
         self._timer.stop()
         self._iocs.close()
         self._services.close()
+        if self._run is not None:
+            self._run.close()
+
+    def _show_run(self) -> None:
+        text = UNKNOWN if self._run is None else self._run.text
+        set_badge(self.run, text or "Run ?", QUIET if text else UNDEFINED_STYLE)
+        self.run.setToolTip("the run that is open, of the default partition")
 
     def _show_state(self) -> None:
         state = self._watch.state()

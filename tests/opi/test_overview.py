@@ -211,3 +211,6 @@ def test_the_map_is_used_from_the_keyboard(qtbot: QtBot, overview: Overview) -> 
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Return):
         qtbot.keyClick(channel_map, key)
     assert opened == [("SCR:SOUTH:HV02", "CH02")]
+    assert PALETTE.text in colours(overview, HV02, 1), "where the keys are is seen"
+    channel_map.clearFocus()
+    assert PALETTE.text not in colours(overview, HV02, 1)
