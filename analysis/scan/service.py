@@ -7,10 +7,10 @@ import logging
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from analysis.scan.accepted import Accepted
 from analysis.scan.chartext import from_chars
 from analysis.scan.delivery import deliver_curves
 from analysis.scan.estimate import duration_s
@@ -45,13 +45,6 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Accepted:
-    uid: str
-    plan: ScanPlan
-    started: str
-
-
 class Scanner:
     """Everything of the service.
 
@@ -67,7 +60,7 @@ class Scanner:
         self._board = Board(service.publisher, service.site.file.prefix)
         self._folder = service.site.var / "scan"
         self._recovery = Recovery(channels, self._folder / "operating-point.json")
-        self._accepted: asyncio.Queue[_Accepted] = asyncio.Queue()
+        self._accepted: asyncio.Queue[Accepted] = asyncio.Queue()
         self._busy = ""
         """What is going on, for those who are refused; empty while nothing is."""
         self._reply: dict[str, str | bool | float] = {}
@@ -123,7 +116,7 @@ class Scanner:
             reply = {"id": key, "ok": False, "reason": str(err), "accepted": self._reply}
             self._board.show(REPLY=reply, MESSAGE=f"refused: {err}")
             raise
-        accepted = _Accepted(uuid.uuid4().hex[:12], plan, datetime.now(UTC).isoformat(timespec="seconds"))
+        accepted = Accepted(uuid.uuid4().hex[:12], plan, datetime.now(UTC).isoformat(timespec="seconds"))
         self._busy = f"{request.who} scans {len(plan.courses)} channels, from {plan.courses[0].place.channel} on"
         self._begin(accepted)
         self._accepted.put_nowait(accepted)
@@ -137,7 +130,7 @@ class Scanner:
     def _plan(self, request: ScanRequest) -> ScanPlan:
         return plan_scan(self._channels, select(request.channels, places(self._site)), request)
 
-    def _begin(self, accepted: _Accepted) -> None:
+    def _begin(self, accepted: Accepted) -> None:
         plan = accepted.plan
         chosen = [course.place.channel for course in plan.courses]
         self._reply = {"id": plan.request.id, "ok": True, "uid": accepted.uid, "seconds": round(duration_s(plan), 1)}
@@ -204,7 +197,7 @@ class Scanner:
             self._engine = self._engine or engine
         return self._engine
 
-    async def _scan(self, accepted: _Accepted) -> None:
+    async def _scan(self, accepted: Accepted) -> None:
         plan = accepted.plan
         engine = await self._get_engine()
         engine.prepare()
@@ -218,7 +211,7 @@ class Scanner:
         number = logbook.number
         self._board.show(RUN=number or 0, MESSAGE=missing or f"run {number}")
         try:
-            await asyncio.to_thread(self._recovery.note, _operating_point(accepted, number))
+            await asyncio.to_thread(self._recovery.note, accepted.operating_point(number))
         except ServiceError as err:
             await asyncio.to_thread(logbook.close, completed=False, reason=str(err), facts={})
             raise
@@ -259,7 +252,7 @@ class Scanner:
             await asyncio.wait({over}, timeout=_STOP_S)
             raise
 
-    async def _finish(self, accepted: _Accepted, job: Job, logbook: LogbookRun, seconds: float) -> None:
+    async def _finish(self, accepted: Accepted, job: Job, logbook: LogbookRun, seconds: float) -> None:
         ending, reason = job.ending, job.reason()
         outcome = "aborted" if job.taken else str(ending.outcome)
         delivered: list[str] = []
@@ -292,7 +285,7 @@ class Scanner:
         self._board.show(state, RESULT=answer, MESSAGE=summary(answer), REMAINING=0, **done)
         _log.info("scan %s: %s", accepted.uid, summary(answer))
 
-    def _facts(self, accepted: _Accepted) -> dict[str, object]:
+    def _facts(self, accepted: Accepted) -> dict[str, object]:
         request = accepted.plan.request
         wanted: dict[str, object] = {
             "scan": accepted.uid,
@@ -373,13 +366,6 @@ def _settle(over: asyncio.Future[None], error: Exception | None) -> None:
         over.set_result(None)
     else:
         over.set_exception(error)
-
-
-def _operating_point(accepted: _Accepted, number: int | None) -> OperatingPoint:
-    plan = accepted.plan
-    polls = {name: period for name, period in plan.polls.items() if plan.request.poll_s not in (None, period)}
-    held = {course.place.channel: course.held for course in plan.courses}
-    return OperatingPoint(accepted.uid, plan.request.who, accepted.started, number, held, polls)
 
 
 async def run_scanner(site: Site, channels: Channels) -> None:

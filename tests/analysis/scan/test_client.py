@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from analysis.scan.chartext import from_chars, to_wire
@@ -27,7 +28,7 @@ def idle() -> FakeChannels:
     for suffix in ("STATE", "PROGRESS", "POINT", "N_POINTS", "REMAINING", "RUN", "N_CHANNELS", "N_STOPPED", "NOT_RESTORED"):
         pvs.add(f"DET:SCAN:{suffix}", 0)
     for suffix in ("MESSAGE", "CHANNELS", "STARTED_BY", "REPLY", "REQUEST"):
-        pvs.add(f"DET:SCAN:{suffix}", to_wire(""))
+        pvs.add(f"DET:SCAN:{suffix}", np.zeros(2048, np.uint8))
     return pvs
 
 
