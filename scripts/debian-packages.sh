@@ -54,6 +54,7 @@ if [ -n "$missing" ]; then
             $root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $missing
     } >"$log" 2>&1; then
         cat "$log" >&2
+        printf 'install: that failed; have somebody who may install these Debian packages:%s\n' "$missing" >&2
         rm -f "$log"
         exit 1
     fi
