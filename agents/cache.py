@@ -61,6 +61,7 @@ class HotCache:
         self._place = f"memcached at {host}:{port}"
         self._clock = clock
         self._pending: dict[str, _Pending] = {}
+        self._uncachable: set[str] = set()
         self.state = CacheState.LOST
         self.writes = 0
         """Entries that memcached has taken."""
@@ -76,7 +77,8 @@ class HotCache:
         for key, data in entries.items():
             if is_key(key) and len(data) <= LARGEST_VALUE:
                 self._pending[key] = _Pending(data, expires)
-            else:
+            elif key not in self._uncachable:  # not again at every run
+                self._uncachable.add(key)
                 _log.error("%s cannot be cached: %d bytes under a key of %d", key[:60], len(data), len(key))
 
     async def get(self, keys: Iterable[str]) -> dict[str, bytes]:

@@ -68,7 +68,7 @@ def decode_entry(data: bytes, now: float) -> list[Any]:
         severity = int(Severity[entry["severity"]])
         time = float(entry["time"])
         return [entry["value"], severity, str(entry["status"]), time, max(now - time, 0.0)]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return [None, INVALID, "READ", 0.0, None]
 
 

@@ -58,8 +58,9 @@ async def test_while_it_is_away_the_newest_waits_and_nothing_hangs(memcached):
         await until(lambda: cache.state is CacheState.LOST, "lost")
         start = time.monotonic()
         cache.put({"A": b"new"}, ttl=100)
-        assert await cache.get(["A"]) == {}
-        assert time.monotonic() - start < 0.5
+        for _ in range(20):  # each of which would take 0.5 s if it waited
+            assert await cache.get(["A"]) == {}
+        assert time.monotonic() - start < 8
         assert cache.waiting == 2
         await asyncio.to_thread(memcached.start)
         await until(lambda: cache.waiting == 0, "written")
@@ -79,7 +80,8 @@ async def test_what_memcached_would_refuse_is_not_tried(memcached, caplog):
         cache.put({"with blank": b"1", "K" * 251: b"1", "BIG": b"x" * (LARGEST_VALUE + 1), "GOOD": b"1"}, ttl=60)
         assert cache.waiting == 1
         await until(lambda: cache.writes == 1, "written")
-    assert "BIG cannot be cached: 1000001 bytes" in caplog.text
+        cache.put({"BIG": b"x" * (LARGEST_VALUE + 1)}, ttl=60)
+    assert caplog.text.count("BIG cannot be cached: 1000001 bytes") == 1
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_an_entry_comes_back(value, expected):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"5", b"[]", b'{"value": 1}', b'{"severity": "BAD", "value": 1, "time": 0}', b"\xff"]
+    "data", [b"", b"{", b"5", b"[]", b'{"value": 1}', b'{"severity": "BAD", "value": 1, "time": 0}', b"\xff", b"[" * 100_000]
 )
 def test_what_is_no_entry_is_invalid(data):
     assert decode_entry(data, 0)[:3] == [None, 3, "READ"]
