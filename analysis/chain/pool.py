@@ -23,8 +23,9 @@ _LOST_S = 60
 _EMPTY_S = 300.0
 """After which, without any worker of this machine, all is started anew."""
 
-TASK_S = 60.0
-"""After which a worker that is still at one task is taken for hanging; a fit takes some tens of milliseconds."""
+HANGING_S = 600.0
+"""After which a worker that has not returned its tasks is taken for hanging. On a machine that is busy with control a fit of
+tens of milliseconds may take minutes, the start of a worker too; what runs for ever ends by its processor time."""
 
 _log = logging.getLogger(__name__)
 
@@ -125,12 +126,12 @@ class Pool:
             raise ServiceError("the analysis has no workers")
         future = self._client.submit(analyse_batch, list(tasks), pure=False)
         try:
-            return await asyncio.wait_for(_done(future), TASK_S * len(tasks))
+            return await asyncio.wait_for(_done(future), HANGING_S)
         except KilledWorker as err:
             raise WorkerLostError("the worker died while it ran") from err
         except TimeoutError as err:
             await self._end_hanging(future)
-            raise WorkerLostError(f"the worker did not end within {TASK_S * len(tasks):g} s") from err
+            raise WorkerLostError(f"the worker did not end within {HANGING_S:g} s") from err
         except asyncio.CancelledError:
             await _done(future.cancel())
             raise

@@ -26,26 +26,36 @@ _LABEL = {
 
 def draw_iv(array: NDArray[np.generic], methods: Sequence[Method], title: str) -> Figure:
     """The curve with each breakdown voltage, or with the reason why there is none."""
-    lower = [method for method in methods if method in _LABEL] or [Method.LOG_DERIVATIVE]
-    figure, axes = panels(title, [1.5, *[1.0] * len(lower)])
-    axes[-1].set_xlabel("reverse bias [V]")
-    axes[0].set_ylabel("current [A]")
     try:
         curve = prepare(array)
     except NoResult as reason:
-        note(axes[0], str(reason))
-        return figure
+        return _without_result(title, None, str(reason))
     try:
         onset = find_onset(curve)
     except NoResult as reason:
-        _draw_current(axes[0], curve)
-        note(axes[0], str(reason))
-        return figure
+        return _without_result(title, curve, str(reason))
+    lower = [method for method in methods if method in _LABEL] or [Method.LOG_DERIVATIVE]
+    figure, axes = panels(title, [1.5, *[1.0] * len(lower)])
+    _label(axes)
     found = _results(onset, methods, axes[0])
     _draw_onset(axes[0], onset, found)
     for axis, method in zip(axes[1:], lower, strict=True):
         _draw_method(axis, onset, method, found.get(method))
     return figure
+
+
+def _without_result(title: str, curve: IVCurve | None, reason: str) -> Figure:
+    figure, axes = panels(title, [2.0])
+    _label(axes)
+    if curve is not None:
+        _draw_current(axes[0], curve)
+    note(axes[0], reason)
+    return figure
+
+
+def _label(axes: Sequence[Axes]) -> None:
+    axes[-1].set_xlabel("reverse bias [V]")
+    axes[0].set_ylabel("current [A]")
 
 
 def _results(onset: Onset, methods: Sequence[Method], axis: Axes) -> dict[Method, Breakdown]:
@@ -110,4 +120,4 @@ def _draw_method(axis: Axes, onset: Onset, method: Method, result: Breakdown | N
         f"uncertainty x {scale:.2g} by the scatter" if scale > 1 else "",
     ]
     if text := ", ".join(filter(None, words)):
-        axis.text(0.99, 0.06, text, transform=axis.transAxes, ha="right", color=colour, fontsize=9)
+        axis.text(0.99, 0.14, text, transform=axis.transAxes, ha="right", color=colour, fontsize=9)

@@ -21,21 +21,28 @@ _POINTS = 2000
 
 def draw_spectrum(array: NDArray[np.generic], title: str) -> Figure:
     """The spectrum with its fit, or with the reason why there is none."""
+    try:
+        fit = fit_spectrum(array)
+    except NoResult as reason:
+        return _without_result(array, title, str(reason))
     figure, axes = panels(title, [2.0, 0.8])
     axes[0].set_ylabel("events per bin")
     axes[1].set_ylabel("pull")
     axes[1].set_xlabel("charge [ADC counts]")
-    try:
-        fit = fit_spectrum(array)
-    except NoResult as reason:
-        finite = np.asarray(array, dtype=float)
-        finite = finite[np.isfinite(finite)]
-        if finite.size and np.ptp(finite) > 0:
-            axes[0].hist(finite, bins=200, log=True, histtype="stepfilled", color=FAINT)
-        note(axes[0], str(reason))
-        return figure
     _draw_fit(axes[0], fit)
     _draw_pulls(axes[1], fit)
+    return figure
+
+
+def _without_result(array: NDArray[np.generic], title: str, reason: str) -> Figure:
+    figure, (axis,) = panels(title, [2.0])
+    axis.set_ylabel("events per bin")
+    axis.set_xlabel("charge [ADC counts]")
+    finite = np.asarray(array, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    if finite.size and np.ptp(finite) > 0:
+        axis.hist(finite, bins=200, log=True, histtype="stepfilled", color=FAINT)
+    note(axis, reason)
     return figure
 
 

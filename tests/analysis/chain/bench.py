@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,13 @@ iocs:
 """
 
 
+READER = """\
+import json, sys, epics
+for line in sys.stdin:
+    print(json.dumps({name: epics.caget(name, timeout=3) for name in json.loads(line)}), flush=True)
+"""
+
+
 def wait_until(condition: Callable[[], Any], what: str, timeout: float = 120) -> Any:
     """Wait until a condition holds; returns what it returned."""
     end = time.monotonic() + timeout
@@ -78,6 +86,7 @@ class Bench:
         self._ports = ports
         self._services: list[subprocess.Popen[bytes]] = []
         self._others: list[subprocess.Popen[bytes]] = []
+        self._reader: subprocess.Popen[str] | None = None
         folder.mkdir(parents=True)
         self.configure()
 
@@ -145,23 +154,29 @@ class Bench:
 
     def workers(self, service: subprocess.Popen[bytes]) -> list[psutil.Process]:
         """Worker processes of a service."""
-        try:
-            children = psutil.Process(service.pid).children(recursive=True)
-            return [child for child in children if any("spawn_main" in word for word in child.cmdline())]
-        except psutil.NoSuchProcess:
-            return []
+        found = []
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(service.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):  # ended meanwhile
+                    if any("spawn_main" in word for word in child.cmdline()):
+                        found.append(child)
+        return found
 
     def stop(self) -> None:
-        """End everything that was started here."""
+        """End everything that was started here, at once; how services end in order is a test of its own."""
+        if self._reader is not None:
+            self._reader.communicate()
+        everything = []
         for process in self._services + self._others:
-            if process.poll() is None:
-                process.terminate()
-        for process in self._services + self._others:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
+            with suppress(psutil.NoSuchProcess):
+                known = psutil.Process(process.pid)
+                everything += [known, *known.children(recursive=True)]
+        for process in everything:
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
-                process.wait()
+        for process in self._services + self._others:
+            process.wait()
+        psutil.wait_procs(everything, timeout=20)
 
     # -- what one sees --------------------------------------------------------------------------------------------------
 
@@ -197,10 +212,16 @@ class Bench:
 
     def pvs(self, *names: str) -> dict[str, Any]:
         """Values by PV, read with pyepics in a process of its own; ``None`` where nobody answers."""
-        code = "import epics, json, sys; print(json.dumps({n: epics.caget(n, timeout=3) for n in sys.argv[1:]}))"
-        command = [sys.executable, "-c", code, *names]
-        done = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=60, check=True)
-        return json.loads(done.stdout.splitlines()[-1])
+        if self._reader is None:
+            command = [sys.executable, "-c", READER]
+            self._reader = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.environment, bufsize=1
+            )
+        assert self._reader.stdin is not None
+        assert self._reader.stdout is not None
+        self._reader.stdin.write(json.dumps(names) + "\n")
+        self._reader.stdin.flush()
+        return json.loads(self._reader.stdout.readline())
 
     def wait_for_pvs(self, what: Callable[[dict[str, Any]], bool], *names: str, timeout: float = 120) -> dict[str, Any]:
         """Wait until PVs have the values wanted."""
@@ -211,3 +232,4 @@ class Bench:
                 return found
             if time.monotonic() > end:
                 pytest.fail(f"{found} after {timeout} s; log:\n{self.log}")
+            time.sleep(0.1)
