@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from dataclasses import replace
 from datetime import timedelta
@@ -28,7 +29,16 @@ from sipmdcs.site import Site
 _SUMMARY_DAYS = 7
 
 
+class AnyArgument(click.Command):
+    """Takes ``-1`` and the like for an argument: it looks like no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        lone = len(args) == 1 and re.match("-[^-A-Za-z]", args[0])
+        return super().parse_args(ctx, ["--", *args] if lone else args)
+
+
 @click.command(
+    cls=AnyArgument,
     epilog=examples(
         "sipmdcs downtime 'Partition 1 transitioned from Running to Stopped, Last Run/Subrun/Time 12 3 2026-11-21T10:00:00Z'",
         "sipmdcs downtime 0 --no-popup    # a stop; sipmdcs downtime 2 is a start",

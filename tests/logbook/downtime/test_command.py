@@ -90,6 +90,7 @@ def test_entries_by_options(call: Run, make_site: MakeSite) -> None:
         (("0", "--detector", "MIDDLE"), "detector 'MIDDLE' is not in downtime.yaml, expected NEAR or FAR"),
         (("2",), "NEAR has no open downtime"),
         ((), "manual entries need a display or a terminal"),
+        (("-1",), "'-1' is no message of a stop or start"),
         (("hello",), "'hello' is no message of a stop or start"),
         (("--edit", "99", "--category", "DAQ"), "event 99: there is none of that number"),
         (("--new", "--category", "Aliens"), "category 'Aliens' is not in downtime.yaml"),
