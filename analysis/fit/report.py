@@ -128,6 +128,8 @@ def staircase_note(measured: Sequence[Counts], window_s: float | None, pixel_mV:
 
 
 def _scaled(outcome: Outcome) -> str:
+    if (limit := outcome.quality.get("upper_limit_Hz")) is not None:
+        return f"nothing counted: below {limit:.2g} Hz at 90 %"
     scale = outcome.quality.get("scale", 1.0)
     return "" if scale == 1.0 else f"uncertainty x {scale:.2g}, as the scatter says"
 

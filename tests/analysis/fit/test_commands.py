@@ -165,6 +165,12 @@ def test_files_are_stored_as_any_other_raw_result(files, tmp_path):
     assert delivered[Kind.DARK].taken_at.timestamp() == pytest.approx(files["dark"].stat().st_mtime, abs=1e-3)
 
 
+def test_no_count_at_all_is_a_limit_for_people_too(tmp_path):
+    file = tmp_path / "counts.txt"
+    file.write_text("0\n" * 100)
+    assert "nothing counted: below 2.3e+04 Hz at 90 %" in run("analyse", "dark", file, "--window", "1e-6").stdout
+
+
 def test_what_is_asked_wrongly(files, tmp_path):
     assert run("analyse", "iv").exit_code == 2
     assert run("analyse", "iv", files["iv"], "--method", "guess").exit_code == 2
