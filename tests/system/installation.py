@@ -72,7 +72,7 @@ class Installation:
             "EPICS_CA_REPEATER_PORT": str(self.ports["repeater"]),
         }
 
-    def run(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, check: bool = True, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """One ``sipmdcs`` command; its output is in the assertion when it fails."""
         program = Path(sys.executable).with_name("sipmdcs")
         done = subprocess.run(
