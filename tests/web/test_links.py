@@ -12,7 +12,7 @@ from web.catalogue import RESOURCES
 
 START = [resource.name for resource in RESOURCES if not resource.required]
 _PAGE = "page[limit]=2"
-_EACH = 3
+_EACH = 2
 """Links followed of each kind: all rows of all resources would be some ten thousand requests."""
 
 

@@ -26,12 +26,24 @@ def test_it_tells_media_types_and_parameters(elsewhere: WebSite) -> None:
             assert item["$ref"].rpartition("/")[2] in shared
 
 
+EVERY_CASE = r"^/(api|jsonapi)/v1/downtimeedits(/\{id\}/downtime)?$"
+"""A collection and a row that is related, in both dialects: every boundary of every parameter."""
+EVERY_RESOURCE = r"^/(health|(api|jsonapi)/v1/\w+(/\{id\})?)$"
+"""Collections and rows of all resources, in both dialects: a request each, as it comes."""
+
+
 @pytest.mark.timeout(300)
-def test_schemathesis(elsewhere: WebSite, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tried", "how"),
+    [
+        (EVERY_CASE, "--phases coverage,fuzzing --max-examples 10 --max-time 20"),
+        (EVERY_RESOURCE, "--phases fuzzing --max-examples 1 --max-time 40"),
+    ],
+)
+def test_schemathesis(detector: WebSite, tmp_path: Path, tried: str, how: str) -> None:
     program = Path(sys.executable).with_name("schemathesis")
-    tried = r"^/(api|jsonapi)/v1/downtimeedits(/\{id\}/downtime)?$"
-    how = "--phases coverage,fuzzing --max-examples 10 --max-time 20 --seed 1 --suppress-health-check all --request-timeout 60"
-    command = [str(program), "run", f"{elsewhere.url}/openapi.json", "--include-path-regex", tried, *how.split(), "--no-color"]
+    command = [str(program), "run", f"{detector.url}/openapi.json", "--include-path-regex", tried, *how.split()]
+    command += ["--seed", "1", "--suppress-health-check", "all", "--request-timeout", "60", "--no-color"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
 from tests.system.installation import wait_until
 from tests.web.page.site import PageSite
@@ -35,12 +35,20 @@ def touch(page: Page, *steps: list[tuple[float, float]]) -> None:
     glass.detach()
 
 
+def chart_at_rest(page: Page) -> FloatRect:
+    """Where the first chart is, once everything is there and nothing moves any more."""
+    expect(page.locator(".u-over").first).to_be_visible()
+    expect(page.locator(".panel[aria-busy=true]")).to_have_count(0)
+    page.locator(".u-over").first.scroll_into_view_if_needed()
+    page.evaluate(_REST)
+    box = page.locator(".u-over").first.bounding_box()
+    assert box is not None
+    return box
+
+
 def pinch(page: Page, before: tuple[float, float], after: tuple[float, float]) -> None:
     """Two fingers on the first chart, from and to fractions of its width."""
-    chart = page.locator(".u-over").first
-    chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
-    assert box is not None
+    box = chart_at_rest(page)
     y = box["y"] + box["height"] / 2
 
     def at(parts: tuple[float, float]) -> list[tuple[float, float]]:
@@ -70,11 +78,21 @@ def test_a_channel_and_any_pv(page_site: PageSite, visitor: Visitor) -> None:
     expect(page.locator("canvas")).to_have_count(1)
 
 
+def test_a_channel_asks_the_archive_only_as_often_as_its_range_needs(page_site: PageSite, visitor: Visitor) -> None:
+    page = visitor.open(f"{page_site.url}#/channel/HV13:CH01")
+    chart_at_rest(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(7_000)
+    assert any("/channels?" in url for url in asked), "the values are asked for"
+    histories = [url for url in asked if "/archive?" in url]
+    assert len(histories) <= 6, "three curves every six seconds"
+
+
 def test_dragging_across_a_chart_shows_more_of_a_part_and_back_leads_back(page_site: PageSite, visitor: Visitor) -> None:
     page = visitor.open(f"{page_site.url}#/trends?range=15m&pv={VMON}")
     expect(page.get_by_role("button", name="Back")).to_have_count(0)
-    box = page.locator(".u-over").bounding_box()
-    assert box is not None
+    box = chart_at_rest(page)
     page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 20, steps=4)
@@ -89,13 +107,10 @@ def test_dragging_across_a_chart_shows_more_of_a_part_and_back_leads_back(page_s
 
 def test_two_fingers_zoom_and_one_goes_along(page_site: PageSite, visitor: Visitor) -> None:
     page = visitor.open(f"{page_site.url}#/trends?range=15m&pv={VMON}", PHONE)
-    expect(page.locator(".u-over")).to_be_visible()
     pinch(page, (0.4, 0.6), (0.1, 0.9))
     start, end = zoomed_to(page)
     assert end - start == pytest.approx(QUARTER_S / 4, abs=20)
-    expect(page.locator(".u-over")).to_be_visible()
-    box = page.locator(".u-over").bounding_box()
-    assert box is not None
+    box = chart_at_rest(page)
     y = box["y"] + 60
     touch(page, *([(box["x"] + part * box["width"], y)] for part in (0.3, 0.5, 0.7, 0.8)))
     page.wait_for_url(lambda url: f"range={start:.0f}.." not in url)
@@ -109,11 +124,7 @@ def test_two_fingers_zoom_and_one_goes_along(page_site: PageSite, visitor: Visit
 
 def test_fingers_that_go_down_scroll_the_page_and_zoom_nothing(page_site: PageSite, visitor: Visitor) -> None:
     page = visitor.open(f"{page_site.url}#/channel/HV13:CH01", PHONE)
-    chart = page.locator(".u-over").first
-    expect(chart).to_be_visible()
-    chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
-    assert box is not None
+    box = chart_at_rest(page)
     before = page.evaluate("scrollY")
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     touch(page, *([(x, y - step)] for step in range(0, 200, 20)))
@@ -123,6 +134,17 @@ def test_fingers_that_go_down_scroll_the_page_and_zoom_nothing(page_site: PageSi
     expect(page.get_by_role("button", name="Back")).to_be_visible()
 
 
+_REST = """() => new Promise((rest) => {
+  let last = "";
+  const look = () => {
+    const now = JSON.stringify(document.querySelector(".u-over").getBoundingClientRect());
+    if (now === last) return rest();
+    last = now;
+    setTimeout(look, 150);
+  };
+  look();
+})"""
+"""A page that was pushed goes on for a while."""
 _INK = """() => {
   const canvas = document.querySelector("canvas");
   const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { moved } from "./gesture.ts";
+import { differs, moved } from "./gesture.ts";
 
 const RANGE = { from: 1000, to: 2000 };
 const NOW = 5000;
@@ -36,4 +36,10 @@ test("fingers on one spot give a finite range", () => {
   assert.ok(Number.isFinite(found.from) && found.to > found.from);
   const out = moved(RANGE, [0, 1], [0.5, 0.5], 1e12);
   assert.ok(out.to - out.from <= 366 * 86_400);
+});
+
+test("a finger that taps trembles and means nothing", () => {
+  assert.equal(differs(moved(RANGE, [0.5], [0.51], NOW), RANGE), false);
+  assert.equal(differs(moved(RANGE, [0.5], [0.55], NOW), RANGE), true);
+  assert.equal(differs(moved(RANGE, [0.4, 0.6], [0.3, 0.7], NOW), RANGE), true);
 });

@@ -6,6 +6,8 @@ const LEAST_S = 2;
 const MOST_S = 366 * 86_400;
 /** Fingers that lie one above the other would stretch the range to no end. */
 const LEAST_GAP = 0.02;
+/** Of the range: a finger that taps trembles. */
+const LEAST_MOVE = 0.02;
 
 /**
  * The range after fingers moved: what lay under each of them still does.
@@ -27,4 +29,9 @@ export function moved(range: Range, before: readonly number[], after: readonly n
   const from = range.from + middle0 * span - middle1 * wide;
   const late = Math.max(0, from + wide - Math.max(latest, range.to));
   return { from: from - late, to: from + wide - late };
+}
+
+/** Whether somebody meant to leave `before` for `after`. */
+export function differs(after: Range, before: Range): boolean {
+  return Math.max(Math.abs(after.from - before.from), Math.abs(after.to - before.to)) >= LEAST_MOVE * (before.to - before.from);
 }
