@@ -39,6 +39,7 @@ EVERY_RESOURCE = r"^/(health|(api|jsonapi)/v1/\w+(/\{id\})?)$"
         (EVERY_CASE, "--phases coverage,fuzzing --max-examples 10 --max-time 20"),
         (EVERY_RESOURCE, "--phases fuzzing --max-examples 1 --max-time 40"),
     ],
+    ids=["every case of some operations", "every resource"],
 )
 def test_schemathesis(detector: WebSite, tmp_path: Path, tried: str, how: str) -> None:
     program = Path(sys.executable).with_name("schemathesis")
