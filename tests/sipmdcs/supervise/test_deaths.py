@@ -4,8 +4,12 @@ import os
 import signal
 
 import psutil
+import pytest
 
 from tests.sipmdcs.supervise.tiny_site import TinySite, wait_for
+
+pytestmark = pytest.mark.timeout(240)
+"""Several commands in each test, seconds each on busy cores."""
 
 
 def kill(pid: int) -> None:

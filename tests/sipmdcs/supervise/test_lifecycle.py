@@ -13,6 +13,9 @@ import pytest
 
 from tests.sipmdcs.supervise.tiny_site import TinySite, wait_for
 
+pytestmark = pytest.mark.timeout(240)
+"""Several commands in each test, seconds each on busy cores."""
+
 
 def test_up_starts_in_order_and_down_ends_in_reverse(site: TinySite) -> None:
     said = site.run("up")
@@ -84,7 +87,7 @@ def test_mistake_in_the_site_file_does_not_keep_from_stopping(site: TinySite) ->
 
 def test_two_ups_at_once_make_one_site(site: TinySite) -> None:
     both = [site.start("up"), site.start("up")]
-    said = ["".join(process.communicate(timeout=50)) for process in both]
+    said = ["".join(process.communicate(timeout=120)) for process in both]
     assert sorted(process.returncode for process in both) == [0, 1]
     refused = said[0] if both[0].returncode else said[1]
     assert "is starting or stopping this site" in refused or "is up already" in refused
@@ -98,7 +101,7 @@ def test_interrupted_up_leaves_nothing(site: TinySite, number: int) -> None:
     up = site.start("up")
     wait_for(lambda: (site.folder / "var" / "starts.txt").is_file() and bool(site.starts("bench")), "bench started")
     up.send_signal(number)
-    out, err = up.communicate(timeout=50)
+    out, err = up.communicate(timeout=120)
     assert up.returncode == 130, out + err
     assert err.strip() == "interrupted"
     assert not site.processes()

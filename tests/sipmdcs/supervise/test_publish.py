@@ -12,6 +12,9 @@ from sipmdcs.supervise.status import ServiceStatus, State
 from tests.sipmdcs.supervise.tiny_site import TinySite, wait_for
 from tests.system.installation import EpicsClient
 
+pytestmark = pytest.mark.timeout(240)
+"""Several commands in each test, seconds each on busy cores."""
+
 PREFIX = "TINY:SYS:SUPERVISOR"
 
 

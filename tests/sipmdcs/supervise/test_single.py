@@ -6,6 +6,9 @@ import pytest
 
 from tests.sipmdcs.supervise.tiny_site import TinySite, wait_for
 
+pytestmark = pytest.mark.timeout(240)
+"""Several commands in each test, seconds each on busy cores."""
+
 
 @pytest.fixture
 def running(site: TinySite) -> Iterator[TinySite]:

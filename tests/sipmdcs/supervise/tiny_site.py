@@ -48,7 +48,7 @@ class TinySite:
     def run(self, *arguments: str, expect: int = 0) -> str:
         """One command to its end; what it said."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=50)
+        out, err = process.communicate(timeout=120)
         assert process.returncode == expect, f"sipmdcs {' '.join(arguments)}: {process.returncode}\n{out}\n{err}"
         return out + err
 
@@ -61,7 +61,7 @@ class TinySite:
 
     def status(self) -> dict[str, Any]:
         process = self.start("status", "--json")
-        out, err = process.communicate(timeout=50)
+        out, err = process.communicate(timeout=120)
         assert not err
         return json.loads(out)
 
@@ -77,7 +77,7 @@ class TinySite:
         return marked_processes(self.folder)
 
 
-def wait_for(condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], what: str, timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
