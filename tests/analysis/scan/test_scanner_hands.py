@@ -67,8 +67,10 @@ def test_what_is_given_up_stays_as_it_is(plant: Plant) -> None:
 )
 def test_a_hand_on_a_channel_ends_the_scan_and_is_not_fought(plant: Plant, item: str, value: float, told: str) -> None:
     before = plant.operating_point(THREE)
-    plant.scan(*THREE, *SLOW)
+    plant.scan(*THREE, "--step", "0.2", "--samples", "10", "--settle", "0")
     plant.wait_points(2)
+    # While it measures: what comes in the moment before the next set-point is overwritten by that.
+    wait_until(lambda: plant.get(f"{THREE[1]}:BIAS_RBV") == plant.get(f"{THREE[1]}:BIAS"), "at rest")
     plant.put({f"{THREE[1]}:{item}": value})
     plant.wait_state("IDLE", "FAILED")
     answer = json.loads(plant.text("RESULT"))
