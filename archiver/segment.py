@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archiver.block import FILE_HEADER_SIZE, Block, Damage, pack_block, pack_file_header, read_blocks, unpack_file_header
+from archiver.lake import sync_folder
 from archiver.rows import Rows, empty_rows
 from sipmdcs.channels import PvData
 
@@ -98,6 +99,7 @@ class SegmentFile:
         """Something was written and not yet forced to the disk."""
         try:
             self._write(pack_file_header(segment.created_ns))
+            sync_folder(segment.path.parent)  # or the file might be without a name after a loss of power
         except OSError:
             self.close()
             segment.path.unlink()

@@ -65,8 +65,14 @@ def bench(tmp_path, free_ports):
     bench.stop()
 
 
-def test_an_alarm_that_cannot_be_stored_is_mailed_and_stored_later(bench):
+@pytest.fixture
+def client(bench):
     client = Epics(bench.environment)
+    yield client
+    client.close()
+
+
+def test_an_alarm_that_cannot_be_stored_is_mailed_and_stored_later(bench, client):
     with sqlite3.connect(bench.folder / "var" / "alarms.sqlite") as other:
         other.execute("ALTER TABLE history RENAME TO away")
     client.put({A: 25.0})
@@ -78,4 +84,3 @@ def test_an_alarm_that_cannot_be_stored_is_mailed_and_stored_later(bench):
         other.execute("ALTER TABLE away RENAME TO history")
     wait_until(lambda: bench.severity(A) == "MAJOR", 30, "stored after all")
     wait_until(lambda: any(str(mail["Subject"]).startswith("MAJOR: BENCH") for _, mail in bench.mailbox.mails), 30, "its page")
-    client.close()

@@ -30,7 +30,7 @@ def served_over_http(served: Served) -> Iterator[httpx.Client]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{sock.getsockname()[1]}", timeout=20) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{sock.getsockname()[1]}", timeout=60) as client:
             yield client
     finally:
         loop.call_soon_threadsafe(task.cancel)

@@ -71,7 +71,7 @@ class ArchiverProcess:
         self._folder = folder
         self._environment = environment
         self._port = port
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
         (folder / "pvs.txt").write_text("\n".join(["# a list", "", *names]))
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.archiver.processes import ArchiverProcess, base_ioc, ca_environment, wait_until
 
+pytestmark = pytest.mark.timeout(180)  # processes of their own, on a machine that may be busy
+
 COUNTERS = 50
 DATABASE = (
     "".join(

@@ -15,6 +15,8 @@ from sipmdcs.clock import NS, SystemClock
 from sipmdcs.pvinfo import ArchiveMethod, ArchivePolicy
 from tests.archiver.processes import ArchiverProcess, base_ioc, ca_environment, wait_until
 
+pytestmark = pytest.mark.timeout(180)  # processes of their own, on a machine that may be busy
+
 RAW_S, OPTIMIZED_S = 3600, 40_000
 PERIOD_S = 0.5
 
