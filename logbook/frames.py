@@ -74,7 +74,7 @@ def _engine(url: str) -> Engine:
         file = parsed.database or ""
         if parsed.get_backend_name() == "sqlite" and not file.startswith("file:") and not Path(file).is_file():
             raise ServiceError(f"database {parsed}: there is no such file")
-    return make_engine(url)
+    return make_engine(url, reading=True)
 
 
 def _read(engine: Engine, name: str, first: int, last: int) -> pd.DataFrame:

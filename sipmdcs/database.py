@@ -13,11 +13,12 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sipmdcs.errors import BadInput, ServiceError
 
 
-def make_engine(url: str | URL) -> Engine:
+def make_engine(url: str | URL, *, reading: bool = False) -> Engine:
     """An engine for ``sqlite:///file`` or ``postgresql+psycopg://…``; the folder of a SQLite file is made.
 
     SQLite runs in WAL mode with foreign keys on, waits 10 s for a lock, and begins write transactions at once, so that
-    two writers queue instead of failing half way (sqlite.org/lang_transaction.html, "IMMEDIATE").
+    two writers queue instead of failing half way (sqlite.org/lang_transaction.html, "IMMEDIATE"). An engine that is only for
+    ``reading`` holds up no writer.
 
     Raises:
         BadInput: the URL cannot be understood or names another kind of database.
@@ -32,7 +33,8 @@ def make_engine(url: str | URL) -> Engine:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed)
     event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    begin = "BEGIN" if reading else "BEGIN IMMEDIATE"
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 
