@@ -18,7 +18,7 @@ from typing import NamedTuple
 import caproto as ca
 
 from iocs.server_search import PROTOCOL_VERSION, answer, datagrams, find_ours, parse_answers, parse_searches, question
-from iocs.server_sockets import LOOPBACK_BROADCAST
+from iocs.server_sockets import LOOPBACK, LOOPBACK_BROADCAST
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +104,8 @@ async def send_beacons(tcp_port: int, addresses: list[Address], period_s: float)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     sock.setblocking(False)
+    if all(host in (LOOPBACK, LOOPBACK_BROADCAST) for host, _ in addresses):
+        sock.bind((LOOPBACK, 0))  # left to the kernel, its port would be open to the network
     complained: set[Address] = set()
     pause = FIRST_BEACON_S
     number = 0
