@@ -82,8 +82,8 @@ class Epics:
         self._ask(put=values)
 
     def get(self, name: str) -> tuple[Any, int]:
-        """Value and severity."""
-        value, severity = self._ask(get=[name])[name]
+        """Value and severity; ``None`` and -1 while nobody answers for the PV."""
+        value, severity = self._ask(get=[name])[name] or (None, -1)
         return value, severity
 
     def _ask(self, **request: Any) -> Any:
