@@ -1,12 +1,12 @@
 #!/bin/sh
-# All tests, in two processes side by side. What fails is tried once more, alone, and said to have been: limits in seconds,
+# All tests, in three processes side by side. What fails is tried once more, alone, and said to have been: limits in seconds,
 # such as a page within 5 s of an alarm, are those of a machine that does nothing else at that moment.
 set -u
 cd "$(dirname "$0")/.."
 
 most=10
 
-.venv/bin/pytest -n 2 --no-loadscope-reorder --cache-clear "$@"
+.venv/bin/pytest -n 3 --no-loadscope-reorder --cache-clear "$@"
 status=$?
 [ $status -eq 1 ] || exit $status
 

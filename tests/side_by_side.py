@@ -8,7 +8,17 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = {"tests/opi": "screens", "tests/logbook/windows": "screens"}
 """A process has one Qt application, and that of the operator screens, which come first, is of a class of their own."""
 
-LONGEST = ("tests/system", "tests/web/page", "tests/analysis/chain", "tests/analysis/scan", "tests/sipmdcs/supervise")
+LONGEST = (
+    "tests/system",
+    "tests/web/page",
+    "tests/sipmdcs/supervise",
+    "tests/analysis/chain",
+    "tests/analysis/scan",
+    "tests/agents",
+    "tests/web",
+    "tests/logbook",
+    "screens",
+)
 """Begun first, so that no process works alone at the end."""
 
 

@@ -15,7 +15,7 @@ from sipmdcs.logs import last_error
 from sipmdcs.site import Site
 from sipmdcs.supervise.backoff import History
 from sipmdcs.supervise.client import ProcessInfo, SupervisorClient
-from sipmdcs.supervise.keeper import read_histories
+from sipmdcs.supervise.keeper import DEAD, read_histories
 from sipmdcs.supervise.processes import marked_processes, supervisor_process
 from sipmdcs.supervise.programs import Program, programs
 from sipmdcs.supervise.readiness import is_ready
@@ -53,7 +53,7 @@ class ServiceStatus:
     restarts: int = 0
     """Since ``up``."""
     next_start_s: float | None = None
-    """Of a process that waits."""
+    """Of a process that waits; None in the moment before that is planned."""
     last_exit: str = ""
     """Why it ended last, such as ``terminated by SIGKILL`` or ``exit status 1``; empty if it never did since ``up``."""
     last_error: str = ""
@@ -125,7 +125,8 @@ def _supervised(site: Site, program: Program, info: ProcessInfo, history: Histor
         state = State.WAITING
         next_start_s = round(max(0.0, history.due - time.time()), 1)
     else:
-        state = State.STOPPED
+        # What died is WAITING already before its keeper has heard of it: nobody stopped it.
+        state = State.WAITING if info.state in DEAD else State.STOPPED
     return ServiceStatus(
         program.name,
         state,
