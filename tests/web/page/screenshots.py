@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from playwright.sync_api import Page, sync_playwright
 
+from sipmdcs.channelstate import ChannelState
 from sipmdcs.site import Site
 from sipmdcs.supervise.demo_site import import_tables
 from tests.system.conftest import copy_of_example
@@ -52,11 +53,12 @@ def _switch_everything_on(installation: Installation) -> None:
         epics.ask("put", values={f"{made.controller_prefix(name)}:ALL_ON": 1 for name in made.file.controllers})
         epics.ask("put", values={f"{_MASKED}:MASK": 1})
 
-        def on() -> int:
-            names = [f"{made.controller_prefix(name)}:N_ON" for name in made.file.controllers]
-            return sum(reading["value"] for reading in epics.ask("get", names=names).values())
+        names = [f"{made.controller_prefix(name)}:STATE" for name in made.file.controllers]
 
-        wait_until(lambda: on() >= 224, _WARM_UP_S * 2, "all channels are on")
+        def on() -> bool:
+            return {reading["value"] for reading in epics.ask("get", names=names).values()} == {ChannelState.ON}
+
+        wait_until(on, _WARM_UP_S * 2, "all channels are on")
 
 
 def _take(page: Page, installation: Installation, view: str, proof: str, path: Path) -> None:
