@@ -16,6 +16,11 @@ from alarms.level import Level
 from opi.qt_signal import Signal
 
 TIMEOUT_MS = 3000
+LOST_GUIDANCE = (
+    "The IOC of this channel is lost: what its sensor does is not known, and the controller keeps its voltage.\n\n"
+    "It starts again by itself; if it does not within a minute, see sipmdcs status and its log."
+)
+"""Instead of the guidance of a PV that is not connected, which tells what to do about a value nobody has."""
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +108,9 @@ class AlarmDetails(QObject):
 
     def _take_acknowledged(self, answer: Any) -> None:
         self._alarms = [*self._active, *read_details(answer)]
-        if self._alarms:
+        if self._alarms and self._alarms[0].level.unacknowledged is Level.UNDEFINED:
+            self.answered.emit(self._alarms, LOST_GUIDANCE)
+        elif self._alarms:
             self._get(f"/pv/{quote(self._alarms[0].pv)}", self._take_guidance)
         else:
             self.answered.emit([], "")

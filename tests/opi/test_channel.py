@@ -235,6 +235,25 @@ def test_alarms_of_the_channel_come_with_guidance(
     assert faceplate.alarm.text.text() == ""
 
 
+def test_a_lost_channel_has_no_guidance_about_values(
+    qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver, ports: list[int]
+) -> None:
+    lost = ALARM | {"severity": "UNDEFINED", "message": "Disconnected", "value": ""}
+
+    def answer(path: str, _query: dict[str, list[str]]) -> Any:
+        found = {"/active": [lost], "/acknowledged": []}
+        return found.get(path, lost | {"guidance": ["The crate is too warm."]})
+
+    with HttpStub(ports[4], answer):
+        driver.put({"SCR:ALARM:NORTH:HV01:CH02": 8})
+        qtbot.waitUntil(lambda: "What to do" in faceplate.alarm.text.text(), timeout=TIMEOUT)
+    text = faceplate.alarm.text.text()
+    assert "The IOC of this channel is lost" in text
+    assert "too warm" not in text
+    driver.put({"SCR:ALARM:NORTH:HV01:CH02": 0})
+    qtbot.waitUntil(lambda: faceplate.alarm.badge.text() == "No alarm", timeout=TIMEOUT)
+
+
 def test_an_alarm_service_without_http_is_said(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
     driver.put({"SCR:ALARM:NORTH:HV01:CH02": 5})
     qtbot.waitUntil(lambda: "cannot be read" in faceplate.alarm.text.text(), timeout=TIMEOUT)
