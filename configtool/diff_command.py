@@ -51,6 +51,7 @@ def diff(site: Site, ctx: click.Context, a: str, b: str, as_json: bool) -> None:
     pushed = build_targets(first.values, installed, first.parameters)
     booted = build_targets(first.values, installed, first.parameters, WriteMode.RENDER)
     targets = [*pushed.targets, *booted.targets]
+    needs_push = {target.pv for target in pushed.targets}
     with closing(open_channels()) as channels:
         found = read_targets(channels, targets)
     differing = live_differences(targets, found)
@@ -65,7 +66,7 @@ def diff(site: Site, ctx: click.Context, a: str, b: str, as_json: bool) -> None:
                 "setpoint": one.found.setpoint,
                 "readback": one.found.readback,
                 "fault": one.found.fault,
-                "needs": "push" if one.target in pushed.targets else "render",
+                "needs": "push" if one.target.pv in needs_push else "render",
             }
             for one in differing
         ]
@@ -73,7 +74,7 @@ def diff(site: Site, ctx: click.Context, a: str, b: str, as_json: bool) -> None:
         echo_json({"version": None if first.version is None else first.version.number, **counts, "differences": rows})
     else:
         for one in differing:
-            note = "" if one.target in pushed.targets else " (set when the IOC boots: config render, then restart it)"
+            note = "" if one.target.pv in needs_push else " (set when the IOC boots: config render, then restart it)"
             click.echo(f"{one.text}{note}")
         click.echo(f"{len(targets)} values compared, {len(differing)} differ, {unreadable} of them could not be read")
     ctx.exit(1 if unreadable else 0)

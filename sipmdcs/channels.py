@@ -152,10 +152,14 @@ class Capture(Protocol):
 
 
 class Channels(Protocol):
-    """A Channel Access client. Methods block; an asyncio service calls them through ``asyncio.to_thread``."""
+    """A Channel Access client. Methods block; an asyncio service calls them through ``asyncio.to_thread``.
+
+    A ``timeout`` is how long to wait while nothing happens: no PV connects, no reply comes. For up to a thousand PVs it is the
+    longest that a call takes as well; for more, that grows with their number.
+    """
 
     def get(self, names: Sequence[str], *, timeout: float = 5.0) -> dict[str, PvValue | ChannelError]:
-        """Read many PVs at once; an entry per name, an error where one could not be read within ``timeout`` seconds."""
+        """Read many PVs at once; an entry per name, an error where one could not be read in time."""
         ...
 
     def put(self, values: Mapping[str, PvData], *, timeout: float = 10.0) -> dict[str, ChannelError | None]:

@@ -1,4 +1,4 @@
-"""Thousands of requests under way at once: each sent as soon as its channel is connected, all under one deadline."""
+"""Thousands of requests under way at once, each sent as soon as its channel is connected; the deadline grows with them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from sipmdcs.errors import ChannelError, ChannelTimeout, NotConnected
 from sipmdcs.libca import ConnectionArgs, ConnectionHandler, EventArgs, EventHandler
 
 T = TypeVar("T")
+
+CHANNELS_PER_TIMEOUT = 1000
+"""A request to more channels than this may take longer than its time-out in all, as long as it gets on."""
 
 
 class CaChannel:
@@ -57,10 +60,16 @@ class Requests(Generic[T]):
         self._ready: list[CaChannel] = []
         self._sent: dict[int, CaChannel] = {}
         self._results: dict[str, T | ChannelError] = {}
+        self._progress_at = 0.0
 
     def run(self, flush: Callable[[], object], timeout: float) -> dict[str, T | ChannelError]:
-        """Send all and wait for all, at most ``timeout`` seconds; an entry per channel in their order."""
-        deadline = time.monotonic() + timeout
+        """Send all and wait for all; an entry per channel in their order.
+
+        The waiting ends when no channel connected and no reply came for ``timeout`` seconds, and in any case after ``timeout``
+        seconds for each thousand channels: many take longer than few, and one that is dead no longer than by itself.
+        """
+        self._progress_at = start = time.monotonic()
+        limit = start + timeout * max(1.0, len(self._channels) / CHANNELS_PER_TIMEOUT)
         with _state:
             for channel in self._channels:
                 if channel.connected:
@@ -69,7 +78,7 @@ class Requests(Generic[T]):
                     channel.waiting.append(self)
         flush()
         try:
-            while ready := self._wait_ready(deadline):
+            while ready := self._wait_ready(timeout, limit):
                 for channel in ready:
                     self._start(channel)
                 flush()
@@ -79,6 +88,7 @@ class Requests(Generic[T]):
 
     def connected(self, channel: CaChannel) -> None:
         """A channel that was waited for is there; called with ``_state`` held."""
+        self._progress_at = time.monotonic()
         self._ready.append(channel)
         self._changed.notify()
 
@@ -93,15 +103,18 @@ class Requests(Generic[T]):
         except ChannelError as err:
             result = err
         with self._changed:
+            self._progress_at = time.monotonic()
             self._results[channel.name] = result
             if len(self._results) == len(self._channels):
                 self._changed.notify()
 
-    def _wait_ready(self, deadline: float) -> list[CaChannel]:
+    def _wait_ready(self, timeout: float, limit: float) -> list[CaChannel]:
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._ready or len(self._results) == len(self._channels), deadline - time.monotonic()
-            )
+            while not (self._ready or len(self._results) == len(self._channels)):
+                left = min(self._progress_at + timeout, limit) - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
             ready, self._ready = self._ready, []
         return ready
 

@@ -5,8 +5,10 @@ A new kind is one module that offers a ``ControllerType`` under its name; nothin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from sipmdcs.errors import BadInput
 
@@ -42,10 +44,16 @@ def controller_type(name: str) -> ControllerType:
     Raises:
         BadInput: nothing is installed under that name; the message lists what is.
     """
-    known = {point.name: point for point in entry_points(group=GROUP)}
+    known = _entry_points()
     if name not in known:
         raise BadInput(f"unknown driver {name}, installed are {', '.join(sorted(known)) or 'none'}")
     found = known[name].load()
     if not isinstance(found, ControllerType):
         raise BadInput(f"driver {name}: entry point {known[name].value} is not a ControllerType")
     return found
+
+
+@cache
+def _entry_points() -> Mapping[str, EntryPoint]:
+    """By name. Read once: that takes 10 ms, and a site may have hundreds of controllers."""
+    return {point.name: point for point in entry_points(group=GROUP)}
