@@ -1,6 +1,6 @@
 """HTTP interface of the alarm service.
 
-``GET /tree?path=``, ``/active?path=``, ``/acknowledged?path=``, ``/history?pv=&path=&since=&limit=``, ``/pv/NAME``,
+``GET /tree?path=``, ``/active?path=``, ``/acknowledged?path=``, ``/history?of=&pv=&path=&since=&limit=``, ``/pv/NAME``,
 ``/pages?limit=``, ``/notice/ID``; ``POST /acknowledge`` and ``/unacknowledge`` with
 ``{"select": ["PATH or PV or pattern", …], "user": "…", "comment": "…"}``; ``POST /test-page`` with
 ``{"receiver": "…", "user": "…"}``.
@@ -123,13 +123,12 @@ class Api:
 
     @_answer
     async def history(self, request: Request) -> Any:
-        query = request.query_params
-        pvs = query.getlist("pv")
+        pvs, path = request.query_params.getlist("pv"), self._path(request)
         for pv in pvs:
             self._known(pv)
-        rows = await asyncio.to_thread(
-            self._store.history, pvs=pvs, path=self._path(request), since_ns=_since(request), limit=_limit(request)
-        )
+        if of := request.query_params.get("of"):
+            pvs, path = self._meant(of)
+        rows = await asyncio.to_thread(self._store.history, pvs=pvs, path=path, since_ns=_since(request), limit=_limit(request))
         return [row | {"time": iso(row.pop("time_ns")), "pv_time": iso(row.pop("pv_time_ns"))} for row in rows]
 
     @_answer
@@ -190,11 +189,25 @@ class Api:
             raise NotThere(f"{pv} is not in the alarm tree")
         return pv
 
+    def _meant(self, name: str) -> tuple[list[str], NodePath]:
+        """A PV, or else all below a path: both may hold slashes."""
+        tree = self._handler.alarms.tree
+        if name in tree.leaves:
+            return [name], ()
+        path = _parts(name)
+        if path not in tree.nodes:
+            raise NotThere(f"{name} is neither a PV nor a path in the alarm tree")
+        return [], path
+
     def _path(self, request: Request) -> NodePath:
-        path = tuple(part for part in request.query_params.get("path", "").split("/") if part)
+        path = _parts(request.query_params.get("path", ""))
         if path not in self._handler.alarms.tree.nodes:
             raise NotThere(f"{'/'.join(path)} is no path in the alarm tree")
         return path
+
+
+def _parts(text: str) -> NodePath:
+    return tuple(part for part in text.split("/") if part)
 
 
 async def _body(request: Request, schema: type[Any]) -> Any:

@@ -156,7 +156,7 @@ def unack(site: Site, what: tuple[str, ...], comment: str, user: str) -> None:
 @pass_site
 def history(site: Site, *, what: str, since: str, limit: int, as_json: bool) -> None:
     """Show changes of alarms, newest first; of a PV or below a path, if given."""
-    query = {"pv" if ":" in what else "path": what, "since": since, "limit": str(limit)}
+    query = {"of": what, "since": since, "limit": str(limit)}
     rows = AlarmClient(site.file.alarms).get("/history", query)
     if as_json:
         click.echo(json.dumps(rows, indent=2))

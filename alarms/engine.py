@@ -51,8 +51,8 @@ class Change:
         before, after = self.before, self.after
         return (
             before.alarm.level is not after.alarm.level
-            or before.alarm.message != after.alarm.message
-            or before.current.level is not after.current.level
+            or not before.alarm.has_reason_of(after.alarm)
+            or not before.current.has_reason_of(after.current)
             or before.acknowledgement != after.acknowledgement
         )
 

@@ -26,7 +26,7 @@ def update(state: PvState, rules: Rules, received: AlarmState, now: float) -> St
     """The PV reported something. A change of value alone is only remembered."""
     previous = state.current
     state = replace(state, current=received)
-    if not state.enabled or (received.level is previous.level and received.message == previous.message):
+    if not state.enabled or received.has_reason_of(previous):
         return Step(state)
     return _take(state, rules, received, now)
 
@@ -109,7 +109,12 @@ def _take(state: PvState, rules: Rules, received: AlarmState, now: float) -> Ste
 
 
 def _latch_or_follow(base: AlarmState, received: AlarmState, rules: Rules) -> AlarmState | None:
-    """The alarm that follows ``base``, ``None`` if nothing changes."""
+    """The alarm that follows ``base``, ``None`` if nothing changes.
+
+    As bad as what is held for another reason: the present reason is shown at the level that is held.
+    """
+    if received.level is base.level.unacknowledged and not received.has_reason_of(base):
+        return replace(received, level=base.level)
     if received.outranks(base) and rules.latching:
         return replace(received, latch=True)
     if rules.latching:

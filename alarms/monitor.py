@@ -12,10 +12,13 @@ from alarms.level import Level, from_severity
 from alarms.state import DISCONNECTED, AlarmState
 from alarms.values import MetadataCache, value_text
 from sipmdcs.channels import Batch, Kind
-from sipmdcs.clock import Clock
+from sipmdcs.clock import EPICS_EPOCH_S, NS, Clock
 from sipmdcs.severity import Severity, Status
 
 _STATUS_NAMES = {int(status): status.name for status in Status}
+
+NEVER_PROCESSED = "never processed"
+"""Message of a record that has no value yet."""
 
 Report = tuple[str, AlarmState]
 """PV name and what it reports."""
@@ -55,9 +58,10 @@ class Monitor:
             events["severity"].tolist(),
             events["status"].tolist(),
             events["time_ns"].tolist(),
+            events["received_ns"].tolist(),
             strict=True,
         )
-        for index, (place, kind, severity, status, time_ns) in enumerate(columns):
+        for index, (place, kind, severity, status, time_ns, received_ns) in enumerate(columns):
             pv = self._names[int(place)]
             if kind == Kind.DISCONNECTED:
                 self.disconnected.add(pv)
@@ -67,7 +71,10 @@ class Monitor:
             else:
                 text = value_text(batch.data(index), Kind(kind), self._metadata.get(pv))
                 level = from_severity(Severity(min(severity, Severity.INVALID)))
-                state = AlarmState(level, _message(severity, status), text, time_ns)
+                message = _message(severity, status)
+                if time_ns == EPICS_EPOCH_S * NS:  # what a record has for a time stamp before it is processed
+                    message, time_ns = NEVER_PROCESSED if status == Status.UDF else message, received_ns
+                state = AlarmState(level, message, text, time_ns)
                 if level is Level.INVALID and status == Status.UDF:
                     self._deadline[pv] = (self._clock.monotonic() + self._grace_s, state)
                 else:

@@ -82,7 +82,7 @@ class Paging:
         draft = PagingDraft()
         for change in changes:
             before, after = change.before.alarm, change.after.alarm
-            if before.level is after.level and before.message == after.message:
+            if before.level is after.level and before.has_reason_of(after):
                 continue
             calm = _calm(change)
             for rule in self.rules(change.leaf.pv):

@@ -14,7 +14,12 @@ def path_matches(pattern: str, path: NodePath) -> bool:
     ``PVETO`` is everything below that area, ``*/HV13`` that controller in any area, ``/`` everything.
     """
     parts = [part for part in pattern.split("/") if part]
-    return len(parts) <= len(path) and all(fnmatchcase(have, want) for have, want in zip(path, parts, strict=False))
+    return len(parts) <= len(path) and all(matches(have, want) for have, want in zip(path, parts, strict=False))
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a name is, or fits, a pattern; a name may hold what is special in a pattern."""
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 def select(tree: Tree, words: list[str]) -> list[Leaf]:
@@ -25,7 +30,7 @@ def select(tree: Tree, words: list[str]) -> list[Leaf]:
     """
     meant: set[str] = set()
     for word in words:
-        found = [leaf.pv for leaf in tree.leaves.values() if fnmatchcase(leaf.pv, word) or path_matches(word, leaf.path)]
+        found = [leaf.pv for leaf in tree.leaves.values() if matches(leaf.pv, word) or path_matches(word, leaf.path)]
         if not found or not word.strip():
             raise BadInput(f"{word!r} is no path, PV or pattern of one in the alarm tree")
         meant.update(found)

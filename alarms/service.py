@@ -94,7 +94,7 @@ class AlarmService:
 
     async def _watch(self, channels: Channels, names: Sequence[str], monitor: Monitor, metadata: MetadataCache) -> None:
         # Alarm changes alone: their events carry the value of that moment; a value that moves within its limits costs nothing.
-        with await asyncio.to_thread(channels.capture, names, mask=Mask.ALARM) as capture:
+        with await asyncio.to_thread(channels.capture, names, mask=Mask.ALARM, enum_mask=Mask.VALUE) as capture:
             while True:
                 await asyncio.to_thread(capture.wait, self._patience())
                 batch = capture.drain()

@@ -9,6 +9,9 @@ from alarms.level import Level
 DISABLED = "Disabled"
 """Message of the alarm state of a PV that is disabled."""
 
+_STATES = frozenset({"STATE", "COS"})
+"""Alarm statuses that speak of a state of an enumeration: the state is the reason then."""
+
 DISCONNECTED = "Disconnected"
 """Message of a PV that does not answer."""
 
@@ -30,6 +33,12 @@ class AlarmState:
     def outranks(self, other: AlarmState) -> bool:
         """Whether this raises the alarm of a PV that holds ``other``."""
         return self.level.rank > other.level.rank
+
+    def has_reason_of(self, other: AlarmState) -> bool:
+        """Whether both say the same is wrong, acknowledged or not: ``HIHI`` is not ``LOLO``, nor one fault another."""
+        if self.level.unacknowledged is not other.level.unacknowledged or self.message != other.message:
+            return False
+        return self.message not in _STATES or self.value == other.value
 
 
 @dataclass(frozen=True, slots=True)

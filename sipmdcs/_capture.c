@@ -81,11 +81,12 @@ static int allocate(struct buffer *buffer, size_t room, size_t limit) {
 }
 
 static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
-    static char *names[] = {"pv_count", "capacity", "payload_bytes", "mask", NULL};
+    static char *names[] = {"pv_count", "capacity", "payload_bytes", "mask", "enum_mask", NULL};
     unsigned int pv_count;
     Py_ssize_t capacity, payload_bytes;
-    long mask;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "Innl", names, &pv_count, &capacity, &payload_bytes, &mask))
+    long mask, enum_mask = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "Innl|l", names, &pv_count, &capacity, &payload_bytes, &mask,
+                                     &enum_mask))
         return NULL;
     if (ca_puser == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "bind() comes first");
@@ -119,6 +120,7 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *keywords
         return PyErr_NoMemory();
     }
     ring->mask = mask;
+    ring->enum_mask = enum_mask;
     ring->pv_count = pv_count;
     for (uint32_t index = 0; index < pv_count; index++) {
         ring->slots[index].ring = ring;

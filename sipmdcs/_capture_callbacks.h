@@ -50,6 +50,7 @@ struct ring {
     struct buffer spare[BUFFERS]; /* given back by Python: in a steady state no memory is asked for */
     uint64_t dropped;
     long mask;
+    long enum_mask;     /* besides mask, of enumerations */
     int wake_fd;        /* readable while there is something to drain, or for ever once closed */
     int closed;
     uint32_t pv_count;
@@ -190,6 +191,7 @@ static void on_connection(struct connection_handler_args args) {
     slot->count = count;
     if (slot->subscription == NULL && type >= DBR_STRING && type <= DBR_DOUBLE)
         /* count 0: as many elements as there are now */
-        ca_create_subscription(DBR_TIME + type, count == 1 ? 1 : 0, args.chid, ring->mask, on_event, slot,
+        ca_create_subscription(DBR_TIME + type, count == 1 ? 1 : 0, args.chid,
+                               type == DBR_ENUM ? ring->mask | ring->enum_mask : ring->mask, on_event, slot,
                                &slot->subscription);
 }

@@ -27,6 +27,7 @@ PvData = Scalar | NDArray[np.generic] | list[str]
 class Mask(IntFlag):
     """What a monitor asks for (``caeventmask.h`` of EPICS Base)."""
 
+    NONE = 0
     VALUE = 1
     """Changes beyond ``MDEL``."""
     LOG = 2
@@ -174,12 +175,20 @@ class Channels(Protocol):
         """Units, limits, labels and access of many PVs."""
         ...
 
-    def capture(self, names: Sequence[str], *, mask: Mask = Mask.VALUE | Mask.ALARM, capacity: int = 1_000_000) -> Capture:
+    def capture(
+        self,
+        names: Sequence[str],
+        *,
+        mask: Mask = Mask.VALUE | Mask.ALARM,
+        enum_mask: Mask = Mask.NONE,
+        capacity: int = 1_000_000,
+    ) -> Capture:
         """Monitor many PVs. Connections come and go on their own; each shows as an event.
 
         Args:
             names: PV names; order gives the index in events.
             mask: what to be told of.
+            enum_mask: of enumerations besides that; a server posts no change of alarm between two states of equal severity.
             capacity: events held before the newest are dropped and counted.
         """
         ...

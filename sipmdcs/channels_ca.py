@@ -78,8 +78,16 @@ class CaChannels:
 
         return self._run(values, send, receive, timeout)
 
-    def capture(self, names: Sequence[str], *, mask: Mask = Mask.VALUE | Mask.ALARM, capacity: int = 1_000_000) -> CaCapture:
-        capture = CaCapture(self._context, names, mask, capacity, native=self._native, on_close=self._captures.discard)
+    def capture(
+        self,
+        names: Sequence[str],
+        *,
+        mask: Mask = Mask.VALUE | Mask.ALARM,
+        enum_mask: Mask = Mask.NONE,
+        capacity: int = 1_000_000,
+    ) -> CaCapture:
+        end = self._captures.discard
+        capture = CaCapture(self._context, names, mask, enum_mask, capacity, native=self._native, on_close=end)
         self._captures.add(capture)
         return capture
 

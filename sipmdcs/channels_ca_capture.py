@@ -27,6 +27,7 @@ class CaCapture:
         context: CaContext,
         names: Sequence[str],
         mask: Mask,
+        enum_mask: Mask,
         capacity: int,
         *,
         native: bool,
@@ -36,7 +37,7 @@ class CaCapture:
         self._context = context
         self._on_close = on_close
         self._closing = threading.Lock()
-        self._ring = open_ring(len(self.names), capacity, mask, native=native)
+        self._ring = open_ring(len(self.names), capacity, mask, enum_mask, native=native)
         self._chids: list[int] | None = []
         try:
             with context.attached() as ca:

@@ -84,7 +84,8 @@ class Requests(Generic[T]):
                 flush()
         finally:
             self._leave()
-        return {channel.name: self._result(channel, timeout) for channel in self._channels}
+        sent = set(self._sent.values())
+        return {channel.name: self._result(channel, timeout, sent=channel in sent) for channel in self._channels}
 
     def connected(self, channel: CaChannel) -> None:
         """A channel that was waited for is there; called with ``_state`` held."""
@@ -137,10 +138,10 @@ class Requests(Generic[T]):
                 if self in channel.waiting:
                     channel.waiting.remove(self)
 
-    def _result(self, channel: CaChannel, timeout: float) -> T | ChannelError:
+    def _result(self, channel: CaChannel, timeout: float, *, sent: bool) -> T | ChannelError:
         if channel.name in self._results:
             return self._results[channel.name]
-        if any(sent is channel for sent in self._sent.values()):
+        if sent:
             return ChannelTimeout(channel.name, f"no reply within {timeout:g} s")
         return NotConnected(channel.name, f"not connected within {timeout:g} s")
 

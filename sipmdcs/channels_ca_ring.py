@@ -38,17 +38,17 @@ class Ring(Protocol):
         ...
 
 
-def open_ring(pv_count: int, capacity: int, mask: Mask, *, native: bool = True) -> Ring:
+def open_ring(pv_count: int, capacity: int, mask: Mask, enum_mask: Mask, *, native: bool = True) -> Ring:
     """A ring on the C extension, or on ctypes callbacks if it is missing or ``native`` is false."""
     if native and importlib.util.find_spec("sipmdcs._capture") is not None:
         from sipmdcs.channels_ca_ring_native import NativeRing  # needs the extension
 
         log.info("capture of %d PVs runs on the C extension", pv_count)
-        return NativeRing(pv_count, capacity, mask)
+        return NativeRing(pv_count, capacity, mask, enum_mask)
     from sipmdcs.channels_ca_ring_python import PythonRing
 
     if native:
         log.warning("capture of %d PVs runs on ctypes callbacks, for want of a C compiler at installation", pv_count)
     else:
         log.info("capture of %d PVs runs on ctypes callbacks", pv_count)
-    return PythonRing(pv_count, capacity, mask)
+    return PythonRing(pv_count, capacity, mask, enum_mask)

@@ -26,10 +26,10 @@ _PAYLOAD_BYTES_MIN = 16 * 2**20
 class NativeRing:
     """See ``channels_ca_ring.Ring``. Strings and arrays are bounded by 64 bytes per event of capacity, at least 16 MiB."""
 
-    def __init__(self, pv_count: int, capacity: int, mask: Mask) -> None:
+    def __init__(self, pv_count: int, capacity: int, mask: Mask, enum_mask: Mask) -> None:
         self.connection_handler, _ = _bound()
         payload_bytes = max(capacity * _PAYLOAD_BYTES_PER_EVENT, _PAYLOAD_BYTES_MIN)
-        self._ring = _capture.Ring(pv_count, capacity, payload_bytes, int(mask))
+        self._ring = _capture.Ring(pv_count, capacity, payload_bytes, int(mask), int(enum_mask))
 
     def user(self, index: int) -> int:
         return self._ring.user(index)

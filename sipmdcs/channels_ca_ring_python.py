@@ -41,10 +41,11 @@ _keys = itertools.count(1)
 class PythonRing:
     """See ``channels_ca_ring.Ring``."""
 
-    def __init__(self, pv_count: int, capacity: int, mask: Mask) -> None:
+    def __init__(self, pv_count: int, capacity: int, mask: Mask, enum_mask: Mask) -> None:
         self.connection_handler = libca.address(_on_connection)
         self._capacity = capacity
         self._mask = int(mask)
+        self._enum_mask = int(mask | enum_mask)
         self._changed = threading.Condition()
         self._rows: list[_Row] = []
         self._payloads: list[PvData] = []
@@ -99,7 +100,7 @@ class PythonRing:
                 DBR_TIME + type_,
                 1 if count == 1 else 0,
                 chid,
-                self._mask,
+                self._enum_mask if type_ == PvType.ENUM else self._mask,
                 libca.address(_on_event),
                 ca.ca_puser(chid),
                 ctypes.byref(subscription),

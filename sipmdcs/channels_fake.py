@@ -139,7 +139,14 @@ class FakeChannels:
         with self._lock:
             return {name: self._answer(name, timeout, metadata) for name in names}
 
-    def capture(self, names: Sequence[str], *, mask: Mask = Mask.VALUE | Mask.ALARM, capacity: int = 1_000_000) -> FakeCapture:
+    def capture(
+        self,
+        names: Sequence[str],
+        *,
+        mask: Mask = Mask.VALUE | Mask.ALARM,
+        enum_mask: Mask = Mask.NONE,
+        capacity: int = 1_000_000,
+    ) -> FakeCapture:
         with self._lock:
             capture = FakeCapture(names, self._clock, capacity)
             self._captures.append(capture)

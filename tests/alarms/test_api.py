@@ -8,7 +8,8 @@ from sipmdcs.clock import ManualClock
 from tests.alarms.shop import NOTIFY, Shop
 
 A, B = "DET:V:A", "DET:V:B"
-TREE = grow([Leaf(A, ("V",), "Current", guidance="Off!"), Leaf(B, ("W",))], {})
+ODD = "BEAM/S.[1]"
+TREE = grow([Leaf(A, ("V",), "Current", guidance="Off!"), Leaf(B, ("W",)), Leaf(ODD, ("W", "X"))], {})
 
 
 @pytest.fixture
@@ -37,7 +38,12 @@ async def test_lists_and_tree(shop, client):
     acknowledged = (await client.get("/acknowledged")).json()
     assert acknowledged[0]["acknowledged"]["user"] == "ada"
     tree = (await client.get("/tree")).json()
-    assert {node["path"]: node["severity"] for node in tree["nodes"]} == {"/": "MINOR", "V": "MAJOR_ACK", "W": "MINOR"}
+    assert {node["path"]: node["severity"] for node in tree["nodes"]} == {
+        "/": "MINOR",
+        "V": "MAJOR_ACK",
+        "W": "MINOR",
+        "W/X": "OK",
+    }
     assert tree["nodes"][0]["state_pv"] == "DET:ALARM:STATE"
     one = (await client.get(f"/pv/{A}")).json()
     assert (one["message"], one["guidance"], one["configuration"]["latching"]) == ("HIHI", ["Off!"], True)
@@ -56,6 +62,16 @@ async def test_history_since(shop, client):
     assert rows[0]["time"] == "2026-01-01T00:00:10.000000Z"
 
 
+@pytest.mark.parametrize(("name", "pvs"), [(ODD, [ODD]), (A, [A]), ("W/X", [ODD]), ("W", [ODD, B]), ("/", [ODD, B, A])])
+async def test_history_of_a_pv_or_a_path_whatever_its_name(shop, client, name, pvs):
+    for pv in (A, B, ODD):
+        await shop.report(pv, "MAJOR")
+    rows = (await client.get("/history", params={"of": name})).json()
+    assert [row["pv"] for row in rows] == pvs
+    done = await client.post("/acknowledge", json={"select": [name], "user": "ada"})
+    assert {row["pv"] for row in done.json()["changed"]} == set(pvs)
+
+
 async def test_test_page(shop, client):
     number = (await client.post("/test-page", json={"receiver": "shift", "user": "ada"})).json()["notice"]
     assert shop.queued("shift") == [("test", "test")]
@@ -69,6 +85,7 @@ async def test_test_page(shop, client):
         ("GET", "/pv/DET:NO", None, 404, "DET:NO is not in the alarm tree"),
         ("GET", "/active?path=NO", None, 404, "NO is no path in the alarm tree"),
         ("GET", "/history?since=2026-01-01", None, 400, "since: '2026-01-01' is no time"),
+        ("GET", "/history?of=NO/T", None, 404, "NO/T is neither a PV nor a path in the alarm tree"),
         ("GET", "/history?limit=0", None, 400, "limit: '0' is not between 1 and 10000"),
         ("POST", "/acknowledge", '{"select": ["NO"], "user": "ada"}', 400, "'NO' is no path"),
         ("POST", "/acknowledge", '{"select": ["V"]}', 400, "user: field required"),

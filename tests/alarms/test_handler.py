@@ -216,6 +216,13 @@ async def test_history_tells_who_did_what(shop):
     assert len(shop.store.history(path=("V",), limit=2)) == 2
 
 
+async def test_another_reason_of_equal_severity_is_in_the_history_and_pages_nobody_again(shop):
+    await shop.report(A, "MAJOR", "HIHI")
+    await shop.report(A, "MAJOR", "LOLO")
+    assert [(row["severity"], row["message"]) for row in shop.store.history(pvs=[A])] == [("MAJOR", "LOLO"), ("MAJOR", "HIHI")]
+    assert shop.queued("shift") == [("alarm", A)]
+
+
 async def test_somebody_must_acknowledge(shop):
     with pytest.raises(BadInput, match="user is empty"):
         await shop.handler.acknowledge([A], "  ")

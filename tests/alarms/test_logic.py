@@ -2,9 +2,10 @@
 
 import pytest
 
+from alarms import logic
 from alarms.level import Level
 from alarms.logic import adopt
-from alarms.state import DISABLED, Rules
+from alarms.state import DISABLED, AlarmState, Rules
 from tests.alarms.replay import Replay
 
 LATCHING = Rules()
@@ -110,6 +111,44 @@ def test_fallen_alarm_is_acknowledged_with_its_present_reason():
     replay = Replay()
     replay.run("major minor/LOW ack>MINOR_ACK")
     assert replay.state.alarm.message == "LOW"
+
+
+ANOTHER_REASON = [
+    ("latching", LATCHING, "major/HIHI major/LOLO", Level.MAJOR),
+    ("following", FOLLOWING, "major/HIHI major/LOLO", Level.MAJOR),
+    ("latched, and OK in between", LATCHING, "major/HIHI ok major/LOLO", Level.MAJOR),
+    ("acknowledged", LATCHING, "major/HIHI ack major/LOLO", Level.MAJOR_ACK),
+    ("acknowledged, not latching", FOLLOWING, "major/HIHI ack major/LOLO", Level.MAJOR_ACK),
+    ("while it is delayed", DELAYED, "major/HIHI major/LOLO +10", Level.MAJOR),
+    ("after a fall", LATCHING, "major/HIHI minor/LOW major/LOLO", Level.MAJOR),
+    ("while disabled", LATCHING, "major/HIHI disable major/LOLO enable", Level.MAJOR),
+]
+
+
+@pytest.mark.parametrize(
+    ("rules", "script", "level"), [case[1:] for case in ANOTHER_REASON], ids=[c[0] for c in ANOTHER_REASON]
+)
+def test_equally_bad_for_another_reason_shows_the_present_reason_and_value(rules, script, level):
+    replay = Replay(rules)
+    replay.run(script)
+    replay.clock.advance(1)
+    assert (replay.state.alarm.level, replay.state.alarm.message) == (level, "LOLO")
+    assert (replay.state.acknowledgement is not None) == level.is_acknowledged
+
+
+def test_less_bad_for_another_reason_leaves_a_latched_alarm_as_it_was():
+    replay = Replay()
+    replay.run("major/HIHI minor/LOW")
+    assert (replay.state.alarm.message, replay.state.current.message) == ("HIHI", "LOW")
+
+
+def test_one_fault_after_another_of_equal_severity_shows_the_present_fault():
+    replay = Replay()
+    for fault in ("FAULT_A", "FAULT_B"):
+        step = logic.update(replay.state, LATCHING, AlarmState(Level.MAJOR, "STATE", fault, 0), 0.0)
+        replay.state = step.state
+    assert step.raised is None
+    assert replay.state.alarm.value == "FAULT_B"
 
 
 def test_change_of_value_alone_is_remembered_but_does_nothing_else():

@@ -5,7 +5,7 @@ from alarms.monitor import Monitor
 from alarms.values import MetadataCache
 from sipmdcs.channels import Mask
 from sipmdcs.channels_fake import FakeChannels
-from sipmdcs.clock import ManualClock
+from sipmdcs.clock import EPICS_EPOCH_S, NS, ManualClock
 from sipmdcs.severity import Severity, Status
 
 NAMES = ["A:CURRENT_RBV", "A:STATE", "A:NAME", "A:NEVER"]
@@ -94,3 +94,12 @@ def test_record_that_was_never_processed_has_the_grace_time(world, watch):
     assert watch() == {}
     clock.advance(5)
     assert watch() == {"A:STATE": ("INVALID", "UDF", "OFF")}
+
+
+def test_record_that_was_never_processed_says_so_instead_of_1990(world):
+    clock, channels = world
+    channels.set("A:STATE", severity=Severity.INVALID, status=Status.UDF, time_ns=EPICS_EPOCH_S * NS)
+    monitor = Monitor(["A:STATE"], MetadataCache(channels), clock, grace_s=0, connect_timeout_s=30)
+    with channels.capture(["A:STATE"]) as capture:
+        reports = [*monitor.read(capture.drain()), *monitor.overdue()]
+    assert [(pv, state.message, state.time_ns) for pv, state in reports] == [("A:STATE", "never processed", clock.time_ns())]

@@ -135,7 +135,7 @@ def test_command_line(bench, epics):
         (("ack", "NOWHERE"), "'NOWHERE' is no path, PV or pattern"),
         (("list", "NOWHERE"), "NOWHERE is no path in the alarm tree"),
         (("test-page", "nobody"), "receiver nobody is not in notify.yaml, which has shift"),
-        (("history", "T:NO:PV"), "T:NO:PV is not in the alarm tree"),
+        (("history", "T:NO:PV"), "T:NO:PV is neither a PV nor a path in the alarm tree"),
         (("history", "--since", "yesterday"), "since: 'yesterday' is no time"),
     ],
 )

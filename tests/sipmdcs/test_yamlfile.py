@@ -92,6 +92,24 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         read_yaml(tmp_path / "none.yaml", Schema)
 
 
+def test_many_entries_of_a_file_are_no_aliases(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    text = "name: x\nnamed:\n  one: &one {size: 1}\n" + "".join(f"  p{n}: *one\n" for n in range(20_000))
+    path.write_text(text + "".join(f"  q{n}: {{size: 1}}\n" for n in range(90_000)), "utf-8")
+    assert len(read_yaml(path, Schema).named) == 110_001
+
+
+def test_a_long_file_is_complained_about_like_a_short_one() -> None:
+    text = "name: x\nnamed:\n" + "".join(f"  p{n:050d}: {{size: 1}}\n" for n in range(2_000))
+    for line, message in (
+        ("q: {size: 0}", "named.q.size: input should be greater than or equal to 1, found 0"),
+        ("q: {size: [}", "not valid YAML: expected the node content, but found '}'"),
+    ):
+        said = _refusal(f"{text}  {line}\n")
+        assert said is not None
+        assert said.startswith(f"f.yaml:2003: {message}")
+
+
 def test_good_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "f.yaml"
     path.write_text("name: x\nparts: [{size: 2, label: µ}]\n", "utf-8")

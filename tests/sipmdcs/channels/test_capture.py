@@ -116,6 +116,17 @@ def test_mask(pvs):
     assert second.values(0) == [4.0, 4.5, 2.0]
 
 
+def test_enumerations_can_be_followed_more_closely_than_numbers(pvs):
+    pvs.put({"AO": 4.0, "MBBO": 0})
+    with pvs.capture(["AO", "MBBO"], mask=Mask.ALARM, enum_mask=Mask.VALUE) as capture:
+        found = Recording(capture).until(lambda r: r.values(0) and r.values(1))
+        for number in (1, 0):  # EPICS Base posts no change of alarm: neither state has a severity
+            pvs.put({"AO": 4.0 - number, "MBBO": number})
+        found.until(lambda r: len(r.values(1)) == 3)
+    assert found.values(0) == [4.0]
+    assert found.values(1) == [0.0, 1.0, 0.0]
+
+
 def test_never_processed(pvs):
     with pvs.capture(["NEVER"]) as capture:
         found = Recording(capture).until(lambda r: r.values(0))
