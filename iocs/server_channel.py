@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from iocs.records.fields import Field, Kind
 from iocs.records.numbers import format_float
@@ -109,6 +113,12 @@ class Channel:
                 return str(value[0]) if len(value) else ""
             case _:
                 return str(value)
+
+    def text_from(self, data: NDArray[np.generic]) -> str:
+        """The text after ``data`` was put as characters: up to its terminator, without one the end of the old text stays."""
+        size = self.field.size
+        chars = bytes(int(x) & 0xFF if isfinite(x) else 0 for x in data[:size].tolist())
+        return (chars + self.text().encode()[len(chars) :])[: size - 1].split(b"\0", 1)[0].decode(errors="replace")
 
 
 def find_channel(records: Mapping[str, LiveRecord], name: str) -> Channel | None:

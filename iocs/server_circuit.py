@@ -358,7 +358,7 @@ class Circuit(asyncio.Protocol):
             self._finish_write(command, claim, ECA_BADTYPE, notify=notify)
             return
         if claim.channel.long_string and not isinstance(data, list):
-            data = [data.tobytes().split(b"\0", 1)[0].decode(errors="replace")]
+            data = [claim.channel.text_from(data)]
         self.context.write(claim.channel, data, notify=notify, done=done)
 
     def _finish_write(self, command: Any, claim: Claim, status: int, *, notify: bool) -> None:

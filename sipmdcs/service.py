@@ -18,27 +18,20 @@ import json
 import logging
 import os
 import signal
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from sipmdcs import __version__
 from sipmdcs.clock import Clock, SystemClock
 from sipmdcs.epicsdb import Record
 from sipmdcs.logs import ErrorCounter
-from sipmdcs.publisher import Publisher, Value, open_publisher
+from sipmdcs.publisher import Publisher, open_publisher
 from sipmdcs.site import Site
+from sipmdcs.vital_signs import VitalSigns
 
-HEARTBEAT_PERIOD_S = 1.0
-RATE_WINDOW_S = 60
-"""``ERROR_RATE`` counts the errors of so many seconds."""
-
-_STRING_BYTES = 39
-"""What a ``stringin`` holds besides its terminator (``MAX_STRING_SIZE`` of EPICS Base)."""
+_READY_RETRY_S = 5.0
+"""Pause after the ready file could not be written."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,10 +52,15 @@ class Service:
         return f"{self.site.service_prefix(self.name)}:{suffix}"
 
     def ready(self) -> None:
-        """Tell the supervisor that the service does its work from now on."""
+        """Tell the supervisor that the service does its work from now on; tried again while the disk takes no file."""
         path = ready_file(self.site, self.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"pid": os.getpid(), "time_ns": self.clock.time_ns()}), "utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"pid": os.getpid(), "time_ns": self.clock.time_ns()}), "utf-8")
+        except OSError as err:
+            _log.error("%s does its work, but cannot say so: %s: %s", self.name, path, err.strerror)
+            asyncio.get_running_loop().call_later(_READY_RETRY_S, self.ready)
+            return
         _log.info("%s is ready", self.name)
 
 
@@ -110,7 +108,7 @@ async def run_service(
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.run(), name="publisher")
-                group.create_task(_post_vital_signs(service, errors), name="vital signs")
+                group.create_task(VitalSigns(server, service.pv, service.clock, errors).run(), name="vital signs")
                 group.create_task(_stop_after(stopping.wait()), name="stop on SIGTERM")
                 group.create_task(_stop_after(body(service)), name="body")
         except* _Stop:
@@ -151,26 +149,3 @@ def _ready_file_cleared(service: Service) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
-
-
-async def _post_vital_signs(service: Service, errors: ErrorCounter) -> None:
-    process = psutil.Process()
-    start = service.clock.monotonic()
-    service.publisher.post({service.pv("VERSION"): __version__, service.pv("PID"): os.getpid()})
-    process.cpu_percent()  # the first call only starts the interval
-    counts: deque[int] = deque([0], maxlen=RATE_WINDOW_S)
-    beat = 0
-    while True:
-        values: dict[str, Value] = {
-            "HEARTBEAT": beat,
-            "UPTIME": service.clock.monotonic() - start,
-            "ERRORS": errors.count,
-            "ERROR_RATE": errors.count - counts[0],
-            "LAST_ERROR": errors.last.encode()[:_STRING_BYTES].decode(errors="ignore"),
-            "CPU": process.cpu_percent(),
-            "MEMORY": process.memory_info().rss / 1e6,
-        }
-        service.publisher.post({service.pv(suffix): value for suffix, value in values.items()})
-        counts.append(errors.count)
-        beat += 1
-        await asyncio.sleep(HEARTBEAT_PERIOD_S)

@@ -116,7 +116,7 @@ def _value(definition: Record, field: Field, text: str) -> Any:
 def _choice(field: Field, text: str) -> int:
     if text in field.menu:
         index = field.menu.index(text)
-    elif text.isdecimal() and int(text) < len(field.menu):
+    elif text.isascii() and text.isdecimal() and int(text) < len(field.menu):
         index = int(text)
     else:
         raise ValueError(f"{text!r} is none of {', '.join(field.menu)}")

@@ -4,59 +4,105 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from math import isnan
+from math import inf, isinf, isnan
 
 from iocs.records.fields import INTEGER_RANGE, Kind
 
 _FLOAT = re.compile(
-    r"\s*[+-]?(?:0[xX][0-9a-fA-F]+|inf(?:inity)?|nan|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.IGNORECASE | re.ASCII
+    r"""\s*(?P<number>[+-]?(?:
+        0x(?P<hex>[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?
+      | inf(?:inity)? | (?P<nan>nan(?:\(\w*\))?)
+      | (?P<decimal>\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?))""",
+    re.IGNORECASE | re.ASCII | re.VERBOSE,
 )
-_INTEGER = re.compile(r"\s*[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)")
+_INTEGER = re.compile(r"\s*(?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*))", re.ASCII)
+_BLANK = " \t\n\r\f\v"
+"""What ``isspace`` takes for blank; Python takes more."""
+_SMALLEST_DOUBLE = 2.2250738585072014e-308
+_SMALLEST_FLOAT = 1.1754943508222875e-38
+_LARGEST_FLOAT = 3.4028234663852886e38
+"""``DBL_MIN``, ``FLT_MIN`` and ``FLT_MAX`` of C."""
 
 WIDE = 10_000_000.0
 PLAIN_PRECISION = 8
 """Beyond these two a number is not written out digit by digit."""
 
 
-def parse_float(text: str, *, units: bool = False) -> float:
-    """The number at the start of ``text``; empty text is 0.
+def parse_float(text: str, *, units: bool = False, single: bool = False) -> float:
+    """The number at the start of ``text``, decimal or hexadecimal as in C; empty text is 0.
 
     Args:
         text: what a client put or a file says.
         units: let a unit or anything else follow the number, as a put does and a file does not.
+        single: it is meant for 32 bits.
 
     Raises:
-        ValueError: there is no number, or something follows it.
+        ValueError: there is no number, something follows it, or it is too large or too small for its type
+            (``ERANGE`` of ``strtod``, which ``epicsParseDouble`` refuses).
     """
-    number = _match(_FLOAT, text, units=units)
-    if not number:
+    if not text:
         return 0.0
-    return float(int(number, 16)) if "x" in number.lower() else float(number)
+    match = _match(_FLOAT, text, units=units)
+    number = match["number"]
+    if match["nan"]:
+        return float(number.partition("(")[0])
+    try:
+        value = float.fromhex(number) if match["hex"] else float(number)
+    except OverflowError:
+        value = inf
+    digits = match["hex"] or match["decimal"] or ""
+    if not digits:
+        return value
+    smallest = 0.0 if match["hex"] else _SMALLEST_DOUBLE
+    is_small = abs(value) < smallest or value == 0
+    is_large = isinf(value)
+    if single:
+        is_small, is_large = is_small or abs(value) <= _SMALLEST_FLOAT, is_large or abs(value) >= _LARGEST_FLOAT
+    if is_large or (is_small and digits.strip("0.")):
+        raise ValueError(f"{number} is too {'large' if is_large else 'small'} a number")
+    return value
 
 
 def parse_int(text: str, kind: Kind, *, units: bool = False) -> int:
     """The whole number at the start of ``text``, written as in C: ``0x10`` and ``020`` are 16; empty text is 0.
 
+    An ULONG may be written as a real number, of which the whole part counts (``cvt_st_ul``).
+
     Raises:
         ValueError: there is no number, something follows it that is no unit, or ``kind`` cannot hold it.
     """
-    number = _match(_INTEGER, text, units=units)
-    if not number:
-        return 0
-    digits = number.lstrip("+-")
-    octal = len(digits) > 1 and digits[0] == "0" and digits[1] in "01234567"
-    return fit_int(int(number, 8 if octal else 16 if "x" in number.lower() else 10), kind)
+    if kind is Kind.ULONG and units and _is_real(text):
+        return fit_int(parse_float(text, units=True), kind)
+    return fit_int(parse_whole(text, units=units), kind)
 
 
-def _match(pattern: re.Pattern[str], text: str, *, units: bool) -> str:
+def _is_real(text: str) -> bool:
+    match = _INTEGER.match(text)
+    return bool(text) and (match is None or text[match.end() : match.end() + 1] in tuple(".eE"))
+
+
+def parse_whole(text: str, *, units: bool = False) -> int:
+    """As ``parse_int``, of any size.
+
+    Raises:
+        ValueError: there is no number, or something follows it that is no unit.
+    """
     if not text:
-        return ""
+        return 0
+    number = _match(_INTEGER, text, units=units)["number"]
+    digits = number.lstrip("+-")
+    if digits[:2] in ("0x", "0X"):
+        return int(number, 16)
+    return int(number, 8 if digits[0] == "0" else 10)
+
+
+def _match(pattern: re.Pattern[str], text: str, *, units: bool) -> re.Match[str]:
     match = pattern.match(text)
     if match is None:
         raise ValueError(f"{text!r} is not a number")
-    if not units and text[match.end() :].strip():
+    if not units and text[match.end() :].strip(_BLANK):
         raise ValueError(f"{text!r} is not just a number")
-    return match.group().strip()
+    return match
 
 
 def fit_int(value: float, kind: Kind) -> int:

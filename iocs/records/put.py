@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from iocs.records.events import LOG, PROPERTY, VALUE
 from iocs.records.fields import Field, Kind
 from iocs.records.menus import FTYPE
-from iocs.records.numbers import fit_int, format_float, parse_float, parse_int
+from iocs.records.numbers import fit_int, format_float, parse_float, parse_int, parse_whole
 from iocs.records.record import SOFT_CHANNEL, LiveRecord
 from iocs.records.waveform import WaveformRecord
 from sipmdcs.errors import PutRefused
@@ -104,12 +104,8 @@ def _array(record: WaveformRecord, data: Data) -> Any:
     if FTYPE[record.ftvl] == "ENUM" or not all(data):
         raise ValueError("expected numbers")
     if FTYPE[record.ftvl] in ("DOUBLE", "FLOAT"):
-        return record.coerce([parse_float(text, units=True) for text in data])
-    return record.coerce([_whole(text) for text in data])
-
-
-def _whole(text: str) -> int:
-    return parse_int(text, Kind.LONG if text.lstrip().startswith("-") else Kind.UINT64, units=True)
+        return record.coerce([parse_float(text, units=True, single=FTYPE[record.ftvl] == "FLOAT") for text in data])
+    return record.coerce([parse_whole(text, units=True) for text in data])
 
 
 def _text(record: LiveRecord, field: Field, _kind: Kind, data: Data) -> str:
@@ -124,8 +120,10 @@ def _double(_record: LiveRecord, _field: Field, _kind: Kind, data: Data) -> floa
     return parse_float(first, units=True) if isinstance(first, str) else float(first)
 
 
-def _integer(_record: LiveRecord, _field: Field, kind: Kind, data: Data) -> int:
+def _integer(_record: LiveRecord, field: Field, kind: Kind, data: Data) -> int:
     first = data[0]
+    if field.kind is Kind.ENUM and isinstance(first, str) and not first:
+        raise ValueError("an empty text is not the number of a state")
     return parse_int(first, kind, units=True) if isinstance(first, str) else fit_int(float(first), kind)
 
 
@@ -135,12 +133,22 @@ def _choice(record: LiveRecord, field: Field, _kind: Kind, data: Data) -> int:
     if isinstance(first, str):
         if first in labels:
             return labels.index(first)
-        if not (first.isdecimal() and int(first) < len(labels)):
-            raise ValueError(f"{first!r} is none of {', '.join(filter(None, labels))}")
+        first = _choice_number(record, first, labels)
     index = float(first)
     if not isfinite(index) or not record.has_state(field, int(index)):
         raise ValueError(f"{first} is not the number of a choice")
     return int(index)
+
+
+def _choice_number(record: LiveRecord, text: str, labels: tuple[str, ...]) -> int:
+    """Number of a choice that is given by its number; only an mbbo lets a unit follow it, as in EPICS Base."""
+    try:
+        number = parse_int(text, Kind.USHORT, units=record.RTYP == "mbbo") if text else -1
+    except ValueError:
+        number = -1
+    if not 0 <= number < len(labels):
+        raise ValueError(f"{text!r} is none of {', '.join(filter(None, labels))}")
+    return number
 
 
 _CONVERT: dict[Kind, Callable[[LiveRecord, Field, Kind, Data], Any]] = {

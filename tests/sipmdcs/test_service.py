@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from sipmdcs import __version__
 from sipmdcs.clock import ManualClock
 from sipmdcs.epicsdb import Record
 from sipmdcs.errors import ServiceError
+from sipmdcs.logs import ErrorCounter
 from sipmdcs.publisher import open_publisher
 from sipmdcs.service import Service, ready_file, run_service
 from sipmdcs.site import Site
+from sipmdcs.vital_signs import VitalSigns
 from tests.system.installation import EpicsClient
 
 PROGRAM = """
@@ -184,3 +187,75 @@ def test_stale_ready_file_of_a_killed_process_is_removed_first(site: Site) -> No
         assert not path.exists()
 
     asyncio.run(run_service(site, "bench", site.service_records("bench", "ioc"), body))
+
+
+async def test_a_process_without_free_descriptors_keeps_its_heartbeat(site: Site) -> None:
+    """And says once what it cannot measure; the work goes on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    messages: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("sipmdcs").addHandler(handler)
+
+    async def body(service: Service) -> None:
+        async def beats(count: int) -> bool:
+            """Whether the heart beats so many times more."""
+            goal = service.publisher.value(service.pv("HEARTBEAT")) + count  # type: ignore[operator]
+            for _ in range(600):
+                await asyncio.sleep(0.05)
+                if service.publisher.value(service.pv("HEARTBEAT")) >= goal:  # type: ignore[operator]
+                    return True
+            return False
+
+        assert await beats(1), "the server listens by then"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        assert await beats(2)
+
+    try:
+        await run_service(site, "bench", site.service_records("bench", "ioc"), body)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        logging.getLogger("sipmdcs").removeHandler(handler)
+    assert messages == []
+
+
+async def test_vital_signs_that_cannot_be_posted_do_not_end_the_service(site: Site) -> None:
+    """A template of the site without some of them, and a publisher that fails."""
+    errors = ErrorCounter()
+    logging.getLogger("sipmdcs").addHandler(errors)
+    records = [record for record in site.service_records("bench", "ioc") if not record.name.endswith((":CPU", ":PID"))]
+    try:
+
+        async def body(service: Service) -> None:
+            for _ in range(3):
+                VitalSigns(service.publisher, service.pv, ManualClock(), errors).post()
+            assert service.publisher.value(service.pv("HEARTBEAT")) == 0
+            signs = VitalSigns(service.publisher, service.pv, ManualClock(), errors)
+            before = errors.count
+            for _ in range(5):
+                signs.post()
+            assert service.publisher.value(service.pv("HEARTBEAT")) == 4
+            assert errors.count == before + 2, "each is said once"
+
+        await run_service(site, "bench", records, body)
+    finally:
+        logging.getLogger("sipmdcs").removeHandler(errors)
+
+
+async def test_a_disk_that_takes_no_ready_file_does_not_end_the_service(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sipmdcs.service._READY_RETRY_S", 0.05)
+    run = ready_file(site, "bench").parent
+
+    async def body(service: Service) -> None:
+        run.rmdir()
+        run.write_text("a file where the folder should be")
+        service.ready()
+        run.unlink()
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            if ready_file(site, "bench").exists():
+                return
+        pytest.fail("not said again")
+
+    run.mkdir(parents=True)
+    await run_service(site, "bench", site.service_records("bench", "ioc"), body)

@@ -48,7 +48,24 @@ def test_what_is_shown_is_right_to_its_last_digit(value: float, precision: int) 
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("12", 12.0), ("2.5e1 V", 25.0), ("", 0.0), (" .5", 0.5), ("-3.", -3.0), ("0x10", 16.0), ("010", 10.0), ("inf", inf)],
+    [
+        ("12", 12.0),
+        ("2.5e1 V", 25.0),
+        ("", 0.0),
+        (" .5", 0.5),
+        ("-3.", -3.0),
+        ("0x10", 16.0),
+        ("010", 10.0),
+        ("inf", inf),
+        ("-INFINITYx", -inf),
+        ("0x1.8p1", 3.0),
+        ("-0x.8p1 V", -1.0),
+        ("0xg", 0.0),
+        ("1_0", 1.0),
+        ("1e+", 1.0),
+        ("0e-400", 0.0),
+        ("0x0p-9999", 0.0),
+    ],
 )
 def test_a_real_number_with_unit(text: str, number: float) -> None:
     assert parse_float(text, units=True) == number
@@ -56,6 +73,21 @@ def test_a_real_number_with_unit(text: str, number: float) -> None:
 
 def test_nan_is_a_number() -> None:
     assert isnan(parse_float("nan"))
+    assert isnan(parse_float("-NaN(x_1)"))
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e400", "1e-400", "-1e-320", "0x1p4000", "0x1p-4000", "9" * 310])
+@pytest.mark.parametrize("single", [True, False])
+def test_a_number_beyond_64_bits_is_refused(text: str, single: bool) -> None:
+    with pytest.raises(ValueError, match=r"is too (large|small) a number"):
+        parse_float(text, units=True, single=single)
+
+
+@pytest.mark.parametrize("text", ["1e39", "3.4028235e38", "-3.5e38", "1e-40", "1e-46", "0x1p200"])
+def test_a_number_beyond_32_bits_is_refused_where_they_are_meant(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is too (large|small) a number"):
+        parse_float(text, single=True)
+    assert parse_float(text)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +98,14 @@ def test_a_whole_number_with_unit(text: str, number: int) -> None:
     assert parse_int(text, Kind.LONG, units=True) == number
 
 
-@pytest.mark.parametrize("text", ["abc", "V 12", "--1", "x10", "e5", "\uff11\uff12", "\u0663"])
+@pytest.mark.parametrize(("text", "number"), [("1e5", 100_000), ("1.e1 x", 10), (".9", 0), ("0x1.8p1", 3), ("0x10", 16)])
+def test_an_unsigned_long_may_be_written_as_a_real_number(text: str, number: int) -> None:
+    assert parse_int(text, Kind.ULONG, units=True) == number
+    with pytest.raises(ValueError, match=r"is not within|too large"):
+        parse_int("1e400" if number else "nan", Kind.ULONG, units=True)
+
+
+@pytest.mark.parametrize("text", ["abc", "V 12", "--1", "x10", "e5", "\uff11\uff12", "\u0663", "\xa05", "\x1c5"])
 @pytest.mark.parametrize("units", [True, False])
 def test_no_number(text: str, units: bool) -> None:
     with pytest.raises(ValueError, match="is not a number"):
