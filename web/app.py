@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -16,6 +14,7 @@ from starlette.types import ASGIApp
 from sipmdcs import __version__
 from web import jsonapi, oms, openapi
 from web.catalogue import RESOURCES, Catalogue
+from web.dispatch import Dispatcher
 from web.errorreplies import on_api_error, on_bug, on_http_error
 from web.errors import ApiError
 from web.limits import Counts, Limits
@@ -25,11 +24,8 @@ from web.reader import Reader
 from web.replies import document_reply
 from web.routes import jsonapi_routes, oms_routes
 
-_THREADS = 8
-"""Requests in work at a time: more would only share the processor and the database's connections."""
-
 Health = Callable[[], Mapping[str, str]]
-"""State of each source, by its name."""
+"""State of each source, by its name; does not block."""
 
 
 def make_app(site: str, catalogue: Catalogue, health: Health, counts: Counts, page: Path | None = None) -> ASGIApp:
@@ -49,13 +45,17 @@ def make_app(site: str, catalogue: Catalogue, health: Health, counts: Counts, pa
         docs_url=None,  # its scripts come from other sites, which a control network does not reach
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_few_threads,
         exception_handlers={ApiError: on_api_error, HTTPException: on_http_error, Exception: on_bug},
     )
     reader = Reader(catalogue)
-    app.include_router(oms_routes(site, reader, RESOURCES).router, prefix=oms.BASE)
-    app.include_router(jsonapi_routes(reader, RESOURCES).router, prefix=jsonapi.BASE)
-    app.add_api_route("/health", lambda: _health(health), methods=["GET"], response_class=Response, response_model=None)
+    dispatcher = Dispatcher(reader)
+    app.include_router(oms_routes(site, reader, dispatcher, RESOURCES).router, prefix=oms.BASE)
+    app.include_router(jsonapi_routes(reader, dispatcher, RESOURCES).router, prefix=jsonapi.BASE)
+
+    async def healthy() -> Response:  # on the event loop: it waits for no thread
+        return _health(health)
+
+    app.add_api_route("/health", healthy, methods=["GET"], response_class=Response, response_model=None)
     app.router.routes.extend(page_routes(page or packaged_page()))
     generated = app.openapi
 
@@ -72,9 +72,3 @@ def make_app(site: str, catalogue: Catalogue, health: Health, counts: Counts, pa
 
 def _health(health: Health) -> Response:
     return document_reply({"version": __version__, "sources": dict(health())}, "application/json")
-
-
-@asynccontextmanager
-async def _few_threads(app: FastAPI) -> AsyncIterator[None]:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
-    yield

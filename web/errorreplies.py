@@ -14,7 +14,8 @@ from web.methods import ALLOWED
 from web.negotiation import VARY
 from web.replies import document_reply
 
-_RETRY_S = "5"
+_RETRY_S = 5
+"""Where nothing better is known."""
 
 
 def error_reply(path: str, err: ApiError) -> Response:
@@ -22,7 +23,7 @@ def error_reply(path: str, err: ApiError) -> Response:
     strict = path.startswith(BASE)
     headers = dict(VARY) if strict else {}
     if err.status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = _RETRY_S
+        headers["Retry-After"] = str(_RETRY_S if err.retry_s is None else err.retry_s)
     return document_reply(err.document(), MEDIA_TYPE if strict else "application/json", status=err.status, headers=headers)
 
 

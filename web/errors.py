@@ -11,8 +11,12 @@ from sipmdcs.errors import DcsError
 class ApiError(DcsError):
     """A request that cannot be answered; both dialects write it as an error object of JSON:API."""
 
-    def __init__(self, status: HTTPStatus, detail: str, *, parameter: str = "", header: str = "") -> None:
+    def __init__(
+        self, status: HTTPStatus, detail: str, *, parameter: str = "", header: str = "", retry_s: int | None = None
+    ) -> None:
         self.status = status
+        self.retry_s = retry_s
+        """When it makes sense to ask again, whole seconds; ``None`` if nothing is known of that."""
         self.parameter = parameter
         """Query parameter that is the cause, as the client wrote it."""
         self.header = header
@@ -44,6 +48,6 @@ def not_found(detail: str) -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, detail)
 
 
-def source_away(detail: str) -> ApiError:
-    """503: something this service asks is not there."""
-    return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+def source_away(detail: str, retry_s: int | None = None) -> ApiError:
+    """503: something this service asks is not there; it may be in ``retry_s`` seconds."""
+    return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_s=retry_s)

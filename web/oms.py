@@ -72,7 +72,7 @@ class Oms:
         data: Any = found if relation.many else next(iter(found), None)
         return document_reply({"data": data, "links": links, "meta": {"totalResourceCount": page.total}}, MEDIA_TYPE)
 
-    def meta(self, request: Request, resource: Resource) -> Response:
+    def meta(self, resource: Resource) -> Response:
         """``/{resource}/meta``: every attribute of the resource."""
         return document_reply({"meta": schema_meta(resource)}, MEDIA_TYPE)
 

@@ -100,12 +100,27 @@ class Page:
     """What the reader has to know, such as a source whose last known state this is."""
 
 
+class Source(StrEnum):
+    """Where rows come from. What is asked of one must not wait for another."""
+
+    LIVE = "live"
+    """Memory of this service, filled by Channel Access."""
+    DATABASE = "database"
+    ALARMS = "alarms"
+    ARCHIVER = "archiver"
+
+
 class Collection(Protocol):
     """A resource together with the source of its rows."""
 
     @property
     def resource(self) -> Resource:
         """Its definition."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """What ``fetch`` may wait for."""
         ...
 
     def fetch(self, query: Query) -> Page:

@@ -9,7 +9,7 @@ from web.asked import Asked, columns
 from web.catalogue import Catalogue
 from web.errors import bad_parameter, not_found
 from web.identity import id_filters
-from web.query import MOST_ROWS, Filter, Operator, Page, Query, Row
+from web.query import MOST_ROWS, Filter, Operator, Page, Query, Row, Source
 from web.resource import Relation, Resource
 from web.values import shown
 
@@ -26,6 +26,10 @@ class Reader:
     def resource(self, name: str) -> Resource:
         """Definition of a resource."""
         return self._catalogue[name].resource
+
+    def source(self, resource: Resource) -> Source:
+        """What its rows come from."""
+        return self._catalogue[resource.name].source
 
     def known(self, name: str) -> Resource | None:
         """Definition of a resource, if there is one of this name."""

@@ -8,14 +8,17 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sipmdcs.errors import BadInput
+from web.timed_connection import TimedConnection
 
 STATEMENT_TIMEOUT_S = 10.0
 """On SQLite processor time: a machine that is busy with other things makes no query a bad one."""
@@ -24,7 +27,12 @@ _LONGEST_FACTOR = 6
 _LOCK_TIMEOUT_S = 5.0
 _STEPS = 20_000
 """Steps of SQLite's virtual machine between two looks at the clock: some tenths of a millisecond."""
-_POOL = 8
+CONNECTIONS = 8
+"""Open at a time, at most."""
+_CONNECT_S = 2
+_PING_S = 2.0
+_GRACE_S = 2.0
+"""On PostgreSQL the server ends a statement; one that does not is given up so much later."""
 
 
 def open_for_reading(url: str, timeout_s: float = STATEMENT_TIMEOUT_S) -> Engine:
@@ -58,7 +66,7 @@ def _sqlite(url: URL, timeout_s: float) -> Engine:
         connection.execute("PRAGMA query_only = ON")
         return connection
 
-    engine = create_engine(url, creator=connect, pool_size=_POOL, max_overflow=0)
+    engine = create_engine(url, creator=connect, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=_PING_S)
 
     def begin(connection: object) -> None:
         connection.exec_driver_sql("BEGIN")  # type: ignore[attr-defined]
@@ -90,11 +98,27 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _postgresql(url: URL, timeout_s: float) -> Engine:
     options = f"-c default_transaction_read_only=on -c statement_timeout={round(timeout_s * 1000)} -c timezone=UTC"
-    return create_engine(
+    engine = create_engine(
         url,
-        connect_args={"options": options, "connect_timeout": 5, "application_name": "sipmdcs web"},
+        connect_args={"options": options, "connect_timeout": _CONNECT_S, "application_name": "sipmdcs web"},
         isolation_level="REPEATABLE READ",
-        pool_pre_ping=True,
-        pool_size=_POOL,
+        pool_size=CONNECTIONS,
         max_overflow=0,
+        pool_timeout=_PING_S,
     )
+
+    def connect(_: object, __: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> TimedConnection:
+        connection = TimedConnection.connect(*arguments, **options)
+        connection.silence_s = timeout_s + _GRACE_S
+        return connection
+
+    def check(connection: TimedConnection, _: object, __: object) -> None:
+        try:
+            with connection.impatient(_PING_S):
+                engine.dialect.do_ping(connection)  # type: ignore[arg-type]
+        except psycopg.Error as err:
+            raise DisconnectionError("the connection is gone") from err
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "checkout", check)
+    return engine

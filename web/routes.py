@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web import openapi
+from web.dispatch import Dispatcher
 from web.jsonapi import JsonApi
 from web.negotiation import MEDIA_TYPE as JSONAPI
 from web.objects import Json
@@ -21,6 +23,7 @@ from web.resource import Relation, Resource
 
 Handler = Callable[[Request, Resource], Response]
 RowHandler = Callable[[Request, Resource, str], Response]
+Endpoint = Callable[..., Awaitable[Response]]
 RelationHandler = Callable[[Request, Resource, str, str], Response]
 
 _ERRORS = (400, 404, 413, 414, 503)
@@ -46,7 +49,7 @@ class Routes:
     def add(
         self,
         path: str,
-        endpoint: Callable[..., Response],
+        endpoint: Endpoint,
         summary: str,
         schema: Json,
         parameters: list[Json] | None = None,
@@ -67,71 +70,89 @@ class Routes:
         )
 
 
-def of_resource(resource: Resource, handler: Handler) -> Callable[..., Response]:
-    """An endpoint without path parameters."""
+class Endpoints:
+    """Makes endpoints that run their handlers in the pool of the request."""
 
-    def endpoint(request: Request) -> Response:
-        return handler(request, resource)
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
 
-    return endpoint
+    def rows(self, resource: Resource, handler: Handler) -> Endpoint:
+        """Without path parameters."""
+
+        async def endpoint(request: Request) -> Response:
+            return await self._dispatcher.run(request, (resource,), lambda: handler(request, resource))
+
+        return endpoint
+
+    def row(self, resource: Resource, handler: RowHandler) -> Endpoint:
+        """With the id of a row."""
+
+        async def endpoint(request: Request, id: str) -> Response:  # noqa: A002  the name in the path
+            return await self._dispatcher.run(request, (resource,), lambda: handler(request, resource, id))
+
+        return endpoint
+
+    def related(self, resource: Resource, relation: Relation, target: Resource, handler: RelationHandler) -> Endpoint:
+        """With the id of a row, for one of its relations."""
+
+        async def endpoint(request: Request, id: str) -> Response:  # noqa: A002  the name in the path
+            work = partial(handler, request, resource, id, relation.name)
+            return await self._dispatcher.run(request, (resource, target), work)
+
+        return endpoint
 
 
-def of_row(resource: Resource, handler: RowHandler) -> Callable[..., Response]:
-    """An endpoint with the id of a row."""
-
-    def endpoint(request: Request, id: str) -> Response:  # noqa: A002  the name in the path
-        return handler(request, resource, id)
-
-    return endpoint
-
-
-def of_relation(resource: Resource, relation: Relation, handler: RelationHandler) -> Callable[..., Response]:
-    """An endpoint with the id of a row, for one of its relations."""
-
-    def endpoint(request: Request, id: str) -> Response:  # noqa: A002  the name in the path
-        return handler(request, resource, id, relation.name)
-
-    return endpoint
-
-
-def oms_routes(site: str, reader: Reader, resources: Sequence[Resource]) -> Routes:
+def oms_routes(site: str, reader: Reader, dispatcher: Dispatcher, resources: Sequence[Resource]) -> Routes:
     """The OMS dialect of the installation ``site``."""
-    oms = Oms(reader)
+    oms, endpoints = Oms(reader), Endpoints(dispatcher)
     routes = Routes(OMS, "oms", _ERRORS)
     routes.add(
         "/version",
-        lambda: document_reply(version(site), OMS),
+        _fixed(lambda: document_reply(version(site), OMS)),
         "Version of the program and name of the site",
         {"type": "object"},
     )
-    routes.add("/version/endpoints", lambda: _endpoints(routes), "Paths of this API", {"type": "object"})
+    routes.add("/version/endpoints", _fixed(lambda: _endpoints(routes)), "Paths of this API", {"type": "object"})
     for resource in resources:
         base = f"/{resource.name}"
         rows = openapi.document(openapi.rows_of(resource, many=True))
         many = openapi.oms_parameters(resource, collection=True)
         one = openapi.oms_parameters(resource, collection=False)
-        routes.add(base, of_resource(resource, oms.collection), resource.description, rows, many)
-        routes.add(f"{base}/meta", of_resource(resource, oms.meta), f"Attributes of {resource.name}", {"type": "object"})
-        routes.add(f"{base}/csv", of_resource(resource, oms.csv), "The same as a table", {"type": "string"}, many, "text/csv")
+        routes.add(base, endpoints.rows(resource, oms.collection), resource.description, rows, many)
+        routes.add(f"{base}/meta", _fixed(partial(oms.meta, resource)), f"Attributes of {resource.name}", {"type": "object"})
+        routes.add(
+            f"{base}/csv",
+            endpoints.rows(resource, oms.csv),
+            "The same as a table",
+            {"type": "string"},
+            many,
+            "text/csv",
+        )
         proposals = openapi.document(openapi.identifiers(many=True))
-        routes.add(f"{base}/autocomplete", of_resource(resource, oms.autocomplete), "Values of an attribute", proposals, many)
+        routes.add(
+            f"{base}/autocomplete",
+            endpoints.rows(resource, oms.autocomplete),
+            "Values of an attribute",
+            proposals,
+            many,
+        )
         single = openapi.document(openapi.rows_of(resource, many=False))
-        routes.add(f"{base}/{{id}}", of_row(resource, oms.one), "One row", single, one)
+        routes.add(f"{base}/{{id}}", endpoints.row(resource, oms.one), "One row", single, one)
         for relation in resource.relations:
             target = reader.resource(relation.target)
             found = openapi.document(openapi.rows_of(target, many=relation.many))
             asked = openapi.oms_parameters(target, collection=relation.many)
-            endpoint = of_relation(resource, relation, oms.related)
+            endpoint = endpoints.related(resource, relation, target, oms.related)
             routes.add(f"{base}/{{id}}/{relation.name}", endpoint, f"Related {target.name}", found, _optional(asked))
             linkage = openapi.document(openapi.identifiers(many=relation.many))
-            endpoint = of_relation(resource, relation, oms.relationship)
+            endpoint = endpoints.related(resource, relation, target, oms.relationship)
             routes.add(f"{base}/{{id}}/relationships/{relation.name}", endpoint, f"Ids of related {target.name}", linkage)
     return routes
 
 
-def jsonapi_routes(reader: Reader, resources: Sequence[Resource]) -> Routes:
+def jsonapi_routes(reader: Reader, dispatcher: Dispatcher, resources: Sequence[Resource]) -> Routes:
     """The strict dialect."""
-    api = JsonApi(reader)
+    api, endpoints = JsonApi(reader), Endpoints(dispatcher)
     routes = Routes(JSONAPI, "jsonapi", _STRICT_ERRORS)
     for resource in resources:
         base = f"/{resource.name}"
@@ -139,21 +160,30 @@ def jsonapi_routes(reader: Reader, resources: Sequence[Resource]) -> Routes:
         single = openapi.document(openapi.rows_of(resource, many=False), included=True)
         many = openapi.jsonapi_parameters(resource, collection=True, includable=_includable(reader, resource))
         one = openapi.jsonapi_parameters(resource, collection=False, includable=_includable(reader, resource))
-        routes.add(base, of_resource(resource, api.collection), resource.description, rows, many)
-        routes.add(f"{base}/{{id}}", of_row(resource, api.one), "One row", single, one)
+        routes.add(base, endpoints.rows(resource, api.collection), resource.description, rows, many)
+        routes.add(f"{base}/{{id}}", endpoints.row(resource, api.one), "One row", single, one)
         for relation in resource.relations:
             target = reader.resource(relation.target)
             found = openapi.document(openapi.rows_of(target, many=relation.many), included=True)
             ways = _includable(reader, target)
             asked = _optional(openapi.jsonapi_parameters(target, collection=relation.many, includable=ways))
-            endpoint = of_relation(resource, relation, api.related)
+            endpoint = endpoints.related(resource, relation, target, api.related)
             routes.add(f"{base}/{{id}}/{relation.name}", endpoint, f"Related {target.name}", found, asked)
             linkage = openapi.document(openapi.identifiers(many=relation.many))
-            endpoint = of_relation(resource, relation, api.relationship)
+            endpoint = endpoints.related(resource, relation, target, api.relationship)
             pages = [item for item in asked if item.get("name", "").startswith("page[")]
             path = f"{base}/{{id}}/relationships/{relation.name}"
             routes.add(path, endpoint, f"Ids of related {target.name}", linkage, pages)
     return routes
+
+
+def _fixed(make: Callable[[], Response]) -> Endpoint:
+    """An endpoint that asks no source and so waits for none."""
+
+    async def endpoint() -> Response:
+        return make()
+
+    return endpoint
 
 
 def _includable(reader: Reader, resource: Resource) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from web.memory import answer
-from web.query import Page, Query, Row
+from web.query import Page, Query, Row, Source
 from web.resource import Resource
 
 
@@ -23,11 +23,13 @@ class RowCollection:
 
     Args:
         resource: its definition.
+        source: what ``make`` asks.
         make: gives the rows; may look into the query to make fewer, and need not.
     """
 
-    def __init__(self, resource: Resource, make: Callable[[Query], Rows]) -> None:
+    def __init__(self, resource: Resource, source: Source, make: Callable[[Query], Rows]) -> None:
         self.resource = resource
+        self.source = source
         self._make = make
 
     def fetch(self, query: Query) -> Page:

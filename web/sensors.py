@@ -10,8 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from configtool.tables import Channel, Controller, Sensor, SensorLink
 from sipmdcs.clock import Clock
+from web.errors import ApiError
 
 _FRESH_S = 5.0
+_FIRST_S = 0.5
+"""Longest wait for the first answer."""
 
 
 def read_sensors(engine: Engine) -> dict[str, str]:
@@ -34,7 +37,7 @@ def read_sensors(engine: Engine) -> dict[str, str]:
 
 
 class Sensors:
-    """The same, asked at most once in some seconds.
+    """The same, asked at most once in some seconds, by a thread of its own: rows of channels wait for no database.
 
     Args:
         read: gives serial numbers by channel label.
@@ -45,19 +48,16 @@ class Sensors:
         self._read = read
         self._clock = clock
         self._lock = threading.Lock()
+        self._first = threading.Event()
         self._known: Mapping[str, str] = {}
         self._asked: float | None = None
-        self._warnings: tuple[str, ...] = ()
+        self._warnings: tuple[str, ...] = ("the database has not answered yet: SiPM serial numbers are not known",)
 
     def now(self) -> tuple[Mapping[str, str], tuple[str, ...]]:
         """Serial numbers by channel label, and a warning if they are not of now."""
-        # Nobody waits for a database that is slow to say no, save the first who asks.
-        if self._is_old() and self._lock.acquire(blocking=self._asked is None):
-            try:
-                if self._is_old():
-                    self._ask()
-            finally:
-                self._lock.release()
+        if self._is_old() and self._lock.acquire(blocking=False):
+            threading.Thread(target=self._ask, name="sensors", daemon=True).start()
+        self._first.wait(_FIRST_S)
         return self._known, self._warnings
 
     def _is_old(self) -> bool:
@@ -66,7 +66,10 @@ class Sensors:
     def _ask(self) -> None:
         try:
             self._known, self._warnings = self._read(), ()
-        except SQLAlchemyError:
+        except (SQLAlchemyError, ApiError):
             what = "as last known" if self._known else "not known"
             self._warnings = (f"the database does not answer: SiPM serial numbers are {what}",)
-        self._asked = self._clock.monotonic()
+        finally:
+            self._asked = self._clock.monotonic()
+            self._first.set()
+            self._lock.release()

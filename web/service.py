@@ -10,6 +10,7 @@ from sipmdcs.publisher import Value
 from sipmdcs.service import Service, run_service
 from sipmdcs.site import Site
 from web.app import make_app
+from web.bulkhead import OK
 from web.http_protocol import BoundedProtocol
 from web.limits import Counts
 from web.live import open_monitors
@@ -64,7 +65,7 @@ async def _report(service: Service, sources: Sources, counts: Counts) -> None:
             "ERRORS_5XX": counts.failed,
             "ERRORS_5XX_RATE": counts.failed - failures[0],
             "LATENCY": counts.take_longest_s() * 1000,
-            "DATABASE": int(await asyncio.to_thread(sources.database_answers)),
+            "DATABASE": int(sources.database.bulkhead.state == OK),
             "PVS_CONNECTED": sources.live.connected,
             "PVS": sources.live.size,
         }

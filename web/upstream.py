@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -11,10 +12,17 @@ from typing import Any
 import httpx
 
 from sipmdcs.site import HttpService
-from web.errors import source_away
+from web.bulkhead import Bulkhead, NoAnswer
+from web.errors import ApiError, source_away
 
-_TIMEOUT = httpx.Timeout(30.0, connect=2.0)
-_CONNECTIONS = httpx.Limits(max_connections=16, max_keepalive_connections=8)
+_CONNECT_S = 1.0
+_SILENCE_S = 10.0
+"""Longest silence while an answer is awaited or comes in."""
+_LONGEST_S = 60.0
+"""From question to the end of the answer."""
+_PROBE_S = 2.0
+_LARGEST = 256 * 1024 * 1024
+"""Answer, bytes: the alarm tree of 300,000 PVs."""
 _ANY = "0.0.0.0"  # noqa: S104  only compared with
 
 
@@ -30,17 +38,19 @@ class Upstream:
     """Any thread may ask.
 
     Args:
-        name: for messages, such as ``the archiver``.
         where: it listens.
+        bulkhead: what every question goes through.
     """
 
-    def __init__(self, name: str, where: HttpService) -> None:
-        self.name = name
-        self.away = False
-        """Whether the last question went without an answer."""
+    def __init__(self, where: HttpService, bulkhead: Bulkhead) -> None:
+        self.bulkhead = bulkhead
         host = "127.0.0.1" if where.interface == _ANY else where.interface
+        size = bulkhead.permits + 1  # one for the probe
         self._client = httpx.Client(
-            base_url=f"http://{host}:{where.port}", timeout=_TIMEOUT, limits=_CONNECTIONS, trust_env=False
+            base_url=f"http://{host}:{where.port}",
+            timeout=httpx.Timeout(_SILENCE_S, connect=_CONNECT_S),
+            limits=httpx.Limits(max_connections=size, max_keepalive_connections=size),
+            trust_env=False,
         )
 
     def get(self, path: str, parameters: Sequence[tuple[str, str]] = ()) -> Any:
@@ -48,31 +58,68 @@ class Upstream:
 
         Raises:
             Refused: the answer is 4xx.
-            ApiError: 503, the service is away or fails.
+            ApiError: 503, the service is away, busy, fails or takes too long.
+        """
+        name = self.bulkhead.name
+        with self.bulkhead.question():
+            status, body = self._ask(path, parameters)
+            if 400 <= status < 500:
+                raise Refused(status, _reason(status, body))
+            if not 200 <= status < 300:
+                raise source_away(f"{name} says {status}: {_reason(status, body)}")
+            try:
+                return json.loads(body)
+            except ValueError as err:
+                raise source_away(f"{name} does not answer in JSON") from err
+
+    def probe(self) -> None:
+        """See that it is there.
+
+        Raises:
+            NoAnswer: it is not.
         """
         try:
-            reply = self._client.get(path, params=list(parameters))
-            if reply.is_client_error:
-                self.away = False
-                raise Refused(reply.status_code, _reason(reply))
-            if not reply.is_success:
-                raise source_away(f"{self.name} says {reply.status_code}: {_reason(reply)}")
-            answer = json.loads(reply.text)
+            self._client.get("/health", timeout=_PROBE_S)
         except httpx.HTTPError as err:
-            self.away = True
-            raise source_away(f"{self.name} does not answer") from err
-        except ValueError as err:
-            raise source_away(f"{self.name} does not answer in JSON") from err
-        self.away = False
-        return answer
+            raise NoAnswer("does not answer") from err
 
     def close(self) -> None:
         """Close its connections."""
+        self.bulkhead.close()
         self._client.close()
 
+    def _ask(self, path: str, parameters: Sequence[tuple[str, str]]) -> tuple[int, bytearray]:
+        try:
+            return self._read(path, parameters)
+        except httpx.TimeoutException as err:
+            self.probe()  # one that answers was only busy with this question
+            raise _too_long(self.bulkhead.name) from err
+        except httpx.HTTPError:
+            # It may have closed a connection that was kept, which says nothing about the next one.
+            try:
+                return self._read(path, parameters)
+            except httpx.HTTPError as err:
+                raise NoAnswer("does not answer") from err
 
-def _reason(reply: httpx.Response) -> str:
-    text = reply.text.strip()
+    def _read(self, path: str, parameters: Sequence[tuple[str, str]]) -> tuple[int, bytearray]:
+        latest = time.monotonic() + _LONGEST_S
+        with self._client.stream("GET", path, params=list(parameters)) as reply:
+            body = bytearray()
+            for piece in reply.iter_bytes():
+                body += piece
+                if len(body) > _LARGEST:
+                    raise source_away(f"{self.bulkhead.name} answers more than {_LARGEST:,} bytes")
+                if time.monotonic() > latest:
+                    raise _too_long(self.bulkhead.name)
+            return reply.status_code, body
+
+
+def _too_long(name: str) -> ApiError:
+    return source_away(f"{name} takes too long over this question; ask for less")
+
+
+def _reason(status: int, body: bytearray) -> str:
+    text = body.decode("utf-8", "replace").strip()
     with contextlib.suppress(ValueError, KeyError, TypeError):
         text = str(json.loads(text)["error"])
-    return text.splitlines()[0] if text else HTTPStatus(reply.status_code).phrase
+    return text.splitlines()[0] if text else HTTPStatus(status).phrase

@@ -15,11 +15,11 @@ from sipmdcs.clock import SystemClock
 from sipmdcs.database import make_engine
 from tests.postgresql import PostgresServer
 from tests.web.conftest import WebSite, own_database
+from web.bulkhead import NoAnswer
 from web.live import Live
 from web.query import Query
 from web.readonly import open_for_reading
 from web.resource import Resource
-from web.sources import answers
 from web.sqlcollection import Database
 
 WRITES = (
@@ -137,12 +137,13 @@ def test_a_database_that_is_not_made_yet_is_empty(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_does_not_answer(tmp_path: Path) -> None:
     path = tmp_path / "torn.sqlite"
     path.write_bytes(b"no database " * 1000)
-    engine = open_for_reading(f"sqlite:///{path}")
-    assert not answers(engine)
+    database = Database(open_for_reading(f"sqlite:///{path}"), SystemClock())
+    with pytest.raises(NoAnswer):
+        database.probe()
     path.unlink()
     make_database(f"sqlite:///{path}")
-    assert answers(engine)
-    engine.dispose()
+    database.probe()
+    database.close()
 
 
 def test_what_listens_has_nothing_to_put_with() -> None:

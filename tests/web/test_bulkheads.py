@@ -1,0 +1,232 @@
+"""A source that hangs costs what comes from it and nothing else; both sides are real processes."""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from sipmdcs.clock import ManualClock, SystemClock
+from sipmdcs.site import HttpService
+from tests.postgresql import PostgresServer
+from tests.system.installation import wait_until
+from tests.web.conftest import PORTS, WebSite, make_site
+from tests.web.seed import CHANNEL, fill
+from web.bulkhead import Bulkhead, NoAnswer
+from web.errors import ApiError
+from web.upstream import Refused, Upstream
+
+ARCHIVED = f"/api/v1/archive?filter[pv][EQ]={CHANNEL}:TEMP_RBV"
+OTHERS = ("/health", "/api/v1/runs", "/", "/api/v1/channels", "/api/v1/channels/meta", "/openapi.json", "/icon.svg")
+"""What does not come from the archiver."""
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    return process.name() == "postgres" and f"{port}" in process.cmdline()
+
+
+@contextmanager
+def stopped(pids: list[int]) -> Iterator[None]:
+    """SIGSTOP for a while: the kernel goes on taking connections for them."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def pid_of(site: WebSite, service: str) -> int:
+    rows = json.loads(site.sipmdcs("status", "--json").stdout)
+    found = next(row for row in rows["services"] if row["name"] == service)
+    return int(found["pid"])
+
+
+def others_are_served(site: WebSite, how_long_s: float = 2.0) -> None:
+    """Each in a time that a loaded machine keeps as well, and that is far below every deadline of a source."""
+    for path in OTHERS:
+        begin = time.monotonic()
+        reply = site.http.get(path)
+        assert reply.status_code < 500, (path, reply.text)
+        assert time.monotonic() - begin < how_long_s, path
+
+
+@pytest.mark.timeout(120)
+def test_an_archiver_that_hangs(detector: WebSite) -> None:
+    archived = [ARCHIVED, "/api/v1/pvs", f"/jsonapi/v1/archive?filter[pv][EQ]={CHANNEL}:TEMP_RBV", "/jsonapi/v1/pvs"]
+    including = "/jsonapi/v1/channels?include=pvs&page[limit]=1"
+    with stopped([pid_of(detector, "archiver")]), ThreadPoolExecutor(24) as pool:
+        asked = [
+            pool.submit(httpx.get, f"{detector.url}{path}", timeout=60, trust_env=False) for path in [*archived, including] * 4
+        ]
+        time.sleep(0.3)
+        others_are_served(detector)
+        replies = [future.result() for future in asked]
+        assert {reply.status_code for reply in replies} == {503}
+        others_are_served(detector)
+        wait_until(
+            lambda: detector.http.get("/health").json()["sources"]["archiver"].startswith("away since "), 30, "it is known"
+        )
+
+        begin = time.monotonic()
+        refused = detector.http.get(ARCHIVED)
+        assert time.monotonic() - begin < 2.0, "who comes later does not wait for it"
+        detail = refused.json()["errors"][0]["detail"]
+        assert detail.startswith("the archiver does not answer since 20")
+        assert f"it is asked again in {refused.headers['retry-after']} s" in detail
+    wait_until(lambda: detector.http.get(ARCHIVED).status_code == 200, 30, "the archive is back by itself")
+    wait_until(lambda: detector.http.get("/health").json()["sources"]["archiver"] == "ok", 10, "and known to be")
+
+
+@pytest.mark.timeout(180)
+def test_a_database_server_that_hangs(
+    postgresql_to_stop: PostgresServer, tmp_path: Path, free_ports: Callable[[int], list[int]]
+) -> None:
+    site = make_site(tmp_path / "site", free_ports(len(PORTS)), database=postgresql_to_stop.url)
+    site.make_versions()
+    fill(postgresql_to_stop.url)
+    with site.serving():
+        assert site.http.get("/api/v1/runs").status_code == 200
+        server = next(item for item in psutil.process_iter() if _listens(item, postgresql_to_stop.port))
+        with stopped([server.pid, *(child.pid for child in server.children(recursive=True))]), ThreadPoolExecutor(20) as pool:
+            asked = [pool.submit(httpx.get, f"{site.url}/api/v1/runs", timeout=60, trust_env=False) for _ in range(20)]
+            for path in ("/health", "/", "/api/v1/channels"):
+                begin = time.monotonic()
+                assert site.http.get(path).status_code == 200
+                assert time.monotonic() - begin < 2.0, path
+            assert {future.result().status_code for future in asked} == {503}
+            assert "the database does not answer since" in site.http.get("/api/v1/runs").json()["errors"][0]["detail"]
+        wait_until(lambda: site.http.get("/api/v1/runs").status_code == 200, 30, "the database is back by itself")
+    assert "Traceback" not in (site.folder / "web.log").read_text()
+    site.http.close()
+
+
+class Scripted:
+    """A server whose every answer is given by a test: bytes, then silence or the end of the connection."""
+
+    def __init__(self, answer: Callable[[str], bytes | None]) -> None:
+        self._answer = answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.where = HttpService(port=self._listener.getsockname()[1])
+        self._kept: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+        for connection in self._kept:
+            connection.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._kept.append(connection)
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        try:
+            while head := connection.recv(65536):
+                said = self._answer(head.split(b" ")[1].decode())
+                if said is not None:
+                    connection.sendall(said)
+                    if b"content-length" not in said:
+                        connection.close()
+                        return
+        except OSError:
+            return
+
+
+def reply(body: bytes, status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "away"),
+    [
+        ({"/x": reply(b"{}")}, None, False),
+        ({"/x": reply(b"not JSON")}, "does not answer in JSON", False),
+        ({"/x": reply(b'{"error": "too wide\\nsecond line"}', "400 Bad Request")}, "too wide", False),
+        ({"/x": reply(b"", "500 Internal Server Error")}, "says 500: Internal Server Error", False),
+        ({"/x": None, "/health": reply(b"{}")}, "takes too long over this question", False),
+        ({"/x": None, "/health": None}, "does not answer since", True),
+        ({"/x": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"}, "does not answer since", True),
+        ({"/x": b"garbage\r\n\r\n"}, "does not answer since", True),
+    ],
+)
+def test_only_a_source_that_is_silent_is_away(
+    script: dict[str, bytes | None], error: str | None, away: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.upstream._SILENCE_S", 0.3)
+    monkeypatch.setattr("web.upstream._PROBE_S", 0.3)
+    server = Scripted(lambda path: script.get(path, b""))
+    upstream = Upstream(server.where, Bulkhead("it", SystemClock(), 2))
+    try:
+        if error is None:
+            assert upstream.get("/x") == {}
+        else:
+            with pytest.raises((ApiError, Refused), match=error) as raised:
+                upstream.get("/x")
+            assert "second line" not in str(raised.value)
+        assert upstream.bulkhead.away is away
+    finally:
+        upstream.close()
+        server.close()
+
+
+def test_a_kept_connection_that_was_closed_is_no_silence() -> None:
+    served: list[str] = []
+
+    def answer(path: str) -> bytes:
+        served.append(path)
+        # Promises to keep the connection, and closes it before the next question, as a service that is started again does.
+        return reply(b"1") if len(served) != 2 else b""
+
+    server = Scripted(answer)
+    upstream = Upstream(server.where, Bulkhead("it", SystemClock(), 2))
+    assert [upstream.get("/x"), upstream.get("/x")] == [1, 1]
+    assert len(served) == 3
+    upstream.close()
+    server.close()
+
+
+def test_questions_to_a_busy_source_are_bounded_and_refused() -> None:
+    bulkhead = Bulkhead("it", SystemClock(), 2)
+    busy = pytest.raises(ApiError, match="busy with 2 other questions")
+    with bulkhead.question(), bulkhead.question(), busy as refused, bulkhead.question():
+        pytest.fail("a third question goes out")
+    assert refused.value.retry_s
+    assert not bulkhead.away, "busy is not silent"
+
+
+def test_the_probe_goes_out_while_every_permit_waits() -> None:
+    clock = ManualClock()
+    bulkhead = Bulkhead("it", clock, 1)
+    probed = threading.Event()
+    with bulkhead.question():
+        bulkhead.watch(probed.set)
+        assert probed.wait(30)
+    bulkhead.close()
+
+
+def test_an_error_that_is_no_silence_is_passed_on() -> None:
+    bulkhead = Bulkhead("it", ManualClock(), 1)
+    with pytest.raises(KeyError), bulkhead.question():
+        raise KeyError("x")
+    with pytest.raises(ApiError), bulkhead.question():
+        raise NoAnswer("does not answer")
+    assert bulkhead.state == "away since 2026-01-01T00:00:00Z"
+    refused = pytest.raises(ApiError, match=r"it does not answer since 2026-01-01T00:00:00Z; it is asked again in 2 s")
+    with refused, bulkhead.question():
+        pytest.fail("nothing is asked of a source that is known to be silent")

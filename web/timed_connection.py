@@ -1,0 +1,52 @@
+"""A PostgreSQL connection that gives up on a silent server.
+
+``statement_timeout`` is kept by the server, and one that is stopped or cut off keeps nothing. libpq has no time limit for an
+answer, and TCP does not notice: the server's kernel goes on acknowledging.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from psycopg import Connection, OperationalError
+
+T = TypeVar("T")
+
+
+class TimedConnection(Connection[Any]):
+    """Closes itself, with ``OperationalError``, once the server is silent for ``silence_s`` while an answer is awaited."""
+
+    silence_s = 12.0
+    """Seconds; more than the server's own limit on a statement."""
+
+    @contextmanager
+    def impatient(self, silence_s: float) -> Iterator[None]:
+        """Give up sooner within."""
+        usual, self.silence_s = self.silence_s, silence_s
+        try:
+            yield
+        finally:
+            self.silence_s = usual
+
+    def wait(self, gen: Generator[Any, Any, T], *args: Any, **options: Any) -> T:
+        """As psycopg's, which calls it for everything but connecting."""
+        return super().wait(self._within(gen), *args, **options)
+
+    def _within(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+        latest = time.monotonic() + self.silence_s
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                now = time.monotonic()
+                if ready:
+                    latest = now + self.silence_s
+                elif now > latest:
+                    self.close()
+                    raise OperationalError(f"the server is silent for {self.silence_s:g} s")
+                wanted = gen.send(ready)
+        except StopIteration as done:
+            return done.value
