@@ -18,7 +18,7 @@ from iocs.records.put import Data, put
 from iocs.records.record import INVALID, LiveRecord
 from iocs.server_context import Done
 from sipmdcs.clock import Clock
-from sipmdcs.errors import DcsError, DeviceError
+from sipmdcs.errors import DcsError, DeviceError, WireError
 from sipmdcs.publisher import WriteHandler
 from sipmdcs.severity import Status
 
@@ -94,7 +94,8 @@ class Writer:
             error = DeviceError(f"{record.name}: {type(err).__name__}: {err}")
         finally:
             if error is not None:
-                record.set_alarm(int(Status.WRITE), INVALID, str(error))
+                record.set_alarm(int(_write_status(error)), INVALID, str(error))
+            record.time_ns = self._clock.time_ns()  # of completion, as in Base: an older readback knows nothing of this put
             again = record.rpro
             record.rpro = 0
             record.finish(self._clock.time_ns())
@@ -128,6 +129,11 @@ class Writer:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _write_status(error: DcsError) -> Status:
+    """A device that said no is another thing than one that did not answer, which may have taken the value."""
+    return Status.COMM if isinstance(error, WireError) else Status.WRITE
 
 
 def _ignore(_error: DcsError | None) -> None:

@@ -23,7 +23,7 @@ from sipmdcs.channels import Mask, PvData, PvMetadata, PvType, PvValue, Scalar
 from sipmdcs.channels_ca_dbr import encode
 from sipmdcs.channels_fake_capture import FakeCapture
 from sipmdcs.clock import Clock, SystemClock
-from sipmdcs.errors import ChannelError, ChannelTimeout, NotConnected, PutRefused
+from sipmdcs.errors import ChannelError, ChannelTimeout, DeviceError, NotConnected, PutRefused, WireError
 from sipmdcs.severity import Severity, Status
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ class _Pv:
         self.connected = True
         self.refusal: str | None = None
         self.delay_s = 0.0
+        self.message = ""
         self.on_put: Callable[[PvData], None] | None = None
 
 
@@ -79,14 +80,16 @@ class FakeChannels:
         *,
         severity: Severity = Severity.NO_ALARM,
         status: Status | None = None,
+        message: str = "",
         time_ns: int | None = None,
     ) -> None:
-        """Let a PV have a new value, as its server would; ``None`` keeps the value."""
+        """Let a PV have a new value, as its server would; ``None`` keeps the value. ``message`` is its ``AMSG``."""
         if status is None:
             status = Status.NO_ALARM if severity is Severity.NO_ALARM else Status.STATE
         with self._lock:
             pv = self._pvs[name]
             value = pv.reading.value if value is None else value
+            pv.message = message[:39]
             pv.reading = PvValue(value, severity, status, self._clock.time_ns() if time_ns is None else time_ns)
             if pv.connected:
                 self._post(name, pv.reading)
@@ -120,7 +123,10 @@ class FakeChannels:
         self._pvs[name].delay_s = seconds
 
     def on_put(self, name: str, action: Callable[[PvData], None] | None) -> None:
-        """Let something happen after each put to a PV, before it completes."""
+        """Let something happen after each put to a PV, before it completes.
+
+        If it raises a ``DeviceError`` the put fails, and the PV shows the reason as a record of an IOC does.
+        """
         self._pvs[name].on_put = action
 
     # -- what a client sees ---------------------------------------------------------------------------------------------
@@ -168,7 +174,11 @@ class FakeChannels:
             capture.reading(name, reading)
 
     def _answer(self, name: str, timeout: float, answer: Callable[[_Pv], T]) -> T | ChannelError:
-        pv = self._pvs.get(name)
+        record, _, field = name.partition(".")
+        if field == "AMSG" and record in self._pvs:
+            pv = _text_of(self._pvs[record])
+        else:
+            pv = self._pvs.get(name)
         if pv is None or not pv.connected:
             return NotConnected(name, f"not connected within {timeout:g} s")
         if pv.delay_s > timeout:
@@ -188,9 +198,21 @@ class FakeChannels:
                 return PutRefused(name, str(err))
             self.puts.append((name, value))
             self.set(name, value)
-        if pv.on_put is not None:
-            pv.on_put(value)
+        try:
+            if pv.on_put is not None:
+                pv.on_put(value)
+        except DeviceError as err:
+            status = Status.COMM if isinstance(err, WireError) else Status.WRITE
+            self.set(name, severity=Severity.INVALID, status=status, message=str(err))
+            return PutRefused(name, f"refused {value!r}")
         return None
+
+
+def _text_of(record: _Pv) -> _Pv:
+    """The ``AMSG`` field of a record."""
+    field = _Pv(replace(record.reading, value=record.message), PvMetadata(PvType.STRING, 1, writable=False))
+    field.connected, field.delay_s = record.connected, record.delay_s
+    return field
 
 
 def _type_of(value: PvData) -> PvType:

@@ -1,0 +1,71 @@
+"""The first half of an outcome: what the server, and the device behind it, answered to the put."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sipmdcs.channels import Channels, PvData, PvValue
+from sipmdcs.errors import ChannelError, ChannelTimeout, NotConnected, PutRefused
+from sipmdcs.severity import Severity, Status
+
+COMPLETION_S = 10.0
+"""A device that is being polled answers the poll first; no wire of ours takes longer for both."""
+
+_LOOK_S = 2.0
+
+
+class Completed(StrEnum):
+    """How a put ended."""
+
+    DONE = "done"
+    """The server carried it out."""
+    REFUSED = "refused"
+    """Client, server or device said no; nothing was changed."""
+    UNKNOWN = "unknown"
+    """No answer, or the device did not answer its IOC: it may have been carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The answer to one put."""
+
+    result: Completed = Completed.DONE
+    reason: str = ""
+
+
+def put_completed(channels: Channels, values: Mapping[str, PvData], *, timeout: float = COMPLETION_S) -> dict[str, Completion]:
+    """Put values, wait for completion, and find out why each one failed that did.
+
+    Blocks for at most ``timeout`` and a short look at the records that failed.
+    """
+    if not values:
+        return {}
+    answers = channels.put(values, timeout=timeout)
+    failed = [pv for pv, error in answers.items() if isinstance(error, PutRefused)]
+    looks = channels.get([name for pv in failed for name in (pv, f"{pv}.AMSG")], timeout=_LOOK_S) if failed else {}
+    return {pv: _completion(pv, error, looks) for pv, error in answers.items()}
+
+
+def _completion(pv: str, error: ChannelError | None, looks: Mapping[str, PvValue | ChannelError]) -> Completion:
+    match error:
+        case None:
+            return Completion()
+        case NotConnected() | ChannelTimeout():
+            return Completion(Completed.UNKNOWN, _without_name(pv, error))
+        case PutRefused():
+            record, message = looks[pv], looks[f"{pv}.AMSG"]
+            reason = message.value if isinstance(message, PvValue) and isinstance(message.value, str) else ""
+            if isinstance(record, PvValue) and record.severity is Severity.INVALID:
+                if record.status is Status.WRITE:
+                    return Completion(Completed.REFUSED, reason or _without_name(pv, error))
+                if record.status in (Status.COMM, Status.TIMEOUT):
+                    return Completion(Completed.UNKNOWN, reason or "the device did not answer")
+            return Completion(Completed.REFUSED, _without_name(pv, error))
+        case _:
+            return Completion(Completed.UNKNOWN, _without_name(pv, error))
+
+
+def _without_name(pv: str, error: ChannelError) -> str:
+    return str(error).removeprefix(f"{pv}: ")
