@@ -23,6 +23,7 @@ from sipmdcs.command_examples import examples
 from sipmdcs.command_summary import command_summary
 from sipmdcs.errors import DcsError, ServiceError
 from sipmdcs.logs import LEVELS, configure_logging, write_traceback
+from sipmdcs.redaction import redact
 
 if TYPE_CHECKING:
     from sipmdcs.site import Site
@@ -162,7 +163,7 @@ def _leaves(err: BaseException) -> Iterator[BaseException]:
 
 
 def _one_line(err: BaseException) -> str:
-    return f"{type(err).__name__}: {err}".partition("\n")[0]
+    return redact(f"{type(err).__name__}: {err}".partition("\n")[0])
 
 
 def _log_folder(ctx: click.Context) -> Path | None:

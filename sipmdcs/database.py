@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from sipmdcs.errors import BadInput, ServiceError
+from sipmdcs.redaction import redact_url
 
 
 def make_engine(url: str | URL, *, reading: bool = False) -> Engine:
@@ -44,10 +45,13 @@ def parse_url(url: str | URL) -> URL:
     Raises:
         BadInput: it cannot be understood.
     """
-    try:
-        return make_url(url)
-    except (ArgumentError, ValueError) as err:  # ValueError: a port that is no number
-        raise BadInput(f"database URL {url!r} cannot be understood, expected sqlite:///FILE or postgresql+psycopg://…") from err
+    with suppress(ArgumentError, ValueError):  # ValueError: a port that is not a number
+        parsed = make_url(url)
+        # The rest of a password with an @ in it would be taken for the host, asked for in the DNS and shown.
+        if str(url).count("@") <= 1 or parsed.get_backend_name() == "sqlite":
+            return parsed
+    expected = "expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME, other characters as %XX"
+    raise BadInput(f"database URL {redact_url(str(url))} cannot be understood, {expected}")
 
 
 @contextmanager

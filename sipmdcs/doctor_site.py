@@ -20,6 +20,7 @@ from sipmdcs.epicsdb import MAX_NAME_LENGTH, Record
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.finding import Finding, Level
 from sipmdcs.pvinfo import alarm_info, archive_policy, device_address
+from sipmdcs.redaction import redact
 from sipmdcs.site import SITE_FILE, Site
 from sipmdcs.supervise.ports import is_free, listeners, owner
 from sipmdcs.supervise.processes import marked_processes, supervisor_process
@@ -149,7 +150,7 @@ def check_parts(site: Site) -> Iterator[Finding]:
 def check_database(site: Site) -> Iterator[Finding]:
     """Does the configuration database answer?"""
     url = parse_url(site.database_url)
-    shown = url.render_as_string(hide_password=True)
+    shown = redact(url.render_as_string(hide_password=True))
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         yield Finding("database", Level.WARN, f"{shown} is not there yet", "run sipmdcs config import --channels TABLE.csv")
         return
@@ -158,7 +159,7 @@ def check_database(site: Site) -> Iterator[Finding]:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
     except SQLAlchemyError as err:
-        reason = str(getattr(err, "orig", None) or err).strip().splitlines()[0]
+        reason = redact(str(getattr(err, "orig", None) or err).strip().splitlines()[0])
         step = "control runs without it, but nothing can be configured: start it, or correct database in site.yaml"
         yield Finding("database", Level.FAIL, f"{shown} does not answer: {reason}", step)
     else:

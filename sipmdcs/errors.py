@@ -18,9 +18,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sipmdcs.redaction import redact
+
 
 class DcsError(Exception):
-    """Something a user is told about in one line."""
+    """Something a user is told about in one line. Passwords and tokens in the text are hidden."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
 
 
 class BadInput(DcsError):

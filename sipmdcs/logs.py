@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sipmdcs.redaction import redact
+
 LEVELS = ("debug", "info", "warning", "error")
 """Choices of ``--log-level``."""
 
@@ -23,12 +25,15 @@ _RAISED_LINE = re.compile(r"(?:Error: |[A-Za-z_][\w.]*(?:Error|Exception|Exit|In
 
 
 class UtcFormatter(logging.Formatter):
-    """Log lines with UTC time to the millisecond."""
+    """Log lines with UTC time to the millisecond, without passwords."""
 
     converter = time.gmtime
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 def configure_logging(level: str) -> None:
@@ -50,7 +55,7 @@ class ErrorCounter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.count += 1
-        self.last = record.getMessage().partition("\n")[0]
+        self.last = redact(record.getMessage().partition("\n")[0])
 
 
 def last_error(lines: Iterable[str]) -> str:
@@ -72,7 +77,8 @@ def write_traceback(err: BaseException, folder: Path | None) -> Path:
         folder: log folder of the site; where it is not given or not writable, the user's own state folder is used.
     """
     home_state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "sipmdcs"
-    text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} pid {os.getpid()}\n{''.join(traceback.format_exception(err))}\n"
+    trace = redact("".join(traceback.format_exception(err)))
+    text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} pid {os.getpid()}\n{trace}\n"
     for place in (folder, home_state):
         if place is None:
             continue

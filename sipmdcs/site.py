@@ -46,11 +46,28 @@ def _title(text: str) -> str:
 
 
 def _address(text: str) -> str:
+    if not _is_ipv4(text):
+        raise ValueError("expected an IPv4 address such as 127.0.0.1")
+    return text
+
+
+def _search_address(text: str) -> str:
+    host, colon, port = text.partition(":")
+    is_name = re.fullmatch(
+        r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?", host
+    )
+    is_port = not colon or (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) <= 65535)
+    if not is_port or not (_is_ipv4(host) or (is_name and len(host) <= 253)):
+        raise ValueError("expected HOST or HOST:PORT with an IPv4 address or the name of a host, such as 10.0.0.5:5066")
+    return text
+
+
+def _is_ipv4(text: str) -> bool:
     try:
         ipaddress.IPv4Address(text)
-    except ValueError as err:
-        raise ValueError("expected an IPv4 address such as 127.0.0.1") from err
-    return text
+    except ValueError:
+        return False
+    return True
 
 
 def _wire(text: str) -> str:
@@ -77,6 +94,7 @@ NamePart = Annotated[str, AfterValidator(_name_part)]
 IocName = Annotated[str, AfterValidator(_ioc_name)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Address = Annotated[str, AfterValidator(_address)]
+SearchAddress = Annotated[str, AfterValidator(_search_address)]
 
 
 class ChannelAccess(Strict):
@@ -86,9 +104,10 @@ class ChannelAccess(Strict):
     repeater_port: Port = 5065
     interface: Address = "127.0.0.1"
     """Address the IOCs bind to."""
-    address_list: tuple[Address, ...] = ()
-    """Where clients search; left out, the broadcast address of the loopback network, on which every IOC of this machine
-    hears a search although they share one port."""
+    address_list: tuple[SearchAddress, ...] = ()
+    """Where clients search, as libca takes it: addresses or names of hosts, each with a port if it is not ``server_port``. Left
+    out, the broadcast address of the loopback network, on which every IOC of this machine hears a search although they share
+    one port."""
 
 
 class HttpService(Strict):
@@ -264,15 +283,17 @@ class Site:
         access = self.file.channel_access
         loopback = ipaddress.IPv4Address(access.interface).is_loopback
         default = "127.255.255.255" if loopback else access.interface
-        addresses = " ".join(access.address_list or (default,))
+        searched = access.address_list or (default,)
+        # Beacons go to repeaters. An entry with a port is a server, and an IOC does not depend on a name server.
+        told = [address for address in searched if _is_ipv4(address)] or [default]
         return {
-            "EPICS_CA_ADDR_LIST": addresses,
+            "EPICS_CA_ADDR_LIST": " ".join(searched),
             "EPICS_CA_AUTO_ADDR_LIST": "NO",
             "EPICS_CA_SERVER_PORT": str(access.server_port),
             "EPICS_CA_REPEATER_PORT": str(access.repeater_port),
             "EPICS_CAS_SERVER_PORT": str(access.server_port),
             "EPICS_CAS_INTF_ADDR_LIST": access.interface,
-            "EPICS_CAS_BEACON_ADDR_LIST": addresses,
+            "EPICS_CAS_BEACON_ADDR_LIST": " ".join(told),
             "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
             "EPICS_CAS_BEACON_PORT": str(access.repeater_port),
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from yaml.reader import ReaderError
 
 from sipmdcs.errors import BadInput
+from sipmdcs.redaction import HIDDEN, is_secret, redact_url
 
 
 class Strict(BaseModel):
@@ -188,7 +188,6 @@ _PLAIN_WORDS: dict[str, str] = {
 }
 """Messages that would speak of Python."""
 
-_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 _KEY_ITSELF = "[key]"
 """What pydantic appends to the place of a key that is not what it should be."""
 
@@ -208,7 +207,8 @@ def _first_problem(err: ValidationError, lines: dict[KeyPath, int], path: Path) 
     else:
         message = _PLAIN_WORDS.get(str(problem["type"]), message)
         if not isinstance(problem.get("input"), dict | list):
-            message = f"{message}, found {_shown(problem['input'])}"
+            hidden = location and is_secret(str(location[-1]))
+            message = f"{message}, found {HIDDEN if hidden else _shown(problem['input'])}"
     if message[1:2].islower():  # not an abbreviation
         message = message[0].lower() + message[1:]
     # A union adds the name of the member it tried; that is no key of the file.
@@ -231,4 +231,4 @@ def _shown(value: object) -> str:
         return "nothing"
     if isinstance(value, bool):
         return json.dumps(value)
-    return _PASSWORD.sub(r"\1***@", repr(value))
+    return repr(redact_url(value)) if isinstance(value, str) else repr(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from logbook.downtime.file import DowntimeFile, Message
@@ -46,8 +46,8 @@ _MODES = {"stop": Mode.SEMI_AUTOMATIC, "start": Mode.AUTOMATIC}
 _SHORT = {"0": Mode.SEMI_AUTOMATIC, "2": Mode.AUTOMATIC}
 
 
-def classify(argument: str, file: DowntimeFile) -> Call:
-    """What the argument asks for; never raises."""
+def classify(argument: str, file: DowntimeFile, now: datetime | None = None) -> Call:
+    """What the argument asks for at ``now``; never raises."""
     text = " ".join(argument.split())
     if text in _SHORT:
         return Call(_SHORT[text])
@@ -55,7 +55,7 @@ def classify(argument: str, file: DowntimeFile) -> Call:
         return Call(Mode.MANUAL)
     for message in file.messages:
         if match := re.search(message.pattern, text):
-            return _read(message, match, file)
+            return _read(message, match, file, None if now is None else now + timedelta(seconds=file.clock_skew_s))
     for message in file.messages:
         if message.resembles and re.search(message.resembles, text):
             expected = f"expected, for example, {message.example!r}" if message.example else f"expected {message.pattern}"
@@ -71,7 +71,7 @@ def shortened(text: str, longest: int = 120) -> str:
     return repr(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
-def _read(message: Message, match: re.Match[str], file: DowntimeFile) -> Call:
+def _read(message: Message, match: re.Match[str], file: DowntimeFile, latest: datetime | None) -> Call:
     mode = _MODES[message.means]
     said = {name: value for name, value in match.groupdict().items() if value}
     try:
@@ -80,7 +80,7 @@ def _read(message: Message, match: re.Match[str], file: DowntimeFile) -> Call:
             partition=said.get("partition", ""),
             run=_number("run", said),
             subrun=_number("subrun", said),
-            time=parse_moment(said["time"], file.zone) if "time" in said else None,
+            time=parse_moment(said["time"], file.zone, latest) if "time" in said else None,
         )
     except ValueError as err:
         return Call(mode, problem=f"{message.means} message {shortened(match[0])}: {err}")

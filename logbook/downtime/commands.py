@@ -73,7 +73,7 @@ def downtime(site: Site, argument: tuple[str, ...], **options: Any) -> None:
 
 
 def _act(desk: Desk, text: str, given: Options) -> None:
-    call = classify(text, desk.file)
+    call = classify(text, desk.file, desk.now())
     desk.log.info(
         "classified", mode=call.mode.value, partition=call.partition, run=call.run, subrun=call.subrun, time=call.time
     )

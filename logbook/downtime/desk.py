@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from logbook.downtime.call import Call
-from logbook.downtime.file import DowntimeFile, read_downtime_file
+from logbook.downtime.file import DowntimeFile, partitions_of_runs, read_downtime_file
 from logbook.downtime.journal import Journal, Waiting
 from logbook.downtime.logfile import LogFile
 from logbook.downtime.moment import parse_cut
@@ -24,6 +24,7 @@ from logbook.downtime.record import UNDECIDED, Record, Source, Step, Value, iso,
 from logbook.downtime.rules import changes_between, check_fields, check_text, check_time
 from logbook.downtime.selection import Selection
 from logbook.downtime.store import Done, Outcome, Store
+from logbook.logbookfile import read_logbook_file
 from sipmdcs.clock import Clock, SystemClock, to_datetime
 from sipmdcs.database import database_error, make_engine
 from sipmdcs.errors import BadInput, ServiceError
@@ -54,10 +55,11 @@ class Desk:
         """Open it; the database is not touched yet.
 
         Raises:
-            BadInput: ``downtime.yaml`` is wrong.
+            BadInput: ``downtime.yaml`` or ``logbook.yaml`` is wrong.
         """
         self.title = site.file.name
         self.file = file or read_downtime_file(site)
+        self._run_partitions = read_logbook_file(site).partitions
         self.log = LogFile(self.file.log_path(site.folder))
         self.store = Store(make_engine(site.database_url))
         self.journal = Journal(Spool(site.spool_folder("downtime")), self.store, self.log, self.file.patience_s)
@@ -108,7 +110,7 @@ class Desk:
             user="",
             source=Source.AUTOMATIC,
             received_at=now,
-            partitions=(call.partition,) if call.partition else self.file.detectors[detector].partitions,
+            partitions=partitions_of_runs(self.file.detectors[detector], call.partition, self._run_partitions),
         )
         return self._open(opening)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -10,8 +11,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from logbook.downtime.record import UNDECIDED
+from logbook.logbookfile import LOGBOOK_FILE, read_logbook_file
 from sipmdcs.site import Site
-from sipmdcs.yamlfile import Strict, read_yaml
+from sipmdcs.yamlfile import Strict, bad_key, read_yaml
 
 DOWNTIME_FILE = "downtime.yaml"
 GROUPS = frozenset({"partition", "run", "subrun", "time"})
@@ -71,6 +73,8 @@ class Detector(Strict):
     """Names of machines, or patterns such as ``pvetodaq*``, upper or lower case."""
     partitions: tuple[Annotated[str, Field(coerce_numbers_to_str=True)], ...] = ()
     """As messages name them."""
+    run_partitions: Annotated[tuple[str, ...], Field(max_length=24)] = ()
+    """Partitions of ``logbook.yaml`` whose runs stop when this detector does; left out, see ``partitions_of_runs``."""
 
 
 class Category(Strict):
@@ -183,9 +187,33 @@ def read_downtime_file(site: Site) -> DowntimeFile:
     """The site's ``downtime.yaml``; without one the whole site is one detector, named as its PV prefix.
 
     Raises:
-        BadInput: it is not what the schema expects; file, line and key are in the message.
+        BadInput: it is not what the schema expects, or names a partition that ``logbook.yaml`` does not have; file, line and
+            key are in the message.
     """
     path = site.folder / DOWNTIME_FILE
     if not path.exists():
         return DowntimeFile(detectors={site.file.prefix: Detector(hosts=("*",))})
-    return read_yaml(path, DowntimeFile)
+    file = read_yaml(path, DowntimeFile)
+    known = read_logbook_file(site).partitions
+    for name, detector in file.detectors.items():
+        for index, partition in enumerate(detector.run_partitions):
+            if partition not in known:
+                message = f"{partition} is no partition of {LOGBOOK_FILE}, expected {' or '.join(known)}"
+                raise bad_key(path, ("detectors", name, "run_partitions", index), message)
+    return file
+
+
+def partitions_of_runs(detector: Detector, named: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Partitions of the run table in which to look for the run that a stop ended.
+
+    A message numbers partitions of the data acquisition, which need not be those of the run table.
+
+    Args:
+        detector: that stopped.
+        named: partition in the message, empty if it names none.
+        known: partitions of ``logbook.yaml``, the default first.
+    """
+    if detector.run_partitions:
+        return detector.run_partitions
+    said = (named,) if named else detector.partitions
+    return tuple(partition for partition in said if partition in known) or tuple(known[:1])

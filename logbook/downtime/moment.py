@@ -4,9 +4,9 @@ Recognised are ISO 8601 (``2026-11-21T13:22:48Z``, with fractions and offsets; a
 seconds of nine to eleven digits (1973 to 5138), and what ``ctime``, ``date`` and ``date -R`` print in English
 (``Sat Nov 21 13:22:48 2026``, ``Sat Nov 21 01:22:48 PM UTC 2026``, ``Sat, 21 Nov 2026 13:22:48 +0000``).
 
-A time that names no zone is in the zone of the file, UTC unless it says otherwise; of a local time that a change of the clock
-makes ambiguous, the earlier one is taken. Abbreviations such as CST mean different times in different places: beside UTC, GMT
-and Z only that of the zone of the file is understood.
+A time that names no zone is in the zone of the file, UTC unless it says otherwise. A local time that the clock skipped is
+refused, and so is one that it showed twice, unless the second is still to come: it needs an offset. Abbreviations such as CST
+mean different times in different places: beside UTC, GMT and Z only that of the zone of the file is understood.
 """
 
 from __future__ import annotations
@@ -34,19 +34,45 @@ _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(d
 _EXPECTED = "expected ISO 8601 such as 2026-11-21T13:22:48Z, 2026-11-21 13:22:48, Unix seconds, or Sat Nov 21 13:22:48 2026"
 
 
-def parse_moment(text: str, zone: tzinfo = UTC) -> datetime:
+def parse_moment(text: str, zone: tzinfo = UTC, latest: datetime | None = None) -> datetime:
     """A time that a message names, in UTC.
 
+    Args:
+        text: the time.
+        zone: of a time that names none.
+        latest: the time cannot be later; tells which of two is meant while the second is still to come.
+
     Raises:
-        ValueError: it is not one of the forms, or no such time exists.
+        ValueError: it is not one of the forms, no such time exists, or it may be either of two.
     """
     plain = " ".join(text.split()).rstrip(".,;")
     try:
-        return _parse(plain, zone).astimezone(UTC)
+        when = _parse(plain, zone)
+        return (_local(when, zone, latest) if when.tzinfo is None else when).astimezone(UTC)
     except _OtherZone as err:
         raise ValueError(f"time {plain[:60]!r}: {err} is neither UTC nor the time_zone of the file, {zone}") from err
+    except _ClockChange as err:
+        raise ValueError(f"time {plain[:60]!r} {err}") from err
     except (ValueError, OverflowError) as err:
         raise ValueError(f"time {plain[:60]!r} is not understood, {_EXPECTED}") from err
+
+
+class _ClockChange(ValueError):
+    """A local time that does not exist, or twice."""
+
+
+def _local(when: datetime, zone: tzinfo, latest: datetime | None) -> datetime:
+    """The one moment at which the clocks of ``zone`` show ``when``."""
+    early, late = (when.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if early.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != when:
+        after = early.astimezone(UTC).astimezone(zone)
+        raise _ClockChange(
+            f"does not exist in {zone}, where the clocks went forward past it; meant may be {after.isoformat(sep=' ')}"
+        )
+    if early.utcoffset() == late.utcoffset() or (latest is not None and late.astimezone(UTC) > latest):
+        return early
+    either = " or ".join(f"{one.isoformat(sep=' ')}" for one in (early, late))
+    raise _ClockChange(f"was twice in {zone}, when the clocks went back; write which: {either}")
 
 
 class _OtherZone(ValueError):
@@ -65,7 +91,12 @@ def parse_cut(text: str, now: datetime, zone: tzinfo = UTC) -> datetime:
             return now - int(match["count"]) * _UNITS[match["unit"]]
         except OverflowError as err:
             raise ValueError(f"{plain} ago is before the first year of the calendar") from err
-    return parse_moment(f"{plain}T00:00:00" if _DATE.fullmatch(plain) else plain, zone)
+    if _DATE.fullmatch(plain):
+        try:
+            return datetime.fromisoformat(plain).replace(tzinfo=zone).astimezone(UTC)  # the first moment, if midnight is twice
+        except (ValueError, OverflowError) as err:
+            raise ValueError(f"date {plain!r} is not one of the calendar") from err
+    return parse_moment(plain, zone)
 
 
 def _parse(text: str, zone: tzinfo) -> datetime:
@@ -102,13 +133,13 @@ def _parse_words(text: str, zone: tzinfo) -> datetime:
 
 
 def _in_zone(when: datetime, name: str, zone: tzinfo) -> datetime:
-    """A local time in the zone that it names, in ``zone`` if it names none."""
+    """A local time in the zone that it names, without zone if it names none."""
     if when.tzinfo is not None:
         if name:
             raise ValueError(f"two zones, {name} is the second")
         return when
     if not name:
-        return when.replace(tzinfo=zone)
+        return when
     if name.upper() in ("UTC", "GMT", "Z"):
         return when.replace(tzinfo=UTC)
     for fold in (0, 1):

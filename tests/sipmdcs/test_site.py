@@ -58,6 +58,10 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
             r"channel_access\.interface: expected an IPv4 address such as 127\.0\.0\.1, found 'localhost'",
         ),
         ("channel_access/adress_list", [], r"channel_access\.adress_list: unknown key"),
+        *(
+            ("channel_access/address_list", [address], r"channel_access\.address_list\.0: expected HOST or HOST:PORT with")
+            for address in ("", "10.0.0", "10.0.0.5:", "10.0.0.5:0", "10.0.0.5:65536", "a b", "ioc:x", "-ioc", ":5064")
+        ),
         ("controllers/PS1/poll_s", 0, r"controllers\.PS1\.poll_s: .*greater than 0, found 0"),
         ("controllers/PS1/port", "/dev/ttyUSB0", r"controllers\.PS1\.port: expected sim, serial:///DEVICE or tcp://HOST"),
         ("controllers/PS1/port", "tcp://", r"controllers\.PS1\.port: expected sim, serial:///DEVICE or tcp://HOST"),
@@ -144,6 +148,17 @@ def test_state_lies_in_var_unless_the_file_says_otherwise(tmp_path: Path) -> Non
         (
             {"interface": "192.168.5.1", "address_list": ["192.168.5.255", "10.0.0.1"]},
             {"EPICS_CA_ADDR_LIST": "192.168.5.255 10.0.0.1", "EPICS_CAS_BEACON_ADDR_LIST": "192.168.5.255 10.0.0.1"},
+        ),
+        (
+            {"address_list": ["127.255.255.255", "10.0.0.5:5066", "ioc.example.org", "ioc-2:5070"]},
+            {
+                "EPICS_CA_ADDR_LIST": "127.255.255.255 10.0.0.5:5066 ioc.example.org ioc-2:5070",
+                "EPICS_CAS_BEACON_ADDR_LIST": "127.255.255.255",
+            },
+        ),
+        (
+            {"address_list": ["ioc.example.org:5066"]},
+            {"EPICS_CA_ADDR_LIST": "ioc.example.org:5066", "EPICS_CAS_BEACON_ADDR_LIST": "127.255.255.255"},
         ),
         ({"repeater_port": 7065}, {"EPICS_CA_REPEATER_PORT": "7065", "EPICS_CAS_BEACON_PORT": "7065"}),
     ],

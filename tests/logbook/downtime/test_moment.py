@@ -57,8 +57,38 @@ def test_forms_that_do_not_are_in_the_zone_given(text: str) -> None:
     assert parse_moment(text) == MOMENT + timedelta(hours=1)
 
 
-def test_of_an_hour_that_comes_twice_the_first_is_meant() -> None:
-    assert parse_moment("2026-10-25 02:30:00", ROME) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+@pytest.mark.parametrize(
+    ("text", "zone", "reason"),
+    [
+        ("2026-03-29 02:30:00", "Europe/Rome", "does not exist in Europe/Rome, where the clocks went forward past it"),
+        ("Sun Mar 29 02:00:00 2026", "Europe/Rome", "does not exist in Europe/Rome"),
+        ("2026-03-08 02:59:59", "America/Chicago", "does not exist in America/Chicago"),
+        ("2026-10-04 02:15:00", "Australia/Lord_Howe", "does not exist in Australia/Lord_Howe"),  # half an hour
+        ("2026-10-25 02:30:00", "Europe/Rome", r"write which: 2026-10-25 02:30:00\+02:00 or 2026-10-25 02:30:00\+01:00"),
+        ("2026-11-01 01:00:00", "America/Chicago", "write which: "),
+    ],
+)
+def test_a_local_time_that_the_clock_skipped_or_showed_twice_is_refused(text: str, zone: str, reason: str) -> None:
+    for read in (parse_moment, lambda text, zone: parse_cut(text, MOMENT, zone)):
+        with pytest.raises(ValueError, match=reason):
+            read(text, ZoneInfo(zone))
+
+
+@pytest.mark.parametrize("text", ["2026-03-29 01:59:59", "2026-03-29 03:00:00", "2026-10-25 01:59:59", "2026-10-25 03:00:00"])
+def test_local_times_beside_a_change_of_the_clock_are_taken(text: str) -> None:
+    assert parse_moment(text, ROME).astimezone(ROME).replace(tzinfo=None) == datetime.fromisoformat(text)
+
+
+def test_of_an_hour_shown_twice_the_second_cannot_be_meant_while_it_is_still_to_come() -> None:
+    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert parse_moment("2026-10-25 02:30:00", ROME, latest=first + timedelta(minutes=59)) == first
+    with pytest.raises(ValueError, match="write which"):
+        parse_moment("2026-10-25 02:30:00", ROME, latest=first + timedelta(hours=1))
+
+
+def test_a_date_begins_with_its_first_moment_whatever_the_clocks_do() -> None:
+    assert parse_cut("2026-03-29", MOMENT, ROME) == datetime(2026, 3, 28, 23, tzinfo=UTC)
+    assert parse_cut("2018-11-04", MOMENT, ZoneInfo("America/Sao_Paulo")) == datetime(2018, 11, 4, 3, tzinfo=UTC)  # no midnight
 
 
 def test_a_named_zone_tells_the_two_hours_apart() -> None:
