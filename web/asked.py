@@ -22,6 +22,8 @@ class Asked:
     group: Group | None = None
     include: tuple[str, ...] = ()
     """Tokens of the OMS dialect, relationship paths of JSON:API."""
+    bare: bool = False
+    """Values alone, without notes of them."""
     warnings: tuple[str, ...] = ()
 
     def query(self, resource: Resource, also: tuple[str, ...] = (), condition: Filter | None = None) -> Query:
@@ -33,7 +35,9 @@ class Asked:
             condition: one more.
         """
         filters = self.filters if condition is None else (*self.filters, condition)
-        return Query(columns(resource, self.fields, also), filters, self.sort, self.offset, self.limit, self.group)
+        return Query(
+            columns(resource, self.fields, also), filters, self.sort, self.offset, self.limit, self.group, notes=not self.bare
+        )
 
 
 def columns(resource: Resource, fields: tuple[str, ...] | None, also: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -6,16 +6,15 @@ The web part can only listen: what it holds of Channel Access is a ``Monitors``,
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sipmdcs.channels import Batch, Kind
-from sipmdcs.clock import NS, Clock, to_datetime
+from sipmdcs.clock import Clock
 from sipmdcs.severity import Severity, Status
 
 _WAIT_S = 0.5
@@ -47,28 +46,33 @@ def open_monitors(names: Sequence[str]) -> Monitors:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What is known of one PV."""
+class Snapshot:
+    """What is known of every PV at one moment; arrays by the place of the PV in ``Live.index``."""
 
-    value: Any
-    """``None`` if it is undefined or disconnected: what is not known now is no value."""
-    last: Any
-    """The newest value, however old."""
-    severity: Severity
-    status: Status
-    connected: bool
-    taken_at: datetime | None
-    """Time stamp of the server."""
-    age_s: float | None
-    """Since the newest value came in here."""
+    now_ns: int
+    number: NDArray[np.float64]
+    """Newest value, however old; NaN if it is no number or never came."""
+    payload: Mapping[int, Any]
+    """Newest value of PVs whose value is no number."""
+    received_ns: NDArray[np.int64]
+    """When it came in here; 0 if it never did."""
+    time_ns: NDArray[np.int64]
+    """Its time stamp, of the server."""
+    severity: NDArray[np.int64]
+    """INVALID of a PV that is not connected."""
+    status: NDArray[np.int64]
+    """LINK of a PV that is not connected, UDF of one that never answered."""
+    there: NDArray[np.bool_]
+    """Connected and heard of."""
 
-
-NOTHING = Reading(None, None, Severity.INVALID, Status.UDF, connected=False, taken_at=None, age_s=None)
-"""Of a PV that never answered."""
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which newest values are those of now."""
+        return self.there & (self.status != Status.UDF)
 
 
 class Live:
-    """Latest readings by PV name; a thread keeps them until ``close``.
+    """Newest values of PVs; a thread keeps them until ``close``.
 
     Args:
         monitors: on all PVs of interest; closed at the end.
@@ -78,8 +82,9 @@ class Live:
     def __init__(self, monitors: Monitors, clock: Clock) -> None:
         self._monitors = monitors
         self._clock = clock
-        self._index = {name: index for index, name in enumerate(monitors.names)}
-        size = len(self._index)
+        self.index: Mapping[str, int] = {name: index for index, name in enumerate(monitors.names)}
+        """Place of each PV that is followed."""
+        size = len(self.index)
         self._number = np.full(size, np.nan)
         self._payload: dict[int, Any] = {}
         self._time_ns = np.zeros(size, np.int64)
@@ -107,30 +112,26 @@ class Live:
     @property
     def size(self) -> int:
         """How many PVs are followed."""
-        return len(self._index)
+        return len(self.index)
 
-    def readings(self, names: Sequence[str]) -> dict[str, Reading]:
-        """Readings of PVs; of one that is not followed ``NOTHING``."""
+    def snapshot(self) -> Snapshot:
+        """What is known now."""
         connected = self._monitors.connected()
         now_ns = self._clock.time_ns()
         with self._lock:
-            return {name: self._reading(self._index.get(name), connected, now_ns) for name in names}
-
-    def _reading(self, index: int | None, connected: NDArray[np.bool_], now_ns: int) -> Reading:
-        if index is None or not self._received_ns[index]:
-            return NOTHING
-        last = self._payload.get(index, float(self._number[index]))
-        there = bool(connected[index])
-        status = Status(int(self._status[index])) if there else Status.LINK
-        return Reading(
-            last if there and status is not Status.UDF else None,
-            last,
-            Severity(int(self._severity[index])) if there else Severity.INVALID,
-            status,
-            there,
-            to_datetime(int(self._time_ns[index])),
-            max((now_ns - int(self._received_ns[index])) / NS, 0.0),
-        )
+            received_ns = self._received_ns.copy()
+            heard = received_ns > 0
+            there = heard & connected
+            return Snapshot(
+                now_ns,
+                self._number.copy(),
+                dict(self._payload),
+                received_ns,
+                self._time_ns.copy(),
+                np.where(there, self._severity, Severity.INVALID),
+                np.where(heard, np.where(there, self._status, Status.LINK), Status.UDF),
+                there,
+            )
 
     def _follow(self) -> None:
         while not self._ending.is_set():
@@ -148,5 +149,6 @@ class Live:
             self._received_ns[order] = values["received_ns"]
             self._severity[order] = values["severity"]
             self._status[order] = values["status"]
-            for event in values[values["payload"] > 0]:
-                self._payload[int(event["pv"])] = batch.payloads[int(event["payload"]) - 1]
+            with_payload = values[values["payload"] > 0]
+            for place, payload in zip(with_payload["pv"].tolist(), with_payload["payload"].tolist(), strict=True):
+                self._payload[place] = batch.payloads[payload - 1]

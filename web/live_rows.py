@@ -1,14 +1,11 @@
-"""Rows of channels, controllers and services from live readings."""
+"""Rows of channels, controllers and services from live values, only as much of them as is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sipmdcs.severity import Severity, Status
-from web.attribute import Type
-from web.live import NOTHING, Live, Reading
+from web.live import Live
 from web.live_resources import (
     CHANNEL_MEASURED,
     CHANNEL_VALUES,
@@ -19,17 +16,22 @@ from web.live_resources import (
     SERVICE_VALUES,
     SERVICES,
 )
-from web.plant import Channel, Controller, Plant, ServiceEntry
+from web.live_table import LiveTable
+from web.plant import Plant
 from web.query import Query, Row
 from web.resource import Resource
 from web.rowcollection import Rows
 from web.sensors import Sensors
-from web.values import iso
 
 HEARTBEAT_PATIENCE_S = 5.0
 """A service beats once a second; silent for so long it counts as lost."""
 
 _DISCONNECTED = "DISCONNECTED"
+_BEAT = "heartbeat"
+_CONTROLLER_MEASURED = ("state", "answers", "latency")
+
+Columns = Mapping[str, Callable[[], Sequence[Any]]]
+"""Makes a column when it is asked for."""
 
 
 def live_names(plant: Plant) -> list[str]:
@@ -48,132 +50,95 @@ class LiveRows:
         self._plant = plant
         self._live = live
         self._sensors = sensors
+        self._places = [(controller, channel) for controller in plant.controllers for channel in controller.channels]
+        self._of_controller = [place for place, row in enumerate(plant.controllers) for _ in row.channels]
 
-    def channels(self, _query: Query) -> Rows:
+        def table(resource: Resource, prefixes: Sequence[str], suffixes: Mapping[str, str]) -> LiveTable:
+            return LiveTable(resource, prefixes, suffixes, live.index, plant)
+
+        self._channels = table(CHANNELS, [channel.prefix for _, channel in self._places], CHANNEL_VALUES)
+        self._controllers = table(CONTROLLERS, [row.prefix for row in plant.controllers], CONTROLLER_VALUES)
+        services = {**SERVICE_VALUES, _BEAT: HEARTBEAT}
+        self._services = table(SERVICES, [row.prefix for row in plant.services], services)
+
+    def channels(self, query: Query) -> Rows:
         """A row per bias output."""
+        table, snapshot, places = self._channels, self._live.snapshot(), self._places
         sensors, warnings = self._sensors.now()
-        rows: list[Row] = []
-        for controller in self._plant.controllers:
-            beat = self._live.readings([f"{controller.prefix}:{HEARTBEAT}"]).popitem()[1]
-            for channel in controller.channels:
-                rows.append(self._channel(controller, channel, beat, sensors.get(channel.label), len(rows)))
-        return Rows(rows, warnings)
 
-    def controllers(self, _query: Query) -> Rows:
+        def ages() -> list[float | None]:
+            polled = self._controllers.ages("polls", snapshot)
+            return [polled[place] for place in self._of_controller]
+
+        columns: Columns = {name: lambda name=name: table.values(name, snapshot) for name in CHANNEL_VALUES} | {
+            "name": lambda: [channel.prefix.split(":", 2)[2] for _, channel in places],
+            "position": lambda: range(len(places)),
+            "subsystem": lambda: [controller.subsystem for controller, _ in places],
+            "controller_name": lambda: [controller.name for controller, _ in places],
+            "number": lambda: [channel.number for _, channel in places],
+            "label": lambda: [channel.label for _, channel in places],
+            "pv_prefix": lambda: [channel.prefix for _, channel in places],
+            "sensor": lambda: [sensors.get(channel.label) for _, channel in places],
+            "state": lambda: [state or _DISCONNECTED for state in table.values("state", snapshot)],
+            "measured_at": lambda: table.newest(CHANNEL_MEASURED, snapshot),
+            "severity": lambda: table.severities(CHANNEL_MEASURED, snapshot),
+            "connected": lambda: table.connected(CHANNEL_MEASURED, snapshot),
+            "age": ages,
+        }
+        return Rows(_rows(query, CHANNELS, columns, lambda names: table.notes(names, snapshot), CHANNEL_VALUES), warnings)
+
+    def controllers(self, query: Query) -> Rows:
         """A row per controller."""
-        return Rows([self._controller(controller, place) for place, controller in enumerate(self._plant.controllers)])
+        table, snapshot, found = self._controllers, self._live.snapshot(), self._plant.controllers
+        columns: Columns = {name: lambda name=name: table.values(name, snapshot) for name in CONTROLLER_VALUES} | {
+            "name": lambda: [row.name for row in found],
+            "position": lambda: range(len(found)),
+            "subsystem": lambda: [row.subsystem for row in found],
+            "driver": lambda: [row.driver for row in found],
+            "service_name": lambda: [row.ioc for row in found],
+            "pv_prefix": lambda: [row.prefix for row in found],
+            "channel_count": lambda: [len(row.channels) for row in found],
+            "state": lambda: [state or _DISCONNECTED for state in table.values("state", snapshot)],
+            "severity": lambda: table.severities(_CONTROLLER_MEASURED, snapshot),
+            "connected": lambda: table.connected(_CONTROLLER_MEASURED, snapshot),
+            "age": lambda: table.ages("polls", snapshot),
+        }
+        return Rows(_rows(query, CONTROLLERS, columns, lambda names: table.notes(names, snapshot), CONTROLLER_VALUES))
 
-    def services(self, _query: Query) -> Rows:
+    def services(self, query: Query) -> Rows:
         """A row per process."""
-        return Rows([self._service(service) for service in self._plant.services])
+        table, snapshot, found = self._services, self._live.snapshot(), self._plant.services
+        every = (*SERVICE_VALUES, _BEAT)
 
-    def _channel(self, controller: Controller, channel: Channel, beat: Reading, sensor: str | None, place: int) -> Row:
-        found = self._readings(channel.prefix, CHANNEL_VALUES)
-        measured = [found[name] for name in CHANNEL_MEASURED]
-        values, notes = self._shown(CHANNELS, channel.prefix, CHANNEL_VALUES, found)
-        times = [reading.taken_at for reading in measured if reading.taken_at is not None]
-        values |= {
-            "name": channel.prefix.split(":", 2)[2],
-            "position": place,
-            "subsystem": controller.subsystem,
-            "controller_name": controller.name,
-            "number": channel.number,
-            "label": channel.label,
-            "pv_prefix": channel.prefix,
-            "sensor": sensor,
-            "state": values["state"] or _DISCONNECTED,
-            "measured_at": max(times, default=None),
+        def states() -> list[str]:
+            beats = zip(table.connected((_BEAT,), snapshot), table.ages(_BEAT, snapshot), strict=True)
+            lively = (there and age is not None and age < HEARTBEAT_PATIENCE_S for there, age in beats)
+            return ["RUNNING" if runs else "LOST" for runs in lively]
+
+        columns: Columns = {name: lambda name=name: table.values(name, snapshot) for name in SERVICE_VALUES} | {
+            "name": lambda: [row.name for row in found],
+            "kind": lambda: [row.kind for row in found],
+            "pv_prefix": lambda: [row.prefix for row in found],
+            "state": states,
+            "severity": lambda: table.severities(every, snapshot),
+            "connected": lambda: table.connected(every, snapshot),
+            "age": lambda: table.ages(_BEAT, snapshot),
         }
-        return Row(values | _health(measured, beat), notes)
-
-    def _controller(self, controller: Controller, place: int) -> Row:
-        found = self._readings(controller.prefix, CONTROLLER_VALUES)
-        values, notes = self._shown(CONTROLLERS, controller.prefix, CONTROLLER_VALUES, found)
-        values |= {
-            "name": controller.name,
-            "position": place,
-            "subsystem": controller.subsystem,
-            "driver": controller.driver,
-            "service_name": controller.ioc,
-            "pv_prefix": controller.prefix,
-            "channel_count": len(controller.channels),
-            "state": values["state"] or _DISCONNECTED,
-        }
-        return Row(values | _health([found["state"], found["answers"], found["latency"]], found["polls"]), notes)
-
-    def _service(self, service: ServiceEntry) -> Row:
-        found = self._readings(service.prefix, SERVICE_VALUES)
-        beat = self._live.readings([f"{service.prefix}:{HEARTBEAT}"]).popitem()[1]
-        values, notes = self._shown(SERVICES, service.prefix, SERVICE_VALUES, found)
-        runs = beat.connected and beat.age_s is not None and beat.age_s < HEARTBEAT_PATIENCE_S
-        values |= {
-            "name": service.name,
-            "kind": service.kind,
-            "pv_prefix": service.prefix,
-            "state": "RUNNING" if runs else "LOST",
-        }
-        return Row(values | _health([*found.values(), beat], beat), notes)
-
-    def _readings(self, prefix: str, suffixes: Mapping[str, str]) -> dict[str, Reading]:
-        found = self._live.readings([f"{prefix}:{suffix}" for suffix in suffixes.values()])
-        return dict(zip(suffixes, found.values(), strict=True))
-
-    def _shown(
-        self, resource: Resource, prefix: str, suffixes: Mapping[str, str], found: Mapping[str, Reading]
-    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        values: dict[str, Any] = {}
-        notes: dict[str, dict[str, Any]] = {}
-        for name, reading in found.items():
-            pv = f"{prefix}:{suffixes[name]}"
-            attribute = resource.by_name[name]
-            read = _READERS[attribute.type]
-            values[name] = read(self._labelled(pv, attribute.type, reading.value))
-            notes[name] = self._note(pv, reading)
-            if reading is not NOTHING and reading.value is None and reading.status is not Status.UDF:
-                notes[name]["last"] = read(self._labelled(pv, attribute.type, reading.last))
-        return values, notes
-
-    def _labelled(self, pv: str, kind: Type, value: Any) -> Any:
-        labels = self._plant.labels.get(pv, ())
-        if kind is Type.TEXT and labels and isinstance(value, float) and 0 <= value < len(labels):
-            return labels[int(value)]
-        return value
-
-    def _note(self, pv: str, reading: Reading) -> dict[str, Any]:
-        note: dict[str, Any] = {"pv": pv, "severity": reading.severity.name, "status": reading.status.name}
-        if pv in self._plant.units:
-            note["units"] = self._plant.units[pv]
-        if reading.taken_at is not None and reading.status is not Status.UDF:
-            note["time"] = iso(reading.taken_at)
-        return note
+        return Rows(_rows(query, SERVICES, columns, lambda names: table.notes(names, snapshot), SERVICE_VALUES))
 
 
-def _reader(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """What is no finite number, or of another type than it should be, is no value."""
-
-    def read(value: Any) -> Any:
-        if value is None or (isinstance(value, float) and not isfinite(value)):
-            return None
-        try:
-            return convert(value)
-        except (TypeError, ValueError):
-            return None
-
-    return read
-
-
-_READERS: Mapping[Type, Callable[[Any], Any]] = {
-    Type.NUMBER: _reader(float),
-    Type.INTEGER: _reader(int),
-    Type.BOOLEAN: _reader(bool),
-    Type.TEXT: _reader(lambda value: f"{value:g}" if isinstance(value, float) else str(value)),
-}
-
-
-def _health(readings: Iterable[Reading], beat: Reading) -> dict[str, Any]:
-    there = list(readings)
-    return {
-        "severity": max((reading.severity for reading in there), default=Severity.INVALID).name,
-        "connected": all(reading.connected for reading in there),
-        "age": None if beat.age_s is None else round(beat.age_s, 3),
-    }
+def _rows(
+    query: Query,
+    resource: Resource,
+    columns: Columns,
+    notes: Callable[[Sequence[str]], Sequence[Mapping[str, Mapping[str, Any]]]],
+    noted: Mapping[str, str],
+) -> list[Row]:
+    """Rows with the attributes that a query looks at, and notes of those it shows."""
+    wanted = [name for name in columns if name in query.attributes or name in resource.key]
+    made = zip(*(columns[name]() for name in wanted), strict=True)
+    values = [dict(zip(wanted, row, strict=True)) for row in made]
+    shown = [name for name in noted if name in query.columns]
+    if not query.notes or not shown or not values:
+        return [Row(row) for row in values]
+    return [Row(row, about) for row, about in zip(values, notes(shown), strict=True)]

@@ -24,7 +24,9 @@ _COMPARE: Mapping[Operator, Callable[[Any, Any], bool]] = {
 
 def answer(resource: Resource, rows: Iterable[Row], query: Query) -> Page:
     """The page of ``rows`` that a query asks for."""
-    found = [row for row in rows if all(matches(row.values, condition) for condition in query.filters)]
+    found = [*rows]
+    for condition in query.filters:
+        found = [row for row in found if matches(row.values, condition)]
     if query.distinct:
         unlike = {tuple(row.values[name] for name in query.columns): row for row in found}
         return Page(_page([*unlike.values()], query, [SortKey(name) for name in query.columns]), len(found))
@@ -60,5 +62,7 @@ def _sort(rows: list[Row], name: str, *, descending: bool) -> None:
 
 
 def _projected(row: Row, columns: Sequence[str]) -> Row:
+    if not row.notes:
+        return Row({name: row.values[name] for name in columns})
     notes = {name: row.notes[name] for name in columns if name in row.notes}
     return Row({name: row.values[name] for name in columns}, notes)

@@ -13,7 +13,7 @@ from sipmdcs import __version__
 from web.asked import Asked, columns
 from web.errors import bad_parameter
 from web.objects import Json, Shaper, identifier, schema_meta
-from web.oms_request import DATA_ONLY, META, PRESENTATION, OmsRequest
+from web.oms_request import META, PRESENTATION, OmsRequest
 from web.pagelinks import page_links
 from web.parameters import Parameter, read_parameters, whole_number
 from web.query import MOST_ROWS, Page
@@ -79,6 +79,7 @@ class Oms:
     def csv(self, request: Request, resource: Resource) -> Response:
         """``/{resource}/csv``: rows as a table; all of them, up to the largest page, unless a page is named."""
         parameters, asked = _asked(request, resource)
+        asked = replace(asked, bare=True)
         if not any(item.family == "page" for item in parameters):
             asked = replace(asked, limit=MOST_ROWS)
         page = self._reader.page(resource, asked)
@@ -119,7 +120,7 @@ def _shaper(request: Request, resource: Resource, asked: Asked) -> Shaper:
         _root(request),
         resource.names if asked.fields is None else asked.fields,
         resource.relation,
-        bare=DATA_ONLY in asked.include,
+        bare=asked.bare,
         time=presentation if PRESENTATION in asked.include else iso,
     )
 

@@ -67,7 +67,8 @@ class OmsRequest:
                 which, number = read_page(parameter)
                 return replace(asked, **{which: number})
             case "include", ():
-                return replace(asked, include=tuple(self._tokens(parameter)))
+                tokens = tuple(self._tokens(parameter))
+                return replace(asked, include=tokens, bare=DATA_ONLY in tokens)
             case "group", _ if self._resource.groups:
                 return replace(asked, group=read_group(parameter, asked.group or Group()))
             case _:

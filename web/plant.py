@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from sipmdcs.controllers import controller_type
 from sipmdcs.epicsdb import Record
@@ -51,7 +52,7 @@ class ServiceEntry:
     """``ioc`` or ``service``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plant:
     """The installation."""
 
@@ -62,10 +63,14 @@ class Plant:
     labels: Mapping[str, tuple[str, ...]]
     """Names of the states of a PV that has such."""
 
+    @cached_property
+    def _prefixes(self) -> frozenset[str]:
+        return frozenset(channel.prefix for row in self.controllers for channel in row.channels)
+
     def channel_of(self, pv: str) -> str | None:
         """Prefix of the channel that a PV belongs to, if any."""
         prefix = pv.rpartition(":")[0]
-        return prefix if any(prefix == channel.prefix for row in self.controllers for channel in row.channels) else None
+        return prefix if prefix in self._prefixes else None
 
 
 def read_plant(site: Site) -> Plant:

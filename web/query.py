@@ -77,6 +77,13 @@ class Query:
     group: Group | None = None
     distinct: bool = False
     """Each set of values of ``columns`` once, in the order of those; ``sort`` is left out, and ``total`` still counts rows."""
+    notes: bool = True
+    """Whether ``Row.notes`` are wanted."""
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        """Every attribute that is shown, filtered or sorted by."""
+        return frozenset((*self.columns, *(item.attribute for item in self.filters), *(key.attribute for key in self.sort)))
 
 
 @dataclass(frozen=True, slots=True)
