@@ -1,6 +1,7 @@
 """HTTP interface of the alarm service.
 
-``GET /tree?path=``, ``/active?path=``, ``/acknowledged?path=``, ``/history?of=&pv=&path=&since=&limit=``, ``/pv/NAME``,
+``GET /tree?path=``, ``/leaves?since=VERSION`` (those with news since the answer with that ``version``; without one all),
+``/active?path=``, ``/acknowledged?path=``, ``/history?of=&pv=&path=&since=&limit=``, ``/pv/NAME``,
 ``/pages?limit=``, ``/notice/ID``; ``POST /acknowledge`` and ``/unacknowledge`` with
 ``{"select": ["PATH or PV or pattern", …], "user": "…", "comment": "…"}``; ``POST /test-page`` with
 ``{"receiver": "…", "user": "…"}``.
@@ -29,6 +30,7 @@ from alarms.outbox import Outbox
 from alarms.report import iso, leaf_json, nodes_json, rules_json, sorted_alarms
 from alarms.store import Store
 from alarms.tree import NodePath
+from alarms.versions import Versions
 from sipmdcs.clock import from_datetime
 from sipmdcs.errors import BadInput, DcsError, ServiceError
 from sipmdcs.yamlfile import Strict
@@ -86,12 +88,14 @@ class Api:
         self._store = store
         self._outbox = outbox
         self._notify = notify
+        self._versions = Versions()
 
     def application(self) -> Starlette:
         """All of it as an ASGI application."""
         return Starlette(
             routes=[
                 Route("/tree", self.tree),
+                Route("/leaves", self.leaves),
                 Route("/active", self.active),
                 Route("/acknowledged", self.acknowledged),
                 Route("/history", self.history),
@@ -112,6 +116,9 @@ class Api:
             "nodes": nodes_json(alarms.tree, path, published.names, published.rollup),
             "leaves": [self._leaf(leaf.pv) for leaf in alarms.tree.below(path)],
         }
+
+    async def leaves(self, request: Request) -> Response:
+        return await asyncio.to_thread(self._leaves, request.query_params.get("since", ""))
 
     @_answer
     async def active(self, request: Request) -> Any:
@@ -174,6 +181,10 @@ class Api:
         leaf = alarms.tree.leaves[pv]
         said = leaf_json(leaf, alarms.states[pv], self._handler.published.names.leaves[pv])
         return said | {"guidance": alarms.tree.guidance(leaf)}
+
+    def _leaves(self, since: str) -> Response:
+        version, whole, pvs = self._versions.since(self._handler.alarms.states, since)
+        return JSONResponse({"version": version, "whole": whole, "leaves": [self._leaf(pv) for pv in pvs]})
 
     def _listed(self, request: Request, wanted: Callable[[Any], bool]) -> list[dict[str, Any]]:
         alarms = self._handler.alarms

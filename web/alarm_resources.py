@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -90,16 +91,20 @@ class AlarmRows:
         self._service = service
         self._channel_of = channel_of
         self._clock = clock
-        self._rows: tuple[float, list[Row]] | None = None
+        self._lock = threading.Lock()
+        self._rows: dict[str, Row] = {}
+        self._version = ""
+        self._asked: float | None = None
 
     def alarms(self, _query: Query) -> Rows:
-        """A row per PV of the tree, at most a second old."""
-        kept = self._rows
-        if kept is None or self._clock.monotonic() - kept[0] > _FRESH_S:
-            leaves = self._service.get("/tree")["leaves"]
-            kept = self._clock.monotonic(), [self._alarm(leaf) for leaf in leaves]
-            self._rows = kept
-        return Rows(kept[1])
+        """A row per PV of the tree, at most a second old; only what changed is fetched and made anew."""
+        with self._lock:
+            if self._asked is None or self._clock.monotonic() - self._asked > _FRESH_S:
+                found = self._service.get("/leaves", [("since", self._version)])
+                rows = {} if found["whole"] else self._rows.copy()
+                rows.update((leaf["pv"], self._alarm(leaf)) for leaf in found["leaves"])
+                self._rows, self._version, self._asked = rows, found["version"], self._clock.monotonic()
+            return Rows(self._rows.values())
 
     def events(self, query: Query) -> Rows:
         """A row per change, newest first, no older than the query asks for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 from math import isfinite
 from typing import Any
@@ -224,5 +225,6 @@ def _finite(number: float | None) -> float | None:
     return None if number is None or not isfinite(number) else float(number)
 
 
+@lru_cache(4096)  # whole seconds, the same for most PVs
 def _when(text: str) -> datetime | None:
     return None if text == "Never" else datetime.strptime(text, "%b/%d/%Y %H:%M:%S %z")

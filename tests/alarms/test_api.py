@@ -53,6 +53,29 @@ async def test_lists_and_tree(shop, client):
     assert events == ["unacknowledge", "acknowledge", "update"]
 
 
+async def test_leaves_since_a_version(shop, client):
+    async def ask(since):
+        reply = (await client.get("/leaves", params={"since": since})).json()
+        return reply["version"], reply["whole"], [leaf["pv"] for leaf in reply["leaves"]]
+
+    first, whole, every = await ask("")
+    assert (whole, every) == (True, [A, B, ODD])
+    assert await ask(first) == (first, False, [])
+    await shop.report(B, "MINOR", "HIGH")
+    second, whole, pvs = await ask(first)
+    assert (whole, pvs) == (False, [B])
+    assert await ask(second) == (second, False, [])
+    await shop.report(A, "MAJOR")
+    third, _, pvs = await ask(second)
+    assert pvs == [A]
+    assert (await ask(first))[2] == [A, B], "who asks seldom gets all that changed meanwhile"
+    reply = (await client.get("/leaves", params={"since": second})).json()
+    assert reply["leaves"][0] == (await client.get("/tree", params={"path": "V"})).json()["leaves"][0]
+    ahead = f"{third.partition('-')[0]}-99"
+    for unknown in ("x", "x-1", ahead, "-", f"{third}9999999999999999999", third.replace("-", "-²")):
+        assert await ask(unknown) == (third, True, [A, B, ODD]), unknown
+
+
 async def test_history_since(shop, client):
     await shop.report(A, "MAJOR")
     shop.clock.advance(10)
