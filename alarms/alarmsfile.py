@@ -10,14 +10,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
+from alarms.text import Name
 from sipmdcs.yamlfile import Strict
 
 ALARMS_FILE = "alarms.yaml"
 
 
+_MAX_PATH = 200
+
+
 def _tree_path(text: str) -> str:
-    if not all(part.strip() == part and part for part in text.split("/")):
-        raise ValueError("expected a path such as PVETO/HV13/CH01")
+    if len(text) > _MAX_PATH or not all(part.strip() == part and part and part.isprintable() for part in text.split("/")):
+        raise ValueError(f"expected a path such as PVETO/HV13/CH01 of printable characters, at most {_MAX_PATH} of them")
     return text
 
 
@@ -67,5 +71,5 @@ class AlarmsFile(Strict):
     nodes: dict[TreePath, NodeEntry] = Field(default_factory=dict)
     pvs: dict[str, PvEntry] = Field(default_factory=dict)
     """By PV name or pattern (``*``, ``?``, ``[…]``); later entries win."""
-    extra: dict[str, ExtraEntry] = Field(default_factory=dict)
+    extra: dict[Name, ExtraEntry] = Field(default_factory=dict)
     """By PV name."""

@@ -252,4 +252,6 @@ def _limit(request: Request) -> int:
 
 
 def _page(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {name.removesuffix("_ns"): iso(row.pop(name)) for name in ("composed_ns", "sent_ns", "cancelled_ns")}
+    return row | {
+        name.removesuffix("_ns"): iso(row.pop(name)) for name in ("composed_ns", "sent_ns", "cancelled_ns", "dead_ns")
+    }

@@ -168,6 +168,28 @@ def history(site: Site, *, what: str, since: str, limit: int, as_json: bool) -> 
 
 
 @alarm.command(
+    epilog=examples(
+        "sipmdcs alarm pages --limit 10",
+        "sipmdcs alarm pages --dead",
+    ),
+)
+@click.option("--dead", is_flag=True, help="Only those that can never be delivered.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="Look at the newest so many.")
+@_as_json
+@pass_site
+def pages(site: Site, *, dead: bool, limit: int, as_json: bool) -> None:
+    """Show pages, newest first: to whom, and what became of them."""
+    rows = [row for row in AlarmClient(site.file.alarms).get("/pages", {"limit": str(limit)}) if row["dead"] or not dead]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{_short(row['composed'])}  {row['receiver']}  {row['subject']}  {_fate(row)}")
+    if not rows:
+        click.echo("no dead letters" if dead else "no pages")
+
+
+@alarm.command(
     "test-page",
     epilog=examples(
         "sipmdcs alarm test-page shifter",
@@ -188,9 +210,22 @@ def test_page(site: Site, receiver: str, timeout: float, user: str) -> None:
         if page is not None and page["sent"]:
             click.echo(f"accepted for {page['address']}: {page['reply']}")
             return
+        if page is not None and page["dead"]:
+            raise ServiceError(f"the test page to {receiver} can never be delivered: {page['last_error']}")
         time.sleep(0.2)
     reason = page["last_error"] if page and page["last_error"] else "it is still waiting"
     raise ServiceError(f"the test page to {receiver} is not accepted after {timeout:g} s: {reason}")
+
+
+def _fate(page: dict[str, Any]) -> str:
+    """What became of a page."""
+    if page["sent"]:
+        return f"accepted at {_short(page['sent'])}: {page['reply']}"
+    if page["dead"]:
+        return f"dead letter: {page['last_error']}"
+    if page["cancelled"]:
+        return "settled before it was sent"
+    return f"waits after {page['attempts']} attempts: {page['last_error']}" if page["attempts"] else "waits"
 
 
 def _act(site: Site, endpoint: str, done: str, what: tuple[str, ...], comment: str, user: str) -> None:

@@ -10,11 +10,15 @@ from pathlib import Path
 
 from alarms.alarmsfile import ALARMS_FILE, AlarmsFile, ExtraEntry, PvEntry
 from alarms.state import Rules
+from alarms.text import one_line, some_lines
 from alarms.tree import Leaf, Node, NodePath, Tree, grow, path_text
 from sipmdcs.epicsdb import Record
 from sipmdcs.pvinfo import AlarmInfo, alarm_info
 from sipmdcs.site import Site
 from sipmdcs.yamlfile import bad_key, read_yaml
+
+_MAX_DESCRIPTION = 200
+_MAX_GUIDANCE = 5_000
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +57,9 @@ def configure(records: Iterable[Record], path: Path) -> Configuration:
             leaves[pv] = _refined(leaves[pv], entry, file, path, ("pvs", pattern))
     nodes = {
         tuple(text.split("/")): Node(
-            tuple(text.split("/")), entry.description, _text(entry.guidance, file, path, ("nodes", text))
+            tuple(text.split("/")),
+            one_line(entry.description, _MAX_DESCRIPTION),
+            _text(entry.guidance, file, path, ("nodes", text)),
         )
         for text, entry in file.nodes.items()
     }
@@ -71,6 +77,8 @@ def _leaves_of_records(records: Iterable[Record], file: AlarmsFile) -> dict[str,
         info = alarm_info(record)
         if info is None:
             continue
+        if not all(map(str.isprintable, info.path)):
+            raise record.bad("info(alarm)", f"{'/'.join(info.path)!r} is no path of printable characters")
         if info.count and not info.delay_s:
             raise record.bad("info(alarm)", f"count={info.count} means nothing without delay")
         if info.guidance and info.guidance not in file.guidance:
@@ -83,8 +91,8 @@ def _leaves_of_records(records: Iterable[Record], file: AlarmsFile) -> dict[str,
 
 def _leaf(record: Record, info: AlarmInfo, file: AlarmsFile) -> Leaf:
     rules = Rules(info.latching, info.annunciating, info.delay_s, info.count)
-    guidance = file.guidance.get(info.guidance, "").strip()
-    return Leaf(record.name, info.path, record.fields.get("DESC", ""), rules, guidance)
+    guidance = some_lines(file.guidance.get(info.guidance, ""), _MAX_GUIDANCE)
+    return Leaf(record.name, info.path, one_line(record.fields.get("DESC", ""), _MAX_DESCRIPTION), rules, guidance)
 
 
 def _refined(leaf: Leaf, entry: PvEntry | ExtraEntry, file: AlarmsFile, path: Path, key: NodePath) -> Leaf:
@@ -95,7 +103,7 @@ def _refined(leaf: Leaf, entry: PvEntry | ExtraEntry, file: AlarmsFile, path: Pa
     return replace(
         leaf,
         rules=rules,
-        description=leaf.description if entry.description is None else entry.description,
+        description=leaf.description if entry.description is None else one_line(entry.description, _MAX_DESCRIPTION),
         enabled=leaf.enabled if entry.enabled is None else entry.enabled,
         guidance=leaf.guidance if entry.guidance is None else _text(entry.guidance, file, path, key),
     )
@@ -105,4 +113,4 @@ def _text(guidance: str, file: AlarmsFile, path: Path, key: NodePath) -> str:
     if guidance and guidance not in file.guidance:
         known = ", ".join(sorted(file.guidance)) or "none"
         raise bad_key(path, (*key, "guidance"), f"{guidance} is no key of guidance, which has {known}")
-    return file.guidance.get(guidance, "").strip()
+    return some_lines(file.guidance.get(guidance, ""), _MAX_GUIDANCE)

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from alarms.letter import Letter
 from alarms.level import Level
-from alarms.mail import NotAccepted
+from alarms.mail import NotAccepted, Refused
+from alarms.mailworker import deliver
 from alarms.monitor import Report
 from alarms.notifyfile import NotifyFile
 from alarms.outbox import Page
-from alarms.pager import deliver
 from sipmdcs.clock import Clock
 
 WAIT_S = 3.0
 """A database that is only busy has come back by then; a page still leaves within five seconds."""
 
 _LISTED = 20
+_MAX_THREADS = 8
 _log = logging.getLogger(__name__)
 
 
@@ -37,20 +39,34 @@ def distress_letter(site: str, problem: str, reports: Sequence[Report]) -> Lette
 
 async def tell_everybody(letter: Letter, file: NotifyFile, folder: Path, domain: str, clock: Clock) -> None:
     """Mail to every receiver, each until its server accepts it or this is cancelled."""
-    async with asyncio.TaskGroup() as group:
-        for receiver in file.receivers:
-            group.create_task(_tell(receiver, letter, file, folder, domain, clock))
+    threads = ThreadPoolExecutor(_MAX_THREADS, "distress mail")  # servers that hang must not take those of the service
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number, receiver in enumerate(file.receivers):
+                message_id = f"<{clock.time_ns()}.{number}.distress@{domain}>"
+                group.create_task(_tell(receiver, letter, file, folder, message_id, clock, threads))
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
-async def _tell(receiver: str, letter: Letter, file: NotifyFile, folder: Path, domain: str, clock: Clock) -> None:
+async def _tell(
+    receiver: str,
+    letter: Letter,
+    file: NotifyFile,
+    folder: Path,
+    message_id: str,
+    clock: Clock,
+    threads: ThreadPoolExecutor,
+) -> None:
     who = file.receivers[receiver]
     channel = file.channels[who.channel]
-    now_ns = clock.time_ns()
-    message_id = f"<{now_ns}.distress.{receiver}@{domain}>"
-    page = Page(0, message_id, receiver, who.address, letter.subject, letter.body, "", now_ns, 0)
+    page = Page(0, message_id, receiver, who.address, letter.subject, letter.body, "", clock.time_ns(), 0)
     while True:
         try:
-            reply = await asyncio.to_thread(deliver, channel, page, folder)
+            reply = await asyncio.get_running_loop().run_in_executor(threads, deliver, channel, page, folder)
+        except Refused as err:
+            _log.error("%s cannot be told that alarms cannot be stored: %s", receiver, err)
+            return
         except NotAccepted as err:
             _log.error("%s is not told that alarms cannot be stored: %s", receiver, err)
             await asyncio.sleep(channel.retry_s)

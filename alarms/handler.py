@@ -14,11 +14,12 @@ from alarms.published import Published
 from alarms.selection import select
 from alarms.state import Acknowledgement
 from alarms.store import Store
+from alarms.text import one_line
 from sipmdcs.clock import Clock
 from sipmdcs.errors import BadInput
 from sipmdcs.publisher import Publisher
 
-_LONGEST_TEXT = 500
+_MAX_TEXT = 500
 
 
 class Handler:
@@ -111,10 +112,10 @@ class Handler:
     def test_notice(self, receiver: str, user: str) -> Notice:
         """A notice that only shows whether paging works."""
         now_ns = self._clock.time_ns()
-        return Notice(0, receiver, "test", Kind.TEST, Level.OK, "", "", now_ns, _one_line(user), "", now_ns, now_ns)
+        return Notice(0, receiver, "test", Kind.TEST, Level.OK, "", "", now_ns, one_line(user, _MAX_TEXT), "", now_ns, now_ns)
 
     def _by(self, user: str, comment: str) -> Acknowledgement:
-        user, comment = _one_line(user), _one_line(comment)
+        user, comment = one_line(user, _MAX_TEXT), one_line(comment, _MAX_TEXT)
         if not user:
             raise BadInput("user is empty, expected who does this")
         return Acknowledgement(user, self._clock.time_ns(), comment)
@@ -125,8 +126,3 @@ class Handler:
         self.paging.adopt(paging)
         if paging.notices:
             self.on_notices()
-
-
-def _one_line(text: str) -> str:
-    """What people typed, without what no terminal and no mail program shows."""
-    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())[:_LONGEST_TEXT]

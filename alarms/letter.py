@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import indent
 
+from alarms.cause import is_lost, one_of_each, urgency
 from alarms.incident import Kind
 from alarms.level import Level
 from alarms.paging import Notice
@@ -60,7 +61,7 @@ def write_letter(notices: Sequence[Notice], desk: Desk) -> Letter:
     if len(notices) > desk.summary_above:
         return _summary(notices, calls, desk)
     body = "\n\n".join(_paragraph(notice, desk) for notice in notices)
-    first = max(calls or notices, key=lambda notice: notice.level)
+    first = max(calls or notices, key=urgency)
     more = f" +{len(notices) - 1} more" if len(notices) > 1 else ""
     return Letter(f"{_headline(first, desk)}{more} [{desk.site}]", f"{body}\n")
 
@@ -109,7 +110,11 @@ def _summary(notices: Sequence[Notice], calls: Sequence[Notice], desk: Desk) -> 
     place = _common_path([leaf.path for notice in notices if (leaf := desk.tree.leaves.get(notice.pv))])
     lines: list[str] = []
     if calls:
+        foremost = max(calls, key=urgency)
         subject = f"{worst.name}: {len(calls)} alarms in {path_text(place)} [{desk.site}]"
+        if len({is_lost(notice) for notice in calls}) > 1 and not is_lost(foremost):
+            # PVs without a value rank highest, and say nothing about the one that has a bad one.
+            subject = f"{_headline(foremost, desk)}, and {len(calls) - 1} alarms in {path_text(place)} [{desk.site}]"
         levels = Counter(notice.level.name for notice in calls)
         counts = ", ".join(f"{number} {name}" for name, number in levels.most_common())
         first, last = min(n.pv_time_ns for n in calls), max(n.pv_time_ns for n in calls)
@@ -139,12 +144,12 @@ def _by_place(notices: Sequence[Notice], common: NodePath, desk: Desk) -> list[s
 
 
 def _listed(notices: Sequence[Notice], desk: Desk) -> list[str]:
-    ordered = sorted(notices, key=lambda notice: (-notice.level, notice.pv_time_ns))
+    shown = one_of_each(notices, desk.tree, _LISTED)
     lines = [
         f"  {_HEADLINE[notice.kind].format(level=notice.level.name)}  {notice.pv}  {notice.value}  {notice.message}"
-        for notice in ordered[:_LISTED]
+        for notice in shown
     ]
-    return [*lines, *([f"  and {len(ordered) - _LISTED} more"] if len(ordered) > _LISTED else [])]
+    return [*lines, *([f"  and {len(notices) - len(shown)} more"] if len(notices) > len(shown) else [])]
 
 
 def _acknowledge_command(words: Sequence[str], desk: Desk) -> str:

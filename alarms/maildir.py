@@ -18,11 +18,13 @@ def keep(channel: MaildirChannel, page: Page, site_folder: Path) -> str:
 
     Raises:
         NotAccepted: the folder cannot be written.
+        Refused: the mail cannot be built.
     """
     folder = site_folder / channel.folder
+    message = as_message(page, channel.sender)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        key = mailbox.Maildir(folder).add(as_message(page, channel.sender))
+        key = mailbox.Maildir(folder).add(message)
     except OSError as err:
         raise NotAccepted(f"{folder}: {err.strerror}") from err
     return f"kept in {folder} as {key}"

@@ -10,18 +10,32 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from alarms.level import Level
+from alarms.text import Name
 from sipmdcs.site import Port
 from sipmdcs.yamlfile import Strict, bad_key, read_yaml
 
 NOTIFY_FILE = "notify.yaml"
 
-_ADDRESS = re.compile(r"[^\s<>@,;]+@[^\s<>@,;]+")
+_ADDRESS = re.compile(r"[^\s<>@,;:\"()\[\]\\]{1,64}@(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f.:]{1,50}\])")
+_HOST = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 
 
 def _mail_address(text: str) -> str:
-    if not _ADDRESS.fullmatch(text) or not text.isascii():
+    if not _ADDRESS.fullmatch(text) or not text.isascii() or not text.isprintable():
         raise ValueError("expected one mail address, such as shift@example.org")
     return text
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise ValueError("expected the name or address of a machine")
+    return text
+
+
+def _folder(path: Path) -> Path:
+    if not str(path).isprintable():
+        raise ValueError("expected a path of printable characters")
+    return path
 
 
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
@@ -50,7 +64,7 @@ class MaildirChannel(Channel):
     """A folder that mail programs read (Maildir): for one's own machine, without a mail server."""
 
     kind: Literal["maildir"]
-    folder: Path
+    folder: Annotated[Path, AfterValidator(_folder)]
     """Relative to the site folder; made when the first mail comes."""
 
 
@@ -58,7 +72,7 @@ class SmtpChannel(Channel):
     """A mail server."""
 
     kind: Literal["smtp"] = "smtp"
-    host: str
+    host: Annotated[str, AfterValidator(_host)]
     port: Port = 25
     tls: Tls = Tls.NONE
     ca_file: Path | None = None
@@ -129,11 +143,13 @@ class Route(Strict):
 class NotifyFile(Strict):
     """Schema of ``notify.yaml``."""
 
-    channels: dict[str, AnyChannel] = Field(default_factory=dict)
-    receivers: dict[str, Receiver] = Field(default_factory=dict)
-    routes: dict[str, Route] = Field(default_factory=dict)
+    channels: dict[Name, AnyChannel] = Field(default_factory=dict)
+    receivers: dict[Name, Receiver] = Field(default_factory=dict)
+    routes: dict[Name, Route] = Field(default_factory=dict)
+    fallback: str | None = None
+    """Receiver who gets first what cannot be delivered to another one; the others in the order of the file if left out."""
     gather_s: Annotated[float, Field(ge=0, le=60)] = 1.0
-    """A page waits until nothing more came for so long, at most three times that; so a storm becomes one mail."""
+    """Shortest time between two mails to a receiver. The first goes at once; what comes within this time is one more mail."""
     gather_max_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
     """While mails follow each other, waiting grows up to this."""
     summary_above: Annotated[int, Field(ge=1)] = 5
@@ -157,6 +173,8 @@ def load_notify(folder: Path) -> NotifyFile:
         for index, receiver in enumerate(route.receivers):
             if receiver not in file.receivers:
                 raise bad_key(path, ("routes", name, "receivers", index), f"{receiver} is not under receivers")
+    if file.fallback is not None and file.fallback not in file.receivers:
+        raise bad_key(path, ("fallback",), f"{file.fallback} is not under receivers")
     for name, channel in file.channels.items():
         if isinstance(channel, MaildirChannel):
             continue

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from alarms.api import Api
+from alarms.cause import cause_of, is_lost
 from alarms.configuration import Configuration, load_configuration
 from alarms.distress import WAIT_S, distress_letter, tell_everybody
 from alarms.engine import Alarms, Draft
@@ -21,6 +24,7 @@ from alarms.published import Published
 from alarms.store import DATABASE_FILE, Store
 from alarms.values import MetadataCache, limit_text
 from sipmdcs.channels import Batch, Channels, Kind, Mask
+from sipmdcs.clock import NS
 from sipmdcs.epicsdb import Record
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.http_server import listen, serve
@@ -38,6 +42,12 @@ _GATHER_S = 0.05
 
 _METADATA_S = 2.0
 """Wait for units and limits of PVs that just connected."""
+
+_LIMITS_S = 0.1
+"""Wait for the limits that a page names; a page that is about a hanging IOC must not wait for it."""
+
+_DEAD_LETTER_S = 3600
+"""A dead letter is an alarm for so long; that alarm latches."""
 
 _PERIOD_S = 1.0
 """Period of reminders and key figures."""
@@ -59,8 +69,9 @@ class AlarmService:
         self.handler = Handler(alarms, paging, self._store, published, service.publisher, clock)
         self._notify = notify
         self._domain = f"{site.file.prefix.lower()}.sipmdcs"
-        self._outbox = Outbox(self._store.engine, clock, self._domain)
-        self._pager = Pager(notify, site.folder, self._outbox, self._write, clock)
+        self._outbox = Outbox(self._store.database, clock, self._domain)
+        cause = partial(cause_of, tree=tree)
+        self._pager = Pager(notify, site.folder, self._outbox, self._write, clock, cause)
         self.handler.on_notices = self._pager.wake
         self._application = Api(self.handler, self._store, self._outbox, notify).application()
         self._desk = Desk(site.file.name, ("sipmdcs", "--site", str(site.folder)), tree, summary_above=notify.summary_above)
@@ -166,6 +177,7 @@ class AlarmService:
             "PAGES_SENT": backlog.sent,
             "PAGES_FAILED": self._pager.failures,
             "PAGES_PENDING": backlog.pending,
+            "PAGES_DEAD": await asyncio.to_thread(self._outbox.dead_since, self._clock.time_ns() - _DEAD_LETTER_S * NS),
             "PAGE_AGE": round(age_s(backlog, self._clock.time_ns())),
         }
         self._service.publisher.post({self._service.pv(suffix): value for suffix, value in figures.items()})
@@ -178,13 +190,25 @@ class AlarmService:
 
     async def _write(self, notices: Sequence[Notice]) -> Letter:
         """A mail; the limits that few alarms crossed are asked for, a storm is not kept waiting for that."""
-        calls = [notice for notice in notices if notice.kind.calls and notice.pv in self.handler.alarms.tree.leaves]
+        notices = [self._as_now(notice) for notice in notices]
+        tree = self.handler.alarms.tree
+        calls = [notice for notice in notices if notice.kind.calls and notice.pv in tree.leaves and not is_lost(notice)]
         limits: dict[str, str] = {}
         if self._metadata is not None and len(calls) <= self._desk.summary_above:
-            known = await asyncio.to_thread(self._metadata.refresh, [notice.pv for notice in calls], 1.0)
+            pvs = dict.fromkeys(notice.pv for notice in calls)
+            await asyncio.to_thread(self._metadata.refresh, pvs, _LIMITS_S)
+            known = {pv: metadata for pv in pvs if (metadata := self._metadata.get(pv)) is not None}
             limits = {notice.pv: limit_text(notice.message, known[notice.pv]) for notice in calls if notice.pv in known}
         desk = Desk(self._desk.site, self._desk.command, self._desk.tree, self._desk.summary_above, limits)
         return write_letter(notices, desk)
+
+    def _as_now(self, notice: Notice) -> Notice:
+        """An alarm that waited to be told, with the reason and value it has by now."""
+        state = self.handler.alarms.states.get(notice.pv)
+        if state is None or not notice.kind.calls or state.alarm.level is not notice.level:
+            return notice
+        alarm = state.alarm
+        return replace(notice, message=alarm.message, value=alarm.value, pv_time_ns=alarm.time_ns)
 
 
 def _connected(batch: Batch, names: Sequence[str]) -> list[str]:

@@ -7,22 +7,30 @@ which is the only evidence that the server took it (RFC 5321, 4.2.5).
 from __future__ import annotations
 
 import os
+import re
 import smtplib
+import socket
 import ssl
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alarms.mail import NotAccepted, as_message
+from alarms.mail import Deferred, NotAccepted, OutcomeUnknown, Refused, as_message
 from alarms.notifyfile import SmtpChannel, Tls
 from alarms.outbox import Page
+from alarms.text import one_line
 from alarms.timelimit import TimeLimit
 from sipmdcs.errors import BadInput
 from sipmdcs.yamlfile import Strict, read_yaml
 
-_PATIENCE = 3
+_LONGEST = 3
 """A mail may take so many times ``timeout_s`` altogether."""
+
+_MAX_REPLY = 300
+"""Characters of a server's reply that are kept."""
 
 
 class Login(Strict):
@@ -39,34 +47,68 @@ def send(channel: SmtpChannel, page: Page) -> str:
         The reply to the message, such as ``250 2.0.0 Ok: queued as 1A2B3C``.
 
     Raises:
-        NotAccepted: at whatever step; the text says which and why.
+        NotAccepted: before it came to this mail; the text says at which step and why.
+        Deferred: not this mail, for now.
+        OutcomeUnknown: nobody knows.
+        Refused: never this mail.
     """
-    step = "connecting"
-    where = f"{channel.host}:{channel.port}"
-    with TimeLimit(_PATIENCE * channel.timeout_s) as limit:
-        try:
+    message = as_message(page, channel.sender)
+    where = f"mail server {channel.host}:{channel.port}"
+    with TimeLimit(_LONGEST * channel.timeout_s) as limit:
+        step = _Step(where, limit)
+        with step("connecting"):
             smtp = _connect(channel, limit)
-            try:
-                step = "greeting"
+        try:
+            with step("greeting"):
                 _expect(smtp.ehlo())
-                if channel.tls is Tls.STARTTLS:
-                    step = "STARTTLS"
+            if channel.tls is Tls.STARTTLS:
+                with step("STARTTLS"):
                     _expect(smtp.starttls(context=ssl.create_default_context(cafile=channel.ca_file)))
                     _expect(smtp.ehlo())
-                if (login := _login(channel)) is not None:
-                    step = "login"
+            if (login := _login(channel)) is not None:
+                with step("login"):
                     smtp.login(login.user, login.password)
-                step = "sender"
+            with step("sender"):
                 _expect(smtp.mail(channel.sender))
-                step = "receiver"
+            with step("receiver", of_this_mail=True):
                 _expect(smtp.rcpt(page.address))
-                step = "message"
-                return _expect(smtp.data(as_message(page, channel.sender).as_bytes()))
-            finally:
-                _leave(smtp)
-        except (smtplib.SMTPException, OSError) as err:
-            reason = f"not done after {limit.seconds:g} s" if limit.over else _reason(err)
-            raise NotAccepted(f"mail server {where} at {step}: {reason}") from err
+            with step("message", of_this_mail=True):
+                _expect(smtp.docmd("DATA"), _GO_ON)
+                smtp.send(_stuffed(message))
+            with step("end of message", of_this_mail=True, lost=OutcomeUnknown):
+                return _expect(smtp.getreply())
+        finally:
+            _leave(smtp)
+
+
+_GO_ON = 354
+_CLOSING = 421
+"""The server ends this connection, whatever it was about (RFC 5321, 3.8)."""
+
+
+class _Step:
+    """Names the step at which a mail failed, and says by the kind of error what that means for this mail and for others."""
+
+    def __init__(self, where: str, limit: TimeLimit) -> None:
+        self._where = where
+        self._limit = limit
+
+    @contextmanager
+    def __call__(self, name: str, *, of_this_mail: bool = False, lost: type[NotAccepted] | None = None) -> Iterator[None]:
+        try:
+            yield
+        except (smtplib.SMTPException, OSError, ValueError) as err:  # ValueError: a host or login that no wire can carry
+            code = err.smtp_code if isinstance(err, smtplib.SMTPResponseException) else -1
+            kind = NotAccepted
+            if of_this_mail and code != _CLOSING:
+                kind = Refused if code >= 500 else Deferred if code > 0 or lost is None else lost
+            reason = f"not done after {self._limit.seconds:g} s" if self._limit.over else _reason(err)
+            raise kind(f"{self._where} at {name}: {reason}") from err
+
+
+def _stuffed(message: bytes) -> bytes:
+    """A message as it goes over the wire, its end included (RFC 5321, 4.5.2)."""
+    return re.sub(rb"(?m)^\.", b"..", message) + b".\r\n"
 
 
 class _Limited:
@@ -92,8 +134,15 @@ class _Secure(_Limited, smtplib.SMTP_SSL):
 def _connect(channel: SmtpChannel, limit: TimeLimit) -> smtplib.SMTP:
     if channel.tls is Tls.IMPLICIT:
         context = ssl.create_default_context(cafile=channel.ca_file)
-        return _Secure(limit, channel.host, channel.port, timeout=channel.timeout_s, context=context)
-    return _Plain(limit, channel.host, channel.port, timeout=channel.timeout_s)
+        return _Secure(limit, channel.host, channel.port, _own_name(), timeout=channel.timeout_s, context=context)
+    return _Plain(limit, channel.host, channel.port, _own_name(), timeout=channel.timeout_s)
+
+
+@cache
+def _own_name() -> str:
+    """Name of this machine for the greeting; asked for once, because a name server that is away takes seconds to say so."""
+    name = socket.getfqdn()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"  # what smtplib says then
 
 
 def _leave(smtp: smtplib.SMTP) -> None:
@@ -103,18 +152,20 @@ def _leave(smtp: smtplib.SMTP) -> None:
     smtp.close()
 
 
-def _expect(answer: tuple[int, bytes]) -> str:
+def _expect(answer: tuple[int, bytes], wanted: int | None = None) -> str:
     code, text = answer
-    if not 200 <= code < 300:
+    if code < 0:  # what smtplib makes of a line that is no reply
+        raise smtplib.SMTPServerDisconnected("the reply is not SMTP")
+    if not (200 <= code < 300 if wanted is None else code == wanted):
         raise smtplib.SMTPResponseException(code, text)
-    return f"{code} {text.decode('utf-8', 'replace')}"
+    return one_line(f"{code} {text.decode('utf-8', 'replace')}", _MAX_REPLY)
 
 
-def _reason(err: smtplib.SMTPException | OSError) -> str:
+def _reason(err: Exception) -> str:
     if isinstance(err, smtplib.SMTPResponseException):
         text = err.smtp_error.decode("utf-8", "replace") if isinstance(err.smtp_error, bytes) else str(err.smtp_error)
-        return f"{err.smtp_code} {text}".replace("\n", " ")
-    return str(err) or type(err).__name__
+        return one_line(f"{err.smtp_code} {text}", _MAX_REPLY)
+    return one_line(str(err), _MAX_REPLY) or type(err).__name__
 
 
 def _login(channel: SmtpChannel) -> Login | None:

@@ -8,20 +8,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
+from alarms.database import Database
 from alarms.engine import Change, Draft
 from alarms.incident import Incident
 from alarms.level import Level
 from alarms.paging import Key, Notice, PagingDraft
 from alarms.state import PvState
 from alarms.state_json import from_json, to_json
-from alarms.tables import METADATA, history, incident, notice, pv_state
+from alarms.tables import history, incident, notice, pv_state
 from alarms.tree import NodePath, Tree, path_text
 from sipmdcs.clock import NS, Clock
-from sipmdcs.database import make_engine, transaction
 from sipmdcs.errors import ServiceError
 
 DATABASE_FILE = "alarms.sqlite"
@@ -43,30 +43,30 @@ class Store:
         self.path = path
         self._clock = clock
         try:
-            self.engine = _opened(path)
+            self.database = Database(path)
         except DatabaseError as err:
             if getattr(err.orig, "sqlite_errorcode", None) not in _DAMAGED:
                 raise ServiceError(f"{path} cannot be opened: {err.orig}") from err
             # Alarms must work. What was acknowledged is lost, what is in alarm alarms anew.
             aside = _set_aside(path, clock)
             _log.error("%s is damaged (%s) and set aside as %s; all alarms begin anew", path, err.orig, aside.name)
-            self.engine = _opened(path)
+            self.database = Database(path)
         except (SQLAlchemyError, OSError) as err:
             raise ServiceError(f"{path} cannot be opened: {err.__cause__ or err}") from err
 
     def close(self) -> None:
         """Give up all connections."""
-        self.engine.dispose()
+        self.database.close()
 
     def states(self, tree: Tree) -> dict[str, PvState]:
         """The states that are known of PVs in ``tree``."""
-        with transaction(self.engine) as connection:
+        with self.database.read() as connection:
             rows = connection.execute(select(pv_state.c.pv, pv_state.c.state))
             return {pv: from_json(state, self._clock, tree.leaves[pv].rules.delay_s) for pv, state in rows if pv in tree.leaves}
 
     def incidents(self) -> tuple[dict[Key, Incident], int]:
         """The open incidents, and the number that the next one gets."""
-        with transaction(self.engine) as connection:
+        with self.database.read() as connection:
             rows = connection.execute(select(incident).where(incident.c.ended_ns.is_(None))).mappings()
             found: dict[Key, Incident] = {
                 (row["route"], row["receiver"], row["pv"]): Incident(
@@ -84,14 +84,14 @@ class Store:
             ServiceError: the database refuses; nothing is written.
         """
         now_ns = self._clock.time_ns()
-        with transaction(self.engine) as connection:
+        with self.database.write() as connection:
             self._write_states(connection, draft)
             _write_history(connection, draft.changes, now_ns)
             _write_paging(connection, paging, now_ns)
 
     def latest_ns(self) -> int:
         """The newest time at which anything was noted or queued; 0 for an empty database."""
-        with transaction(self.engine) as connection:
+        with self.database.read() as connection:
             times = [
                 connection.execute(select(func.max(column))).scalar() for column in (history.c.time_ns, notice.c.queued_ns)
             ]
@@ -99,7 +99,7 @@ class Store:
 
     def shift(self, step_ns: int) -> None:
         """The wall clock was set: what is due in a while stays so."""
-        with transaction(self.engine) as connection:
+        with self.database.write() as connection:
             due, remind = incident.c.due_ns + step_ns, incident.c.remind_ns + step_ns
             connection.execute(update(incident).where(incident.c.ended_ns.is_(None)).values(due_ns=due, remind_ns=remind))
             waiting = notice.c.page.is_(None) & notice.c.void_ns.is_(None)
@@ -131,22 +131,8 @@ class Store:
             text = path_text(path)
             below = history.c.path.startswith(f"{text}/", autoescape=True)
             query = query.where((history.c.path == text) | below)
-        with transaction(self.engine) as connection:
+        with self.database.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def _opened(path: Path) -> Engine:
-    """The database, its tables made and read once."""
-    engine = make_engine(f"sqlite:///{path}")
-    try:
-        METADATA.create_all(engine)
-        with engine.begin() as connection:
-            for table in METADATA.sorted_tables:
-                connection.execute(select(table).order_by(*reversed(table.primary_key.columns)).limit(1)).all()
-    except BaseException:
-        engine.dispose()
-        raise
-    return engine
 
 
 def _set_aside(path: Path, clock: Clock) -> Path:

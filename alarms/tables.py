@@ -6,7 +6,7 @@ acknowledgement or a page. Times are Unix nanoseconds.
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, text
 
 METADATA = MetaData()
 
@@ -74,9 +74,18 @@ page = Table(
     Column("sent_ns", BigInteger),
     Column("reply", Text, nullable=False, default=""),
     Column("cancelled_ns", BigInteger),
+    Column("dead_ns", BigInteger, index=True),
+    Column("unknown", Integer, nullable=False, server_default="0"),
+    Column("forwards", Integer),
+    Column("causes", Text, nullable=False, server_default=""),
     Index("ix_page_receiver_sent", "receiver", "sent_ns"),
 )
-"""Mails: written once, sent until accepted. ``reply`` is the server's own word for that."""
+"""Mails, sent until accepted. ``reply`` is the server's own word for that.
+
+A mail that can never be delivered is a dead letter since ``dead_ns``, and ``last_error`` says why; a mail that brings it to
+another receiver ``forwards`` its number. ``unknown`` counts the attempts after which nobody knows whether the server took it.
+``causes`` are those of its alarms, one a line.
+"""
 
 notice = Table(
     "notice",
@@ -97,5 +106,6 @@ notice = Table(
     Column("void_ns", BigInteger),
     Column("page", ForeignKey(page.c.id), index=True),
     Index("ix_notice_waiting", "receiver", "page", "void_ns"),
+    Index("ix_notice_open", "due_ns", sqlite_where=text("page IS NULL AND void_ns IS NULL")),
 )
 """What is to be told; gathered into pages when due. Void: settled before anybody was told."""

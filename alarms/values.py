@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import isfinite, isnan
 
+from alarms.text import one_line
 from sipmdcs.channels import Channels, Kind, PvData, PvMetadata, PvType
 from sipmdcs.errors import ChannelError
 
@@ -16,16 +17,20 @@ _LIMITS = {"LOLO": 0, "LOW": 1, "HIGH": 2, "HIHI": 3}
 
 
 def value_text(data: PvData, kind: Kind, metadata: PvMetadata | None) -> str:
-    """A value as people read it, on one line; without metadata a bare number."""
+    """A value as people read it, on one line; without metadata a bare number.
+
+    Strings, labels and units are whatever the server of the PV sends, so they are cleaned here.
+    """
     if kind is Kind.TEXT:
-        return " ".join(str(data).split())[:_LONGEST]
+        return one_line(str(data), _LONGEST)
     if kind is not Kind.SCALAR or not isinstance(data, int | float):
         return "array"
     if metadata is None:
         return f"{data:g}"
     if metadata.type is PvType.ENUM:
         index = int(data) if isfinite(data) else -1
-        return metadata.labels[index] if 0 <= index < len(metadata.labels) else f"{data:g}"
+        label = metadata.labels[index] if 0 <= index < len(metadata.labels) else ""
+        return one_line(label, _LONGEST) or f"{data:g}"
     return _with_unit(float(data), metadata)
 
 
@@ -43,7 +48,7 @@ def _with_unit(number: float, metadata: PvMetadata) -> str:
         text = f"{number:.{digits}f}" if abs(number) < 1e15 else f"{number:g}"
     else:
         text = f"{number:g}" if abs(number) >= 1e15 or not isfinite(number) else f"{number:.0f}"
-    return f"{text} {metadata.units}".strip()
+    return one_line(f"{text} {metadata.units}", _LONGEST)
 
 
 class MetadataCache:

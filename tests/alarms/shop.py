@@ -52,7 +52,7 @@ class Shop:
         paging = Paging(file, tree, *self.store.incidents())
         alarms = Alarms(tree, clock, self.store.states(tree))
         self.handler = Handler(alarms, paging, self.store, published, self.board, clock)  # type: ignore[arg-type]
-        self.outbox = Outbox(self.store.engine, clock, "test")
+        self.outbox = Outbox(self.store.database, clock, "test")
 
     async def report(self, pv: str, level: str, message: str = "") -> None:
         state = AlarmState(Level[level], message or level, level.lower(), self.clock.time_ns())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alarms.gather import SentPage, Waiting, all_settled, ready_ns, sort_out
+from alarms.gather import SentPage, Waiting, ready_ns, sort_out, still_worth
 from alarms.incident import Kind
 from alarms.level import Level
 from alarms.paging import Notice
@@ -39,34 +39,57 @@ def test_sorted_out(queue, now, expected):
 
 
 @pytest.mark.parametrize(
-    ("queue", "settled"),
+    ("content", "tell", "settled"),
     [
-        ([waiting(1, "alarm", "A")], False),
-        ([waiting(1, "alarm", "A", ended="acknowledged", ended_at=9)], True),
-        ([waiting(1, "alarm", "A", ended="cleared", ended_at=9)], False),
-        ([waiting(1, "alarm", "A", ended="acknowledged"), waiting(2, "alarm", "B")], False),
-        ([waiting(1, "cleared", "A", reached=True)], False),
+        ([waiting(1, "alarm", "A")], [1], []),
+        ([waiting(1, "alarm", "A", ended="acknowledged", ended_at=9)], [], [1]),
+        ([waiting(1, "alarm", "A", ended="disabled", ended_at=9)], [], [1]),
+        ([waiting(1, "alarm", "A", ended="cleared", ended_at=9)], [1], []),
+        ([waiting(1, "alarm", "A", ended="acknowledged"), waiting(2, "alarm", "B")], [2], [1]),
+        ([waiting(1, "alarm", "A"), waiting(2, "worse", "A"), waiting(3, "alarm", "B", ended="acknowledged")], [2], [3]),
+        ([waiting(1, "cleared", "A", reached=True)], [1], []),
+        ([waiting(1, "cleared", "A", reached=True), waiting(2, "alarm", "B", ended="acknowledged")], [1], [2]),
     ],
 )
-def test_unsent_mail_is_dropped_only_when_all_in_it_is_settled(queue, settled):
-    assert all_settled(queue) is settled
+def test_what_of_an_unsent_mail_is_still_worth_telling(content, tell, settled):
+    found = still_worth(content)
+    assert tuple([item.id for item in part] for part in found) == (tell, settled)
+
+
+def mails(*seconds, summary=False, causes=()):
+    return [SentPage(round(second * NS), summary, frozenset(causes)) for second in seconds]
 
 
 @pytest.mark.parametrize(
-    ("due", "sent", "ready"),
+    ("queue", "sent", "now", "ready"),
     [
-        ([10.0], [], 11.0),
-        ([10.0, 10.5], [], 11.5),
-        ([10.0, 10.9, 11.8, 12.7], [], 13.0),
-        ([10.0], [SentPage(n * NS, summary=True) for n in range(2)], 11.0),
-        ([10.0], [SentPage(n * NS, summary=True) for n in range(3)], 12.0),
-        ([10.0], [SentPage(n * NS, summary=True) for n in range(8)], 40.0),
-        ([10.0], [SentPage(n * NS, summary=False) for n in range(4)], 11.0),
-        ([10.0], [SentPage(n * NS, summary=False) for n in range(6)], 14.0),
-        ([10.0], [SentPage(-400 * NS, summary=True)], 11.0),
-        ([10.0], [SentPage(3600 * NS, summary=True)], 11.0),  # the clock was set back since
+        ("the first goes at once", [], 10.0, 10.0),
+        ("so does one long after the last", mails(3), 10.0, 10.0),
+        ("what follows a mail waits for the gathering time", mails(9.8, causes=["A"]), 10.0, 10.8),
+        ("two summaries are free", mails(7, 8, causes=["A"], summary=True), 10.0, 10.0),
+        ("with three it waits longer", mails(7, 8, 9, causes=["A"], summary=True), 10.0, 11.0),
+        ("and longer", mails(*range(8), causes=["A"], summary=True), 10.0, 37.0),
+        ("four mails in a minute are free", mails(6, 7, 8, 9, causes=["A"]), 10.0, 10.0),
+        ("six are not", mails(4, 5, 6, 7, 8, 9, causes=["A"]), 10.0, 13.0),
+        ("another cause does not pay for that", mails(4, 5, 6, 7, 8, 9, causes=["B"]), 10.0, 10.0),
+        ("but waits for the gathering time", mails(4, 5, 6, 7, 8, 9.5, causes=["B"]), 10.0, 10.5),
+        ("mails of long ago", mails(-400, causes=["A"]), 10.0, 10.0),
+        ("mails from before the clock was set back", mails(3600, causes=["A"]), 10.0, 10.0),
     ],
-)
-def test_a_mail_waits_for_the_storm_but_not_for_long(due, sent, ready):
-    tell = [waiting(n, "alarm", "ABCD"[n], second) for n, second in enumerate(due)]
-    assert ready_ns(tell, sent, 1.0, 30.0, round(max(due) * NS)) == round(ready * NS)
+)  # fmt: skip
+def test_a_mail_goes_at_once_unless_another_just_went(queue, sent, now, ready):
+    del queue  # names the row
+    tell = [waiting(1, "alarm", "A", 10.0)]
+    assert ready_ns(tell, sent, 1.0, 30.0, round(now * NS)) == round(ready * NS)
+
+
+def test_where_everything_flaps_only_another_kind_of_alarm_goes_at_once():
+    sent = mails(*[9 - n / 2 for n in range(12)], causes=["MAJOR X"])
+    tell = [waiting(1, "alarm", "A", 10.0)]
+    waits = [ready_ns(tell, sent, 1.0, 30.0, 10 * NS, lambda _, cause=cause: cause) for cause in ("MAJOR Y", "LOST Y")]
+    assert waits == [39 * NS, 10 * NS]
+
+
+def test_ends_wait_for_each_other():
+    tell = [waiting(1, "cleared", "A", 10.0, reached=True), waiting(2, "cleared", "B", 10.5, reached=True)]
+    assert ready_ns(tell, [], 1.0, 30.0, round(10.5 * NS)) == 11 * NS

@@ -77,7 +77,7 @@ async def test_banner_has_the_newest_active_alarms(shop):
 
 async def test_nothing_is_shown_that_is_not_in_the_database(shop, tmp_path):
     shop.board.posts.clear()
-    shop.store.engine.dispose()
+    shop.store.close()
     (tmp_path / "alarms.sqlite").unlink()
     for suffix in ("-wal", "-shm"):
         (tmp_path / f"alarms.sqlite{suffix}").unlink(missing_ok=True)

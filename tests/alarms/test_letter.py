@@ -105,3 +105,28 @@ def test_summary_of_alarms_and_ends():
 def test_pv_that_left_the_tree():
     letter = write_letter([notice("DET:GONE")], DESK)
     assert "DET:GONE" in letter.subject
+
+
+def dead_ioc(count):
+    return [notice(pv, level=Level.UNDEFINED) for pv in PVS[:count]]
+
+
+def test_a_bad_value_elsewhere_is_named_beside_an_ioc_that_died():
+    letter = write_letter([*dead_ioc(60), notice(PVS[63])], DESK)
+    assert letter.subject == "MAJOR: VETO/HV03 CURRENT_RBV 25.00 uA, and 60 alarms in VETO [Veto]"
+    assert f"  MAJOR  {PVS[63]}  25.00 uA  HIHI" in letter.body
+    assert "61 alarms: 60 UNDEFINED, 1 MAJOR" in letter.body
+
+
+def test_a_minor_value_elsewhere_is_listed_though_many_are_worse():
+    letter = write_letter([*dead_ioc(60), notice(PVS[63], level=Level.MINOR)], DESK)
+    assert letter.subject == "UNDEFINED: 61 alarms in VETO [Veto]"
+    assert f"  MINOR  {PVS[63]}" in letter.body
+
+
+def test_the_worst_of_every_controller_is_listed_before_more_of_one():
+    many = [notice(pv, seconds=-9) for pv in PVS[:32]] + [notice(PVS[40]), notice(PVS[63], level=Level.MINOR)]
+    body = write_letter(many, DESK).body
+    assert f"MAJOR  {PVS[40]}" in body
+    assert f"MINOR  {PVS[63]}" in body
+    assert "and 14 more" in body

@@ -35,6 +35,18 @@ def test_defaults(tmp_path):
         ("channels:\n  mail: {kind: maildir, from: a@b.c, folder: v, host: x}\n", "notify.yaml:2: channels.mail.host: unknown"),
         (CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: [me], minimum: OK}\n", "notify.yaml:6: routes.all.minimum"),
         (CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: []}\n", "notify.yaml:6: routes.all.receivers"),
+        (
+            CHANNEL % "" + 'receivers:\n  "a\\nb": {channel: mail, address: a@b.c}\n',
+            "notify.yaml:4: receivers.'a\\nb': expected a name",
+        ),
+        (CHANNEL % "" + "receivers:\n  '': {channel: mail, address: a@b.c}\n", "notify.yaml:4: receivers.: expected a name"),
+        (CHANNEL % "" + 'receivers:\n  me: {channel: mail, address: "a\\x01@b.c"}\n', "notify.yaml:4: receivers.me.address"),
+        ("channels:\n  mail: {host: 'a b', from: a@b.c}\n", "notify.yaml:2: channels.mail.host: expected the name or address"),
+        (
+            'channels:\n  mail: {kind: maildir, folder: "a\\0b", from: a@b.c}\n',
+            "notify.yaml:2: channels.mail.folder: expected a path",
+        ),
+        (CHANNEL % "" + RECEIVER + "fallback: you\n", "notify.yaml:5: fallback: you is not under receivers"),
         ("chanels: {}\n", "notify.yaml:1: chanels: unknown key"),
     ],
 )

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 
+from alarms.gather import Sorted
 from alarms.incident import Kind
-from alarms.letter import Desk, write_letter
+from alarms.letter import Desk, Letter, write_letter
 from alarms.level import Level
 from alarms.notifyfile import NotifyFile
 from alarms.outbox import Outbox
@@ -24,20 +25,40 @@ CLOCK = SystemClock()
 
 
 class Server:
-    """Accepts mail, but not for the addresses in ``unknown``."""
+    """Accepts mail, except what a test lets it refuse, put off, drop or keep waiting."""
 
     def __init__(self):
-        self.unknown = set()
+        self.replies = {}
+        """By address, instead of acceptance."""
+        self.texts = {}
+        """By a word of the text, instead of acceptance."""
+        self.drops = 0
+        """So many mails end with a lost connection instead of a reply."""
+        self.hangs = set()
+        """Addresses whose mails get no reply in time."""
+        self.hanging = False
         self.mails = []
+        self.texts_taken = []
 
     async def handle_RCPT(self, server, session, envelope, address, options):
-        if address in self.unknown:
-            return "550 unknown"
+        if address in self.replies:
+            return self.replies[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        text = envelope.content.decode()
+        if self.hangs & set(envelope.rcpt_tos):
+            self.hanging = True
+            await asyncio.sleep(2)
+        for word, reply in self.texts.items():
+            if word in text:
+                return reply
         self.mails += envelope.rcpt_tos
+        self.texts_taken.append(text)
+        if self.drops:
+            self.drops -= 1
+            server.transport.abort()
         return "250 taken"
 
 
@@ -52,21 +73,22 @@ def server(free_port):
 
 @pytest.fixture
 def file(free_port):
-    channel = {"host": "127.0.0.1", "port": free_port, "from": "a@b.c", "retry_s": 0.1, "retry_max_s": 0.2}
+    channel = {"host": "127.0.0.1", "port": free_port, "from": "a@b.c", "retry_s": 0.1, "retry_max_s": 0.2, "timeout_s": 1}
     receivers = {name: {"channel": "mail", "address": f"{name}@b.c"} for name in ("ada", "bob")}
-    return NotifyFile.model_validate({"channels": {"mail": channel}, "receivers": receivers, "gather_s": 0.1})
+    return NotifyFile.model_validate({"channels": {"mail": channel}, "receivers": receivers, "gather_s": 0.01})
 
 
 @pytest.fixture
 def outbox(tmp_path):
     store = Store(tmp_path / "alarms.sqlite", CLOCK)
-    yield Outbox(store.engine, CLOCK, "test")
+    yield Outbox(store.database, CLOCK, "test")
     store.close()
 
 
-def some_notice(receiver, due_s=0.0):
+def some_notice(receiver, due_s=0.0, pv="DET:A", kind=Kind.TEST, incident=0):
     now = CLOCK.time_ns()
-    return Notice(0, receiver, "DET:A", Kind.TEST, Level.OK, "", "", now, "me", "", now, now + round(due_s * 1e9))
+    due = now + round(due_s * 1e9)
+    return Notice(incident, receiver, pv, kind, Level.MAJOR, "HIHI", "1", now, "me", "", now, due)
 
 
 class SteppedClock(SystemClock):
@@ -99,20 +121,112 @@ async def until(condition):
             await asyncio.sleep(0.02)
 
 
-async def test_one_refused_address_does_not_hold_up_another(server, file, outbox):
-    server.unknown.add("ada@b.c")
-    pager = Pager(file, Path(), outbox, letter, CLOCK)
-    for receiver in ("ada", "bob"):
-        outbox.queue(some_notice(receiver))
-    async with running(pager):
-        await until(lambda: server.mails == ["bob@b.c"] and pager.failures >= 3)
-        assert outbox.backlog().pending == 1
-        assert "at receiver: 550 unknown" in next(page["last_error"] for page in outbox.pages() if page["receiver"] == "ada")
-        server.unknown.clear()
-        await until(lambda: "ada@b.c" in server.mails)
+def dead(outbox):
+    return {page["receiver"]: page["last_error"] for page in outbox.pages() if page["dead_ns"]}
+
+
+async def test_what_can_never_be_delivered_goes_to_another_receiver_and_holds_up_nobody(server, file, outbox):
+    server.replies["ada@b.c"] = "550 no such user"
+    outbox.queue(some_notice("ada"))
+    outbox.queue(some_notice("bob"))
+    async with running(Pager(file, Path(), outbox, letter, CLOCK)):
+        await until(lambda: len(server.mails) == 2)
         await until(lambda: outbox.backlog().pending == 0)
-    assert sorted(server.mails) == ["ada@b.c", "bob@b.c"]
-    assert {page["reply"] for page in outbox.pages()} == {"250 taken"}
+    assert server.mails == ["bob@b.c", "bob@b.c"]
+    assert "at receiver: 550 no such user" in dead(outbox)["ada"]
+    assert outbox.dead_since(0) == 1
+    assert any("Subject: undeliverable to ada: test page" in text for text in server.texts_taken)
+
+
+async def test_nobody_left_to_tell_is_a_dead_letter_too(server, file, outbox):
+    server.replies |= {"ada@b.c": "550 no such user", "bob@b.c": "551 moved"}
+    outbox.queue(some_notice("ada"))
+    async with running(Pager(file, Path(), outbox, letter, CLOCK)):
+        await until(lambda: len(dead(outbox)) == 2)
+        await until(lambda: outbox.backlog().pending == 0)
+    assert len(outbox.pages()) == 2
+
+
+@pytest.mark.parametrize(("reply", "arrives"), [("554 looks like spam", False), ("451 come again", True)])
+async def test_a_text_that_the_server_does_not_like_holds_up_no_other(server, file, outbox, reply, arrives):
+    server.texts["DET:A"] = reply
+    outbox.queue(some_notice("ada", kind=Kind.ALARM))
+    pager = Pager(file, Path(), outbox, letter, CLOCK)
+    async with running(pager):
+        await until(lambda: pager.failures)
+        outbox.queue(some_notice("ada", pv="DET:B", kind=Kind.ALARM))
+        pager.wake()
+        await until(lambda: any("DET:B" in text for text in server.texts_taken))
+        assert not any("DET:A" in text for text in server.texts_taken)
+        server.texts.clear()
+        if arrives:
+            await until(lambda: any("DET:A" in text for text in server.texts_taken))
+            await until(lambda: outbox.backlog().pending == 0)
+    assert ("ada" in dead(outbox)) is not arrives
+
+
+async def test_a_server_that_hangs_on_one_mail_holds_up_no_other_receiver(server, file, outbox):
+    server.hangs.add("ada@b.c")
+    outbox.queue(some_notice("ada"))
+    pager = Pager(file, Path(), outbox, letter, CLOCK)
+    async with running(pager):
+        await until(lambda: server.hanging)
+        outbox.queue(some_notice("bob"))
+        pager.wake()
+        await until(lambda: server.mails == ["bob@b.c"])
+
+
+async def test_a_lost_reply_repeats_the_mail_under_its_name_and_not_for_ever(server, file, outbox):
+    server.drops = 2
+    outbox.queue(some_notice("ada"))
+    pager = Pager(file, Path(), outbox, letter, CLOCK)
+    async with running(pager):
+        await until(lambda: outbox.pages()[0]["sent_ns"] if outbox.pages() else False)
+        assert len(server.mails) == 3
+        assert len({text.partition("Message-ID:")[2].split()[0] for text in server.texts_taken}) == 1
+        server.drops = 5
+        outbox.queue(some_notice("bob"))
+        pager.wake()
+        await until(lambda: "bob" in dead(outbox))
+    assert "nobody knows whether it was taken, 5 times" in dead(outbox)["bob"]
+
+
+async def test_a_page_that_an_older_version_could_not_send_goes_and_so_does_what_answers_it(server, file, outbox, tmp_path):
+    outbox.queue(some_notice("ada", kind=Kind.ALARM, incident=1))
+    poisoned = Sorted(outbox.waiting("ada"), [], [])
+    page = outbox.compose("ada", "ada@b.c", Letter("MAJOR\nBcc: e@x", "a\u202eb\x1b[31m\r\n.\r\nQUIT"), poisoned)
+    with sqlite3.connect(tmp_path / "alarms.sqlite") as other:
+        other.execute("UPDATE page SET message_id = ? WHERE id = ?", ("<1.1.jürgen\n@x>", page.id))
+    other.close()
+    outbox.queue(some_notice("ada", kind=Kind.WORSE, incident=1))
+    async with running(Pager(file, Path(), outbox, letter, CLOCK)):
+        await until(lambda: len(server.mails) == 2)
+        await until(lambda: outbox.backlog().pending == 0)
+    assert "In-Reply-To: <1.1.j-rgen-@x>" in server.texts_taken[1]
+    assert not any(sign in text for text in server.texts_taken for sign in ("\nBcc", "\x1b", "\u202e"))
+
+
+async def test_of_a_mail_that_waits_only_what_is_not_acknowledged_is_told(server, file, outbox, tmp_path):
+    server.texts["DET"] = "451 come again"
+    with sqlite3.connect(tmp_path / "alarms.sqlite") as other:
+        for number, pv in ((1, "DET:A"), (2, "DET:B")):
+            row = (number, "r", "ada", pv, "MAJOR", 0)
+            other.execute("INSERT INTO incident (id, route, receiver, pv, highest, due_ns) VALUES (?, ?, ?, ?, ?, ?)", row)
+        other.commit()
+        for number, pv in ((1, "DET:A"), (2, "DET:B")):
+            outbox.queue(some_notice("ada", pv=pv, kind=Kind.ALARM, incident=number))
+        pager = Pager(file, Path(), outbox, letter, CLOCK)
+        async with running(pager):
+            await until(lambda: pager.failures)
+            other.execute("UPDATE incident SET ended = 'acknowledged', ended_ns = 1 WHERE id = 1")
+            other.commit()
+            server.texts.clear()
+            await until(lambda: server.texts_taken)
+            await until(lambda: outbox.backlog().pending == 0)
+    other.close()
+    assert "DET:B" in server.texts_taken[0]
+    assert "DET:A" not in server.texts_taken[0]
+    assert len(server.texts_taken) == 1
 
 
 async def test_wakes_up_for_what_is_queued_and_for_what_is_due_later(server, file, outbox):
@@ -126,41 +240,40 @@ async def test_wakes_up_for_what_is_queued_and_for_what_is_due_later(server, fil
         await until(lambda: server.mails == ["bob@b.c", "ada@b.c"])
 
 
-async def test_a_letter_that_cannot_be_written_is_tried_again(server, file, outbox, caplog):
-    broken = True
-
+async def test_a_letter_that_cannot_be_written_is_told_in_bare_words(server, file, outbox, caplog):
     async def moody(notices):
-        if broken:
-            raise RuntimeError("no ink")
-        return await letter(notices)
+        raise RuntimeError("no ink")
 
-    pager = Pager(file, Path(), outbox, moody, CLOCK)
-    outbox.queue(some_notice("ada"))
-    async with running(pager):
-        await until(lambda: pager.failures >= 2)
-        broken = False
+    outbox.queue(some_notice("ada", kind=Kind.ALARM))
+    async with running(Pager(file, Path(), outbox, moody, CLOCK)):
         await until(lambda: server.mails == ["ada@b.c"])
+    assert "MAJOR DET:A 1 HIHI" in server.texts_taken[0]
     assert "no ink" in caplog.text
 
 
 async def test_a_wall_clock_that_is_set_back_does_not_stop_repeating(server, file, outbox):
-    server.unknown.add("ada@b.c")
+    server.replies["ada@b.c"] = "450 greylisted"
     clock = SteppedClock()
     pager = Pager(file, Path(), outbox, letter, clock)
     outbox.queue(some_notice("ada"))
     async with running(pager):
         await until(lambda: pager.failures >= 1)
         clock.back_s = 3600
-        server.unknown.clear()
+        server.replies.clear()
         await until(lambda: server.mails == ["ada@b.c"])
 
 
 async def test_a_database_that_fails_is_waited_for(server, file, outbox, tmp_path, caplog):
     pager = Pager(file, Path(), outbox, letter, CLOCK)
-    outbox.queue(some_notice("ada"))
-    with sqlite3.connect(tmp_path / "alarms.sqlite") as other:
-        other.execute("ALTER TABLE page RENAME TO away")
     async with running(pager):
+        outbox.queue(some_notice("bob"))
+        pager.wake()
+        await until(lambda: server.mails == ["bob@b.c"])
+        server.mails.clear()
+        outbox.queue(some_notice("ada"))
+        with sqlite3.connect(tmp_path / "alarms.sqlite") as other:
+            other.execute("ALTER TABLE page RENAME TO away")
+        pager.wake()
         await until(lambda: pager.failures >= 2)
         with pytest.raises(ServiceError, match=r"alarms\.sqlite: no such table: page"):
             outbox.backlog()
@@ -172,22 +285,22 @@ async def test_a_database_that_fails_is_waited_for(server, file, outbox, tmp_pat
 
 
 async def test_a_corrected_address_gets_the_mail_that_was_refused(server, file, outbox):
-    server.unknown.add("ada@b.c")
+    server.replies["ada@b.c"] = server.replies["bob@b.c"] = "550 unknown"
     outbox.queue(some_notice("ada"))
     pager = Pager(file, Path(), outbox, letter, CLOCK)
     async with running(pager):
-        await until(lambda: pager.failures >= 1)
+        await until(lambda: len(dead(outbox)) == 2)
     corrected = NotifyFile.model_validate(
         file.model_dump(by_alias=True) | {"receivers": {"ada": {"channel": "mail", "address": "ada@correct.c"}}}
     )
     async with running(Pager(corrected, Path(), outbox, letter, CLOCK)):
         await until(lambda: server.mails == ["ada@correct.c"])
         await until(lambda: outbox.backlog().pending == 0)
-    assert [page["address"] for page in outbox.pages()] == ["ada@correct.c"]
+    assert [page["address"] for page in outbox.pages()] == ["bob@b.c", "ada@correct.c"]
 
 
 async def test_mail_to_somebody_who_left_is_given_up(server, file, outbox, caplog):
-    server.unknown.add("ada@b.c")
+    server.replies["ada@b.c"] = "450 greylisted"
     outbox.queue(some_notice("ada"))
     pager = Pager(file, Path(), outbox, letter, CLOCK)
     async with running(pager):

@@ -5,13 +5,14 @@ import socket
 import ssl
 import subprocess
 import threading
+from dataclasses import replace
 from email import policy
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from alarms.mail import NotAccepted
+from alarms.mail import Deferred, NotAccepted, OutcomeUnknown, Refused
 from alarms.notifyfile import SmtpChannel
 from alarms.outbox import Page
 from alarms.smtp import send
@@ -23,6 +24,12 @@ class Handler:
     def __init__(self):
         self.mails = []
         self.refuse = {}
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        if "MAIL" in self.refuse:
+            return self.refuse["MAIL"]
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if "RCPT" in self.refuse:
@@ -91,14 +98,93 @@ def test_mail_arrives_and_the_reply_is_proof(serving, handler):
     assert message.get_content().splitlines() == ["Grüße", ".", "end"]
 
 
-@pytest.mark.parametrize(("step", "reply", "text"), [
-    ("RCPT", "550 no such user", "at receiver: 550 no such user"),
-    ("DATA", "452 disk full", "at message: 452 disk full"),
-])  # fmt: skip
-def test_refusal_says_step_and_reply(serving, handler, step, reply, text):
+@pytest.mark.parametrize(
+    ("step", "reply", "kind", "text"),
+    [
+        ("RCPT", "550 no such user", Refused, "at receiver: 550 no such user"),
+        ("RCPT", "450 greylisted", Deferred, "at receiver: 450 greylisted"),
+        ("RCPT", "421 too busy", NotAccepted, "at receiver: 421 too busy"),
+        ("DATA", "452 disk full", Deferred, "at end of message: 452 disk full"),
+        ("DATA", "554 \x1b[31mspam\x07", Refused, r"at end of message: 554 \[31mspam"),
+        ("MAIL", "550 who are you", NotAccepted, "at sender: 550 who are you"),
+        ("MAIL", "451 later", NotAccepted, "at sender: 451 later"),
+    ],
+)
+def test_refusal_says_step_and_reply_and_whether_it_is_for_good(serving, handler, step, reply, kind, text):
     handler.refuse[step] = reply
-    with pytest.raises(NotAccepted, match=text):
+    with pytest.raises(NotAccepted, match=text) as caught:
         send(serving(), PAGE)
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("lines", "last", "kind", "step"),
+    [
+        (b"220 a|250 a|250 a|250 a|354 go|", "hang", OutcomeUnknown, "end of message"),
+        (b"220 a|250 a|250 a|250 a|354 go|", "close", OutcomeUnknown, "end of message"),
+        (b"220 a|250 a|250 a|250 a|354 go|no reply at all", "hang", OutcomeUnknown, "end of message"),
+        (b"220 a|250 a|250 a|250 a|503 no", "hang", Refused, "message"),
+        (b"220 a|250 a|250 a|250 a|452 no", "hang", Deferred, "message"),
+        (b"220 a|250 a|250 a|250 a|", "close", Deferred, "message"),
+        (b"220 a|250 a|250 a|", "hang", Deferred, "receiver"),
+        (b"220 a|250 a|", "close", NotAccepted, "sender"),
+        (b"554 go away", "hang", NotAccepted, "connecting"),
+        (b"220 a|502 what", "hang", NotAccepted, "greeting"),
+    ],
+)
+def test_a_server_that_breaks_off(scripted, lines, last, kind, step):
+    channel = scripted(lines.split(b"|"), last)
+    with pytest.raises(NotAccepted, match=f" at {step}: ") as caught:
+        send(channel, PAGE)
+    assert type(caught.value) is kind
+
+
+@pytest.fixture
+def scripted(free_port):
+    """A server that says given lines, one per line it gets (the whole message counts as one), and then hangs or hangs up."""
+    end = threading.Event()
+    threads = []
+
+    def serve(listener, lines, last):
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as heard:
+            for number, line in enumerate(lines):
+                if number:
+                    while (got := heard.readline()) and lines[number - 1].startswith(b"354") and got != b".\r\n":
+                        pass
+                if line:
+                    connection.sendall(line + b"\r\n")
+            if last == "hang":
+                end.wait(20)
+
+    def start(lines, last):
+        listener = socket.create_server(("127.0.0.1", free_port))
+        threads.append((listener, threading.Thread(target=serve, args=(listener, lines, last))))
+        threads[-1][1].start()
+        return SmtpChannel.model_validate({"host": "127.0.0.1", "port": free_port, "from": "a@b.c", "timeout_s": 0.3})
+
+    yield start
+    end.set()
+    for listener, thread in threads:
+        thread.join()
+        listener.close()
+
+
+@pytest.mark.parametrize(
+    "values", [{"subject": "a\r\nBcc: e@x"}, {"body": "x\r\n.\r\nMAIL FROM:<e@x>\r\n"}, {"subject": "\ud800x\u202e"}]
+)
+def test_no_text_becomes_a_header_or_a_command(serving, handler, values):
+    assert send(serving(), replace(PAGE, **values)).startswith("250")
+    message = email.message_from_bytes(handler.mails[0].content, policy=policy.default)
+    assert message.keys().count("Bcc") == 0
+    assert len(handler.mails) == 1
+    assert message["Subject"].isprintable()
+
+
+def test_a_mail_that_cannot_be_built_is_refused_before_any_server_is_asked(free_port):
+    channel = SmtpChannel.model_validate({"host": "127.0.0.1", "port": free_port, "from": "a@b.c"})
+    with pytest.raises(Refused, match="the mail cannot be built"):
+        send(channel, replace(PAGE, address="a\nb@b.c"))
 
 
 def test_trouble_after_acceptance_is_no_failure(serving, handler):

@@ -1,5 +1,6 @@
 """2,000 PVs go into alarm at once."""
 
+import re
 import time
 
 import pytest
@@ -14,10 +15,16 @@ PLANT = f' {{"{MASTER}" "MASTER" "1" ""}}\n' + "\n".join(
 )
 
 
-def announced(bench, start):
-    """How many alarms the summaries so far speak of."""
-    subjects = [subject for subject in bench.mailbox.subjects if subject.startswith(start)]
-    return sum(int(subject.removeprefix(start).split()[0]) for subject in subjects)
+def announced(bench):
+    """How many alarms the mails so far speak of."""
+    return sum(_alarms_in(subject) for subject in bench.mailbox.subjects if subject.startswith("MAJOR: "))
+
+
+def _alarms_in(subject):
+    if (summary := re.match(r"MAJOR: (\d+) alarms", subject)) is not None:
+        return int(summary[1])
+    more = re.search(r" \+(\d+) more ", subject)
+    return 1 + int(more[1] if more else 0)
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def epics(bench):
     client.close()
 
 
-def test_storm_is_one_mail_and_the_service_stays_responsive(bench, epics):
+def test_storm_is_few_mails_and_the_service_stays_responsive(bench, epics):
     figures = "T:SYS:ALARMS:DISCONNECTED"
     wait_until(lambda: epics.get(figures)[0] == 0, 30, "all connected")
     start = time.time()
@@ -49,17 +56,17 @@ def test_storm_is_one_mail_and_the_service_stays_responsive(bench, epics):
         slowest = max(slowest, time.monotonic() - asked)
         assert time.time() - start < 40
     took = time.time() - start
-    wait_until(lambda: announced(bench, "MAJOR: ") == COUNT, 30, "the summary")
+    wait_until(lambda: announced(bench) == COUNT, 30, "the summaries")
     arrived, mail = bench.mailbox.mails[0]
     assert arrived - start - took < 5, "counted from when all is shown, which takes as long as the machine is busy"
-    assert "BENCH/C00" in mail.get_payload()
+    assert "BENCH/C" in mail.get_payload()
     summaries = len(bench.mailbox.mails)
-    assert summaries <= 2, "one, or two if the storm outlasts the gathering on a busy machine"
+    assert summaries <= 3 + took, "the first alarms at once, then one a second at most"
     assert slowest < 2, f"an answer took {slowest:.2f} s while {took:.2f} s of storm went on"
     asked = time.monotonic()
     changed = bench.post("/acknowledge", select=["BENCH"], user="ada")["changed"]
     assert len(changed) == COUNT
     assert time.monotonic() - asked < 5
-    wait_until(lambda: len(bench.mailbox.mails) == summaries + 1, 30, "the summary of the end")
+    wait_until(lambda: bench.mailbox.subjects[-1].endswith("ended in BENCH [Bench]"), 60, "the summary of the end")
     assert bench.mailbox.subjects[-1] == f"{COUNT} alarms ended in BENCH [Bench]"
     assert len(bench.get("/active?path=BENCH")) == 0
