@@ -14,18 +14,21 @@ A service is one coroutine, its body::
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import logging
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sipmdcs.clock import Clock, SystemClock
 from sipmdcs.epicsdb import Record
 from sipmdcs.logs import ErrorCounter
+from sipmdcs.notify import Notifier
 from sipmdcs.publisher import Publisher, open_publisher
 from sipmdcs.site import Site
 from sipmdcs.vital_signs import VitalSigns
@@ -46,6 +49,8 @@ class Service:
     publisher: Publisher
     """Serves the service's records."""
     clock: Clock
+    notifier: Notifier = field(default_factory=Notifier)
+    """Tells the supervisor that the process lives."""
 
     def pv(self, suffix: str) -> str:
         """Full name of one of the service's own PVs."""
@@ -53,6 +58,7 @@ class Service:
 
     def ready(self) -> None:
         """Tell the supervisor that the service does its work from now on; tried again while the disk takes no file."""
+        self.notifier.ready()
         path = ready_file(self.site, self.name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,10 +110,13 @@ async def run_service(
     server = publisher if publisher is not None else open_publisher(records, site.access_file)
     service = Service(site, name, server, clock or SystemClock())
     stopping = asyncio.Event()
+    if sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)  # a process that hangs is ended by SIGABRT: its log then says where it was
     with _count_errors() as errors, _on_sigterm(stopping), _ready_file_cleared(service):
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.run(), name="publisher")
+                group.create_task(service.notifier.stay_alive(), name="signs of life")
                 group.create_task(VitalSigns(server, service.pv, service.clock, errors).run(), name="vital signs")
                 group.create_task(_stop_after(stopping.wait()), name="stop on SIGTERM")
                 group.create_task(_stop_after(body(service)), name="body")

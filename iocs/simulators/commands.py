@@ -12,6 +12,7 @@ from iocs.simulators.faults import CHANNEL_KNOBS, Knob
 from sipmdcs.cli import pass_site
 from sipmdcs.command_examples import examples
 from sipmdcs.errors import ServiceError
+from sipmdcs.notify import Notifier
 from sipmdcs.site import Site
 
 
@@ -38,15 +39,20 @@ async def _run(site: Site) -> None:
     plant = asyncio.create_task(run_plant(site, ready))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, plant.cancel)
+    notifier = Notifier()
+    alive = asyncio.create_task(notifier.stay_alive())
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({plant, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if ready.is_set():
+        notifier.ready()
         click.echo(f"{len(simulated(site))} controllers listen")
     try:
         await plant
     except asyncio.CancelledError:
         click.echo("stopped")
+    finally:
+        alive.cancel()
 
 
 def _fault_help() -> str:

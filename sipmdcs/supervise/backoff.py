@@ -31,11 +31,17 @@ class History:
     """Deaths in a row without a calm time between."""
     due: float | None = None
     """When to start it, by the clock of the caller; ``None`` while it runs or nobody wants it to."""
+    hangs: int = 0
+    """Times that it showed no life and was ended for that."""
 
     def died(self, now: float, ran_s: float, policy: Backoff) -> History:
         """The process ended at ``now`` after running for ``ran_s`` seconds."""
         failures = 1 if ran_s >= policy.calm_s else self.failures + 1
         return replace(self, failures=failures, due=now + policy.delay(failures))
+
+    def hung(self) -> History:
+        """The process shows no life and is ended; ``died`` follows."""
+        return replace(self, hangs=self.hangs + 1)
 
     def started(self) -> History:
         """The process was started again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import signal
 import xmlrpc.client
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +71,14 @@ class SupervisorClient:
             ServiceError: it cannot be stopped; the message says why.
         """
         self._call(self._proxy.supervisor.stopProcess, full_name)
+
+    def signal(self, full_name: str, number: signal.Signals) -> None:
+        """Send a signal to a process; no harm if it does not run.
+
+        Raises:
+            ServiceError: it cannot be sent; the message says why.
+        """
+        self._call(self._proxy.supervisor.signalProcess, full_name, str(int(number)))
 
     def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
         try:

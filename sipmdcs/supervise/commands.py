@@ -44,8 +44,8 @@ _SPEED = click.FloatRange(min=0, min_open=True)
 def up(site: Site, names: tuple[str, ...], timeout_s: float) -> None:
     """Start every process of the site and wait until all are ready.
 
-    Processes that die are started again for ever, ever more slowly up to once a minute. With NAMEs as status shows them, only
-    those are started, of a site that is up.
+    A process that dies is started again, ever more slowly up to once a minute; one that hangs, showing no life for 15 s, is
+    ended and started again. With NAMEs as status shows them, only those are started, of a site that is up.
     """
     if names:
         start_processes(site.folder, names)
@@ -196,7 +196,7 @@ def _show(found: SiteStatus) -> None:
             f"[{colour}]{state}[/]",
             "" if service.pid is None else str(service.pid),
             "" if service.uptime_s is None else _duration(service.uptime_s),
-            str(service.restarts),
+            f"{service.restarts} ({service.hangs} hung)" if service.hangs else str(service.restarts),
             service.last_exit,
         )
     Console().print(table)

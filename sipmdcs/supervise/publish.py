@@ -36,6 +36,7 @@ def key_figures(services: Sequence[ServiceStatus]) -> dict[str, Value]:
         "RUNNING": sum(service.state is State.RUNNING for service in services),
         "DOWN": sum(service.state in (State.WAITING, State.STOPPED) for service in services),
         "RESTARTS": sum(service.restarts for service in services),
+        "HANGS": sum(service.hangs for service in services),
         "WORST": worst.name if worst is not None and worst.restarts else "",
     }
 

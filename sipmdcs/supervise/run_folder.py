@@ -14,7 +14,7 @@ SOCKET_LIMIT = 107
 """Longest path of a UNIX socket, bytes (``sun_path`` of Linux less the terminator, unix(7))."""
 
 _PID_SUFFIX = 8
-"""supervisord binds to PATH.PID before it renames; a PID has at most seven digits."""
+"""supervisord binds to PATH.PID before it renames; a PID has at most seven digits. ``notify_socket`` is no longer than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,11 @@ class RunFolder:
         digest = hashlib.sha256(os.fsencode(self.var)).hexdigest()[:16]
         # Not tempfile.gettempdir(): up and status must agree whatever TMPDIR says.
         return Path(f"/tmp/sipmdcs-{os.getuid()}/{digest}.sock")  # noqa: S108 - the folder is checked in make()
+
+    @property
+    def notify_socket(self) -> Path:
+        """Where the keeper hears that processes are alive."""
+        return self.socket.with_suffix(".notify")
 
     def log(self, program: str) -> Path:
         """Log of one program."""

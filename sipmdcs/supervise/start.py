@@ -11,6 +11,7 @@ from itertools import groupby
 from sipmdcs.errors import ServiceError
 from sipmdcs.site import Site
 from sipmdcs.supervise.client import SupervisorClient
+from sipmdcs.supervise.file_limit import raise_file_limit
 from sipmdcs.supervise.ports import check_ports
 from sipmdcs.supervise.processes import supervisor_process
 from sipmdcs.supervise.programs import Program, programs
@@ -21,6 +22,8 @@ from sipmdcs.supervise.stop import Report, end_strays, remove_run_files
 from sipmdcs.supervise.supervisor_conf import supervisor_conf, supervisor_environment
 
 POLL_S = 0.2
+KEEPER_S = 60.0
+"""How long the keeper may take to start, on a machine that is busy."""
 
 
 def start_site(site: Site, report: Report, timeout_s: float) -> SiteStatus:
@@ -41,7 +44,9 @@ def start_site(site: Site, report: Report, timeout_s: float) -> SiteStatus:
     remove_run_files(run)
     check_ports(site)
     render(site, report)
+    raise_file_limit(report)
     _start_supervisor(site, run, wanted)
+    _wait_for_keeper(run)
     client = SupervisorClient(run.socket)
     for path in simulator_endpoints(site):
         path.unlink(missing_ok=True)
@@ -99,6 +104,19 @@ def _start_supervisor(site: Site, run: RunFolder, wanted: Sequence[Program]) -> 
     if done.returncode != 0:
         lines = console.read_text("utf-8", errors="replace").strip().splitlines()
         raise ServiceError(f"supervisord did not start: {lines[-1] if lines else f'exit status {done.returncode}'}")
+
+
+def _wait_for_keeper(run: RunFolder) -> None:
+    """Wait until the keeper hears signs of life, so that it misses none of what starts next.
+
+    Raises:
+        ServiceError: it does not start.
+    """
+    deadline = time.monotonic() + KEEPER_S
+    while not run.notify_socket.exists():
+        if time.monotonic() > deadline:
+            raise ServiceError(f"the keeper does not start; its log is {run.log('keeper')}. To end what runs: sipmdcs down")
+        time.sleep(POLL_S / 10)
 
 
 def _wait_ready(site: Site, stage: Sequence[Program], deadline: float, report: Report) -> None:

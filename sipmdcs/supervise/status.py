@@ -52,6 +52,8 @@ class ServiceStatus:
     """Whole seconds; of a process that runs."""
     restarts: int = 0
     """Since ``up``."""
+    hangs: int = 0
+    """Restarts among those because it showed no life for too long."""
     next_start_s: float | None = None
     """Of a process that waits; None in the moment before that is planned."""
     last_exit: str = ""
@@ -133,6 +135,7 @@ def _supervised(site: Site, program: Program, info: ProcessInfo, history: Histor
         info.pid or None,
         uptime_s=info.now - info.start if alive else None,
         restarts=history.restarts,
+        hangs=history.hangs,
         next_start_s=next_start_s,
         last_exit=exits.get(program.name, ""),
         last_error=last_error(tail(log)),

@@ -60,6 +60,7 @@ def end_strays(folder: Path, report: Report) -> None:
 def remove_run_files(run: RunFolder) -> None:
     """Remove what only a running site has; the lock stays, since it is held."""
     run.socket.unlink(missing_ok=True)
+    run.notify_socket.unlink(missing_ok=True)
     for path in run.folder.iterdir():
         if path == run.lock:
             continue

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from itertools import groupby
 
+from sipmdcs import notify
 from sipmdcs.site import Site
 from sipmdcs.supervise.keeper import EVENTS
 from sipmdcs.supervise.processes import MARKER
@@ -33,6 +34,7 @@ logfile_maxbytes={log_bytes}
 logfile_backups={log_backups}
 pidfile=var/run/supervisord.pid
 nocleanup=true
+minfds=64
 umask=022
 {user}
 [unix_http_server]
@@ -109,6 +111,7 @@ def supervisor_environment(site: Site) -> dict[str, str]:
             "SIPMDCS_QUOTED_SITE": shlex.quote(str(site.folder)),
             "SIPMDCS_PYTHON": shlex.quote(sys.executable),
             "SIPMDCS_SOCKET": str(RunFolder.of(site.folder).socket),
+            notify.VARIABLE: str(RunFolder.of(site.folder).notify_socket),
             "PYTHONUNBUFFERED": "1",
         }
     )

@@ -34,6 +34,20 @@ def test_killed_service_and_killed_keeper_come_back(running: TinySite) -> None:
     assert running.service("tiny")["restarts"] == 1, "the next keeper remembers what the killed one did"
 
 
+def test_what_hangs_is_ended_and_started_again_and_its_log_says_where(running: TinySite) -> None:
+    stopped, spinning = running.service("tiny")["pid"], running.service("bench")["pid"]
+    os.kill(stopped, signal.SIGSTOP)
+    running.order("bench.spin")
+    for name, pid in (("tiny", stopped), ("bench", spinning)):
+        wait_for(lambda name=name, pid=pid: running.service(name)["pid"] not in (pid, None), f"{name} started again")
+        wait_for(lambda name=name: running.service(name)["state"] == "RUNNING", f"{name} back")
+        assert (running.service(name)["restarts"], running.service(name)["hangs"]) == (1, 1)
+    assert running.service("tiny")["last_exit"] == "terminated by SIGKILL"
+    assert "Fatal Python error: Aborted" in (running.folder / "var" / "log" / "bench.log").read_text("utf-8")
+    assert "1 (1 hung)" in running.run("status")
+    assert running.service("simulators")["restarts"] == 0
+
+
 def test_service_that_keeps_dying_is_retried_ever_more_slowly(site: TinySite) -> None:
     order = site.order("tiny.die")
     said = site.run("up", "--timeout", "10", expect=1)

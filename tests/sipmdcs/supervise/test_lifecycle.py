@@ -31,6 +31,19 @@ def test_up_starts_in_order_and_down_ends_in_reverse(site: TinySite) -> None:
     assert "nothing is running" in site.run("down")
 
 
+@pytest.mark.parametrize(
+    ("files", "said", "limit"),
+    [
+        ("512:8192", "each process may open 8,192 files (the limit was 512)", (8192, 8192)),
+        ("512:512", "warning: each process may open 512 files only", (512, 512)),
+    ],
+)
+def test_up_raises_the_limit_of_open_files_and_says_so(site: TinySite, files: str, said: str, limit: tuple[int, int]) -> None:
+    assert said in site.run("up", files=files)
+    assert {psutil.Process(found.process.pid).rlimit(psutil.RLIMIT_NOFILE) for found in site.processes()} == {limit}
+    site.run("down")
+
+
 def test_status_tells_all_and_exits_by_it(running: TinySite) -> None:
     found = running.status()
     assert found["site"] == str(running.folder)

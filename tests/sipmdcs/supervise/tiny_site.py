@@ -40,14 +40,15 @@ class TinySite:
     def environment(self) -> dict[str, str]:
         return os.environ | {"PYTHONPATH": str(PLUGIN), "SIPMDCS_SITE": str(self.folder)}
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """One command, running."""
-        command = [sys.executable, "-P", "-m", "sipmdcs", *arguments]
+    def start(self, *arguments: str, files: str = "") -> subprocess.Popen[str]:
+        """One command, running; ``files`` are its soft and hard limits of open files, such as ``512:8192``."""
+        limit = ["prlimit", f"--nofile={files}"] if files else []
+        command = [*limit, sys.executable, "-P", "-m", "sipmdcs", *arguments]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
 
-    def run(self, *arguments: str, expect: int = 0) -> str:
+    def run(self, *arguments: str, expect: int = 0, files: str = "") -> str:
         """One command to its end; what it said."""
-        process = self.start(*arguments)
+        process = self.start(*arguments, files=files)
         out, err = process.communicate(timeout=120)
         assert process.returncode == expect, f"sipmdcs {' '.join(arguments)}: {process.returncode}\n{out}\n{err}"
         return out + err

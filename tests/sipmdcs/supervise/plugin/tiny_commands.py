@@ -2,14 +2,19 @@
 
 What the processes do besides living is told by files in ``var/orders``:
 ``NAME.die`` exit with status 3 after logging an error, before being ready; ``NAME.deaf`` ignore SIGTERM;
-``NAME.mute`` never say ready; ``render.fail`` let ``config render`` fail with the text in it.
+``NAME.mute`` never say ready; ``NAME.spin`` hold the interpreter from then on; ``render.fail`` let ``config render`` fail with
+the text in it.
 """
 
+import asyncio
+import faulthandler
 import json
 import logging
 import os
+import re
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +22,7 @@ import click
 
 from sipmdcs.cli import pass_site
 from sipmdcs.errors import ServiceError
+from sipmdcs.notify import Notifier
 from sipmdcs.service import ready_file
 from sipmdcs.site import Site
 
@@ -70,21 +76,37 @@ def render(site: Site) -> None:
 
 
 def _live(site: Site, name: str) -> None:
+    faulthandler.enable()
     orders = site.var / "orders"
-    if (orders / f"{name}.die").is_file():
+    told = {path.name for path in orders.glob("*")}
+    if f"{name}.die" in told:
         logging.getLogger("tiny").error("%s was told to die", name)
         sys.exit(3)
-    if (orders / f"{name}.deaf").is_file():
+    if f"{name}.deaf" in told:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _note(site.var, name)
-    if not (orders / f"{name}.mute").is_file():
+    if f"{name}.mute" not in told:
         path = ready_file(site, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"pid": os.getpid(), "time_ns": time.time_ns()}), "utf-8")
-    while True:
-        signal.pause()
+    asyncio.run(_show_life(f"{name}.mute" not in told, orders / f"{name}.spin"))
+
+
+async def _show_life(ready: bool, spin: Path) -> None:
+    notifier = Notifier()
+    if ready:
+        notifier.ready()
+    threading.Thread(target=_hold_interpreter, args=(spin,), daemon=True).start()
+    await notifier.stay_alive()
+
+
+def _hold_interpreter(when: Path) -> None:
+    while not when.exists():
+        time.sleep(0.1)
+    when.unlink()
+    re.fullmatch("(a*)*b", "a" * 40)
 
 
 def _note(var: Path, name: str) -> None:

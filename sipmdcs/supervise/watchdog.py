@@ -1,0 +1,71 @@
+"""Which processes hang: they run, but no longer show that they are alive.
+
+Pure: processes seen and words heard go in, verdicts come out. Times are seconds of one monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from sipmdcs.notify import ALIVE, READY
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One running process."""
+
+    pid: int
+    sign: float
+    """When it last showed that it lives; before it ever did, when it was first seen."""
+    ready: bool = False
+    """Whether it does its work; before, it may load for as long as ``Watchdog.start_s``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """What is known of every running process, by name. Each method gives the next state."""
+
+    processes: Mapping[str, Watched] = field(default_factory=dict)
+    silent_s: float = 15.0
+    """A process that is ready and silent for so long hangs: 30 s until it works again leave as much for its start."""
+    start_s: float = 300.0
+    """The same for one that is not ready: loading or migrating a large database may hold its event loop."""
+
+    def seen(self, running: Iterable[tuple[str, int]], now: float) -> Watchdog:
+        """Exactly these processes, name and PID, run at present."""
+        known = self.processes
+        return replace(
+            self,
+            processes={
+                name: known[name] if name in known and known[name].pid == pid else Watched(pid, now) for name, pid in running
+            },
+        )
+
+    def heard(self, pid: int, words: bytes, now: float) -> Watchdog:
+        """A process spoke; what an unknown one says, or in other words, changes nothing."""
+        said = words.split(b"\n")
+        return self._each(
+            lambda process: (
+                Watched(pid, now, process.ready or READY in said) if process.pid == pid and ALIVE in said else process
+            )
+        )
+
+    def slept(self, seconds: float) -> Watchdog:
+        """The observer was stopped or starved: it heard nobody for so long, whatever they said."""
+        return self._each(lambda process: replace(process, sign=process.sign + seconds))
+
+    def ended(self, names: Iterable[str], now: float) -> Watchdog:
+        """These were sent a signal that ends them; one that not even that ends is judged again later."""
+        return replace(self, processes={**self.processes, **{name: replace(self.processes[name], sign=now) for name in names}})
+
+    def hung(self, now: float) -> dict[str, float]:
+        """Names of the processes that hang, with the seconds since their last sign of life."""
+        return {
+            name: now - process.sign
+            for name, process in self.processes.items()
+            if now - process.sign >= (self.silent_s if process.ready else self.start_s)
+        }
+
+    def _each(self, change: Callable[[Watched], Watched]) -> Watchdog:
+        return replace(self, processes={name: change(process) for name, process in self.processes.items()})
