@@ -23,7 +23,10 @@ PREFIX = "TINY:SYS:SUPERVISOR"
     [
         ([], (0, 0, 0, 0, 0, "")),
         ([ServiceStatus("a", State.RUNNING), ServiceStatus("b", State.STARTING)], (2, 1, 0, 0, 0, "")),
-        ([ServiceStatus("a", State.RUNNING, restarts=2, hangs=1), ServiceStatus("b", State.WAITING, restarts=5)], (2, 1, 1, 7, 1, "b")),
+        (
+            [ServiceStatus("a", State.RUNNING, restarts=2, hangs=1), ServiceStatus("b", State.WAITING, restarts=5)],
+            (2, 1, 1, 7, 1, "b"),
+        ),
         ([ServiceStatus("a", State.STOPPED)], (1, 0, 1, 0, 0, "")),
     ],
 )
