@@ -8,7 +8,7 @@ from configtool.tables import Base
 from web.columns import flag, moment, number, text, whole
 from web.durations import seconds_between
 from web.resource import Relation, Resource
-from web.sqlcollection import NOW
+from web.sqlselect import NOW
 
 
 def _table(name: str) -> Table:

@@ -37,7 +37,8 @@ class Dispatcher:
         Raises:
             ApiError: what ``work`` raises, or 503 if its pool is busy.
         """
-        return await self._pools.run(self._pool(request, resources), work)
+        reply = await self._pools.run(self._pool(request, resources), work)
+        return _not_modified(reply) if _has(request, reply) else reply
 
     def _pool(self, request: Request, resources: Sequence[Resource]) -> Pool:
         parameters = read_parameters(request.scope["query_string"])
@@ -66,3 +67,15 @@ def _rows(request: Request, limit: str | None) -> int:
     if limit is None:
         return MOST_ROWS if request.scope["path"].endswith("/csv") else DEFAULT_LIMIT
     return int(limit) if limit.isdecimal() and len(limit) < 10 else DEFAULT_LIMIT
+
+
+def _has(request: Request, reply: Response) -> bool:
+    """Whether the client has this content already (RFC 9110, 13.1.2; tags compare weakly)."""
+    tag = reply.headers.get("etag")
+    asked = request.headers.get("if-none-match", "")
+    return tag is not None and tag.removeprefix("W/") in {part.strip().removeprefix("W/") for part in asked.split(",")}
+
+
+def _not_modified(reply: Response) -> Response:
+    kept = ("etag", "cache-control", "vary")
+    return Response(status_code=304, headers={name: value for name, value in reply.headers.items() if name in kept})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +18,11 @@ from web.negotiation import MEDIA_TYPE, VARY, negotiate
 from web.objects import Json, Shaper, identifier
 from web.pagelinks import page_links
 from web.parameters import Parameter, read_parameters
-from web.query import Page, Row
-from web.reader import Reader
+from web.query import NOTHING, Filter, Page, Row
+from web.reader import MOST_INCLUDED, Reader
 from web.replies import document_reply, rows_reply
 from web.resource import Resource
+from web.values import iso
 
 BASE = "/jsonapi/v1"
 VERSION = {"version": "1.1"}
@@ -35,8 +37,8 @@ class JsonApi:
     def collection(self, request: Request, resource: Resource) -> Response:
         """``/{resource}``: rows of a page."""
         parameters, reading, asked = self._asked(request, resource)
-        page = self._reader.page(resource, asked, _also(resource, reading))
-        return self._page(request, resource, parameters, reading, asked, page)
+        with self._rows(resource, reading, asked) as page:
+            return self._page(request, resource, parameters, reading, asked, page)
 
     def one(self, request: Request, resource: Resource, id_: str) -> Response:
         """``/{resource}/{id}``."""
@@ -50,11 +52,11 @@ class JsonApi:
         target = self._reader.resource(relation.target)
         parameters, reading, asked = self._asked(request, target, collection=relation.many)
         condition = self._reader.condition(resource, id_, relation)
-        also = _also(target, reading)
-        page = Page((), 0) if condition is None else self._reader.page(target, asked, also, condition)
-        if relation.many:
-            return self._page(request, target, parameters, reading, asked, page)
-        return self._single(request, target, reading, asked, page.rows[0] if page.rows else None, page)
+        with nullcontext(NOTHING) if condition is None else self._rows(target, reading, asked, condition) as page:
+            if relation.many:
+                return self._page(request, target, parameters, reading, asked, page)
+            row = next(iter(page.rows), None)
+        return self._single(request, target, reading, asked, row, page)
 
     def relationship(self, request: Request, resource: Resource, id_: str, name: str) -> Response:
         """``/{resource}/{id}/relationships/{relation}``: types and ids of those rows."""
@@ -67,10 +69,10 @@ class JsonApi:
             )
         condition = self._reader.condition(resource, id_, relation)
         asked = replace(asked, fields=())
-        page = Page((), 0) if condition is None else self._reader.page(target, asked, condition=condition)
+        with nullcontext(NOTHING) if condition is None else self._reader.page(target, asked, condition=condition) as page:
+            found = [identifier(target, row) for row in page.rows]
         path = f"{_root(request)}/{resource.name}/{id_}"
         links = {"self": f"{path}/relationships/{name}", "related": f"{path}/{name}"}
-        found = [identifier(target, row) for row in page.rows]
         if not relation.many:
             return _reply({"data": next(iter(found), None), "links": links} | _meta(page))
         links |= page_links(links["self"], parameters, asked.offset, asked.limit, page.total)
@@ -83,6 +85,15 @@ class JsonApi:
         parameters = read_parameters(request.scope["query_string"])
         reading = JsonApiRequest(self._reader, resource)
         return parameters, reading, reading.read(parameters, collection=collection)
+
+    def _rows(
+        self, resource: Resource, reading: JsonApiRequest, asked: Asked, condition: Filter | None = None
+    ) -> AbstractContextManager[Page]:
+        """Rows of a page; in memory if others are looked up for them, so that nothing is open meanwhile."""
+        also = _also(resource, reading)
+        if reading.include is None:
+            return self._reader.page(resource, asked, also, condition)
+        return nullcontext(self._reader.whole_page(resource, asked, MOST_INCLUDED, also, condition))
 
     def _included(self, request: Request, resource: Resource, reading: JsonApiRequest, rows: Sequence[Row]) -> Included | None:
         if reading.include is None:
@@ -100,12 +111,17 @@ class JsonApi:
         asked: Asked,
         page: Page,
     ) -> Response:
-        included = self._included(request, resource, reading, page.rows)
         shaper = _shaper(request, resource, reading, asked)
         links = page_links(request.scope["path"], parameters, asked.offset, asked.limit, page.total)
-        document: Json = {"links": links} | _meta(page) | _compound(included, resource, page.rows)
-        rows = (shaper.shape(row, included.linkage(resource, row) if included else None) for row in page.rows)
-        return rows_reply(document | {"jsonapi": VERSION}, rows, len(page.rows), MEDIA_TYPE, VARY)
+        document: Json = {"links": links} | _meta(page)
+        if reading.include is None:
+            rows = (shaper.shape(row) for row in page.rows)
+        else:
+            found = [*page.rows]
+            included = self._included(request, resource, reading, found)
+            document |= _compound(included, resource, found)
+            rows = (shaper.shape(row, included.linkage(resource, row) if included else None) for row in found)
+        return rows_reply(document | {"jsonapi": VERSION}, rows, MEDIA_TYPE, VARY)
 
     def _single(
         self, request: Request, resource: Resource, reading: JsonApiRequest, asked: Asked, row: Row | None, page: Page
@@ -144,6 +160,8 @@ def _compound(included: Included | None, resource: Resource, rows: Sequence[Row]
 
 def _meta(page: Page) -> Json:
     meta: Json = {"totalResourceCount": page.total}
+    if page.counted_at is not None:
+        meta["totalCountedAt"] = iso(page.counted_at)
     if page.warnings:
         meta["warnings"] = list(page.warnings)
     return {"meta": meta}

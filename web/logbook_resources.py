@@ -10,7 +10,7 @@ from logbook.tables import Base
 from web.columns import flag, moment, number, structure, text, whole
 from web.durations import seconds_between
 from web.resource import Relation, Resource
-from web.sqlcollection import NOW
+from web.sqlselect import NOW
 
 
 def _table(name: str) -> Table:

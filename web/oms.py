@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from web.objects import Json, Shaper, identifier, schema_meta
 from web.oms_request import META, PRESENTATION, OmsRequest
 from web.pagelinks import page_links
 from web.parameters import Parameter, read_parameters, whole_number
-from web.query import MOST_ROWS, Page
+from web.query import MOST_ROWS, NOTHING, Page
 from web.reader import Reader
 from web.replies import csv_reply, document_reply, rows_reply
 from web.resource import Resource
@@ -37,7 +38,8 @@ class Oms:
     def collection(self, request: Request, resource: Resource) -> Response:
         """``/{resource}``: rows of a page."""
         parameters, asked = _asked(request, resource)
-        return _page(request, resource, parameters, asked, self._reader.page(resource, asked))
+        with self._reader.page(resource, asked) as page:
+            return _page(request, resource, parameters, asked, page)
 
     def one(self, request: Request, resource: Resource, id_: str) -> Response:
         """``/{resource}/{id}``; parameters of pages are taken and change nothing."""
@@ -52,10 +54,11 @@ class Oms:
         target = self._reader.resource(relation.target)
         parameters, asked = _asked(request, target)
         condition = self._reader.condition(resource, id_, relation)
-        page = Page((), 0) if condition is None else self._reader.page(target, asked, condition=condition)
-        if relation.many:
-            return _page(request, target, parameters, asked, page)
-        data = _shaper(request, target, asked).shape(page.rows[0]) if page.rows else None
+        with nullcontext(NOTHING) if condition is None else self._reader.page(target, asked, condition=condition) as page:
+            if relation.many:
+                return _page(request, target, parameters, asked, page)
+            row = next(iter(page.rows), None)
+        data = None if row is None else _shaper(request, target, asked).shape(row)
         return document_reply({"data": data, **_extras(target, asked, page)}, MEDIA_TYPE)
 
     def relationship(self, request: Request, resource: Resource, id_: str, name: str) -> Response:
@@ -65,10 +68,10 @@ class Oms:
         _, asked = _asked(request, target)
         asked = replace(asked, fields=())
         condition = self._reader.condition(resource, id_, relation)
-        page = Page((), 0) if condition is None else self._reader.page(target, asked, condition=condition)
+        with nullcontext(NOTHING) if condition is None else self._reader.page(target, asked, condition=condition) as page:
+            found = [identifier(target, row) for row in page.rows]
         path = f"{_root(request)}/{resource.name}/{id_}"
         links = {"self": f"{path}/relationships/{name}", "related": f"{path}/{name}"}
-        found = [identifier(target, row) for row in page.rows]
         data: Any = found if relation.many else next(iter(found), None)
         return document_reply({"data": data, "links": links, "meta": {"totalResourceCount": page.total}}, MEDIA_TYPE)
 
@@ -82,11 +85,11 @@ class Oms:
         asked = replace(asked, bare=True)
         if not any(item.family == "page" for item in parameters):
             asked = replace(asked, limit=MOST_ROWS)
-        page = self._reader.page(resource, asked)
         names = asked.fields or resource.names
         time = presentation if PRESENTATION in asked.include else iso
-        rows = ([json_value(row.values[name], time) for name in names] for row in page.rows)
-        return csv_reply(names, rows, f"{resource.name}.csv")
+        with self._reader.page(resource, asked) as page:
+            rows = ([json_value(row.values[name], time) for name in names] for row in page.rows)
+            return csv_reply(names, rows, f"{resource.name}.csv")
 
     def autocomplete(self, request: Request, resource: Resource) -> Response:
         """``/{resource}/autocomplete?filter[items][EQ]=5&filter[attr][CT]=…``: values that ``attr`` has."""
@@ -127,6 +130,8 @@ def _shaper(request: Request, resource: Resource, asked: Asked) -> Shaper:
 
 def _extras(resource: Resource, asked: Asked, page: Page) -> Json:
     meta: Json = {"totalResourceCount": page.total}
+    if page.counted_at is not None:
+        meta["totalCountedAt"] = iso(page.counted_at)
     if META in asked.include:
         meta |= schema_meta(resource)
     if warnings := [*asked.warnings, *page.warnings]:
@@ -138,7 +143,7 @@ def _page(request: Request, resource: Resource, parameters: list[Parameter], ask
     shaper = _shaper(request, resource, asked)
     links = page_links(request.scope["path"], parameters, asked.offset, asked.limit, page.total)
     document = {"links": links, **_extras(resource, asked, page)}
-    return rows_reply(document, (shaper.shape(row) for row in page.rows), len(page.rows), MEDIA_TYPE)
+    return rows_reply(document, (shaper.shape(row) for row in page.rows), MEDIA_TYPE)
 
 
 def version(site: str) -> Json:

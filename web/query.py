@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -100,11 +101,17 @@ class Row:
 class Page:
     """Rows of an answer."""
 
-    rows: Sequence[Row]
+    rows: Iterable[Row]
     total: int
     """Rows that match, whatever the page."""
     warnings: tuple[str, ...] = ()
     """What the reader has to know, such as a source whose last known state this is."""
+    counted_at: datetime | None = None
+    """When ``total`` was counted, if not now."""
+
+
+NOTHING = Page((), 0)
+"""No rows."""
 
 
 class Source(StrEnum):
@@ -130,8 +137,8 @@ class Collection(Protocol):
         """What ``fetch`` may wait for."""
         ...
 
-    def fetch(self, query: Query) -> Page:
-        """Answer a query; may block.
+    def open(self, query: Query) -> AbstractContextManager[Page]:
+        """Answer a query; may block, at the start and while rows are read, which is possible once and within the block.
 
         Raises:
             ApiError: the source is away, or cannot answer this query.

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from web.asked import Asked, columns
 from web.catalogue import Catalogue
 from web.errors import bad_parameter, not_found
 from web.identity import id_filters
-from web.query import MOST_ROWS, Filter, Operator, Page, Query, Row, Source
+from web.query import Filter, Operator, Page, Query, Row, Source
 from web.resource import Relation, Resource
 from web.values import shown
 
 _CHUNK = 1_000
 """Values in one condition."""
+MOST_INCLUDED = 20_000
+"""Rows of one relation in an answer, and rows of a page with such: these are in memory."""
 
 
 class Reader:
@@ -36,20 +40,39 @@ class Reader:
         found = self._catalogue.collections.get(name)
         return None if found is None else found.resource
 
-    def page(self, resource: Resource, asked: Asked, also: tuple[str, ...] = (), condition: Filter | None = None) -> Page:
-        """Rows of a collection."""
-        return self._fetch(resource, asked.query(resource, also, condition))
+    @contextmanager
+    def page(
+        self, resource: Resource, asked: Asked, also: tuple[str, ...] = (), condition: Filter | None = None
+    ) -> Iterator[Page]:
+        """Rows of a collection, to be read once and within the block."""
+        with self._open(resource, asked.query(resource, also, condition)) as page:
+            yield page
+
+    def whole_page(
+        self, resource: Resource, asked: Asked, most: int, also: tuple[str, ...] = (), condition: Filter | None = None
+    ) -> Page:
+        """The same in memory.
+
+        Raises:
+            ApiError: 400, these are more than ``most`` rows.
+        """
+        query = asked.query(resource, also, condition)
+        with self._open(resource, replace(query, limit=min(query.limit, most + 1))) as page:
+            rows = [*page.rows]
+        if len(rows) > most:
+            raise bad_parameter("page[limit]", f"these are more than {most:,} rows; ask for smaller pages")
+        return replace(page, rows=rows)
 
     def values(self, resource: Resource, asked: Asked, name: str, most: int) -> list[Any]:
         """Values that an attribute has in rows of a collection, in their order; null is none."""
-        found = self._fetch(resource, Query((name,), asked.filters, limit=most, group=asked.group, distinct=True))
-        return [value for row in found.rows if (value := row.values[name]) is not None]
+        with self._open(resource, Query((name,), asked.filters, limit=most, group=asked.group, distinct=True)) as found:
+            return [value for row in found.rows if (value := row.values[name]) is not None]
 
-    def _fetch(self, resource: Resource, query: Query) -> Page:
+    def _open(self, resource: Resource, query: Query) -> AbstractContextManager[Page]:
         for name in resource.required:
             if not any(item.attribute == name and item.operator in (Operator.EQ, Operator.IN) for item in query.filters):
                 raise bad_parameter(f"filter[{name}][EQ]", f"is missing: {resource.name} needs to know which {name}")
-        return self._catalogue[resource.name].fetch(query)
+        return self._catalogue[resource.name].open(query)
 
     def one(self, resource: Resource, id_: str, wanted: Sequence[str]) -> tuple[Row, Page]:
         """A single row, with the page it came on.
@@ -58,11 +81,14 @@ class Reader:
             ApiError: 404, there is none with this id.
         """
         filters = id_filters(resource, id_)
-        page = self._catalogue[resource.name].fetch(Query(wanted, tuple(filters), limit=1)) if filters is not None else None
-        if page is None or not page.rows:
-            why = f" ({page.warnings[0]})" if page is not None and page.warnings else ""
+        if filters is None:
+            raise not_found(f"{resource.name} has no {shown(id_)}")
+        with self._catalogue[resource.name].open(Query(wanted, tuple(filters), limit=1)) as page:
+            row = next(iter(page.rows), None)
+        if row is None:
+            why = f" ({page.warnings[0]})" if page.warnings else ""
             raise not_found(f"{resource.name} has no {shown(id_)}{why}")
-        return page.rows[0], page
+        return row, page
 
     def relation(self, resource: Resource, name: str) -> Relation:
         """A relation of a resource.
@@ -95,8 +121,9 @@ class Reader:
         rows: list[Row] = []
         for start in range(0, len(known), _CHUNK):
             condition = Filter(relation.theirs, Operator.IN, tuple(known[start : start + _CHUNK]))
-            page = collection.fetch(Query(wanted, (condition,), limit=MOST_ROWS - len(rows)))
-            rows += page.rows
-            if page.total > len(page.rows):
-                raise bad_parameter("include", f"{relation.name} has more than {MOST_ROWS:,} rows; ask for smaller pages")
+            most = MOST_INCLUDED - len(rows)
+            with collection.open(Query(wanted, (condition,), limit=most)) as page:
+                rows += page.rows
+            if page.total > most:
+                raise bad_parameter("include", f"{relation.name} has more than {MOST_INCLUDED:,} rows; ask for smaller pages")
         return rows

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -25,14 +27,42 @@ STATEMENT_TIMEOUT_S = 10.0
 _LONGEST_FACTOR = 6
 """On SQLite a statement ends after so many times that, whatever it used."""
 _LOCK_TIMEOUT_S = 5.0
+LIMIT = "statement limit"
+"""Of a connection's ``info``: the ``StatementLimit`` of its transaction; on SQLite only."""
 _STEPS = 20_000
 """Steps of SQLite's virtual machine between two looks at the clock: some tenths of a millisecond."""
-CONNECTIONS = 8
+CONNECTIONS = 10
 """Open at a time, at most."""
 _CONNECT_S = 2
 _PING_S = 2.0
 _GRACE_S = 2.0
 """On PostgreSQL the server ends a statement; one that does not is given up so much later."""
+
+
+class StatementLimit:
+    """How long a statement on SQLite may take, which works in the thread that reads its rows.
+
+    Args:
+        timeout_s: processor time.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._used = time.thread_time() + timeout_s
+        self._latest = time.monotonic() + _LONGEST_FACTOR * timeout_s
+
+    def passed(self) -> bool:
+        """Whether it took longer."""
+        return time.thread_time() > self._used or time.monotonic() > self._latest
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Around what the thread does between rows."""
+        used, at = time.thread_time(), time.monotonic()
+        try:
+            yield
+        finally:
+            self._used += time.thread_time() - used
+            self._latest += time.monotonic() - at
 
 
 def open_for_reading(url: str, timeout_s: float = STATEMENT_TIMEOUT_S) -> Engine:
@@ -68,11 +98,12 @@ def _sqlite(url: URL, timeout_s: float) -> Engine:
 
     engine = create_engine(url, creator=connect, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=_PING_S)
 
-    def begin(connection: object) -> None:
-        connection.exec_driver_sql("BEGIN")  # type: ignore[attr-defined]
-        raw = connection.connection.driver_connection  # type: ignore[attr-defined]
-        used, latest = time.thread_time() + timeout_s, time.monotonic() + _LONGEST_FACTOR * timeout_s
-        raw.set_progress_handler(lambda: time.thread_time() > used or time.monotonic() > latest, _STEPS)
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+        limit = StatementLimit(timeout_s)
+        connection.info[LIMIT] = limit
+        raw = connection.connection.driver_connection
+        raw.set_progress_handler(limit.passed, _STEPS)  # type: ignore[union-attr]
 
     def remember(_: object, record: ConnectionPoolEntry) -> None:
         record.info["file"] = _identity(url.database or "")

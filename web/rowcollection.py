@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from web.memory import answer
@@ -32,7 +33,8 @@ class RowCollection:
         self.source = source
         self._make = make
 
-    def fetch(self, query: Query) -> Page:
+    @contextmanager
+    def open(self, query: Query) -> Iterator[Page]:
         made = self._make(query)
         page = answer(self.resource, made.rows, query)
-        return Page(page.rows, page.total, made.warnings)
+        yield Page(page.rows, page.total, made.warnings)

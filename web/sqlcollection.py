@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, bindparam, inspect
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from sipmdcs.clock import Clock, to_datetime
 from sipmdcs.database import database_error
-from sipmdcs.sqltypes import UtcDateTime
 from web.bulkhead import Bulkhead, NoAnswer
 from web.errors import ApiError, source_away
-from web.query import Page, Query, Row, Source
+from web.query import Page, Query, Source
 from web.readonly import CONNECTIONS
 from web.resource import Resource
-from web.sqlselect import SQLITE, select_count, select_rows
+from web.sqlquestion import SqlQuestion, Totals
+from web.sqlselect import SQLITE
 
 logger = logging.getLogger(__name__)
-
-NOW = bindparam("now", type_=UtcDateTime)
-"""The present, in the SQL expression of an attribute."""
 
 _PERMITS = CONNECTIONS - 2
 """Questions of requests at a time: one connection is left for the probe, one for what is kept in memory."""
@@ -42,20 +40,26 @@ class Database:
         self.bulkhead = Bulkhead("the database", clock, _PERMITS)
         self._clock = clock
         self._seen: set[str] = set()
+        self._totals = Totals(clock)
 
-    def fetch(self, resource: Resource, query: Query) -> Page:
-        """Rows and their number, both of one moment.
+    @contextmanager
+    def open(self, resource: Resource, query: Query) -> Iterator[Page]:
+        """Rows and their number, both of one moment; rows are read as they are asked for, from an open connection.
 
         Raises:
             ApiError: 503 while the database is away or busy, 400 for a query that takes too long.
         """
         with self.bulkhead.question():
+            if self._not_made():
+                yield Page((), 0, (f"{resource.name} is empty: there is no database yet",))
+                return
             try:
-                return self._fetch(resource, query)
+                with self.engine.connect() as connection:
+                    yield self._page(connection, resource, query)
             except PoolTimeout as err:
                 raise source_away("every connection to the database is busy; try again", 1) from err
             except SQLAlchemyError as err:
-                return self._failed(resource, err)
+                raise self._failure(resource, err) from err
 
     def probe(self) -> None:
         """See that it is there; a SQLite file that is not made yet is no silence.
@@ -72,16 +76,12 @@ class Database:
             if not self._not_made():
                 raise NoAnswer(_SILENT) from err
 
-    def _fetch(self, resource: Resource, query: Query) -> Page:
-        with self.engine.connect() as connection:
-            if missing := self._missing(connection, resource.needs):
-                text = f"{resource.name} is empty: the database has no table {', '.join(missing)} yet"
-                return Page((), 0, (text,))
-            dialect = connection.dialect.name
-            now = {"now": to_datetime(self._clock.time_ns())}
-            total = connection.execute(select_count(resource, query, dialect), now).scalar_one()
-            found = connection.execute(select_rows(resource, query, dialect), now) if total > query.offset else ()
-            return Page([Row(dict(zip(query.columns, row, strict=True))) for row in found], total)
+    def _page(self, connection: Connection, resource: Resource, query: Query) -> Page:
+        if missing := self._missing(connection, resource.needs):
+            return Page((), 0, (f"{resource.name} is empty: the database has no table {', '.join(missing)} yet",))
+        question = SqlQuestion(connection, resource, query, to_datetime(self._clock.time_ns()))
+        total, counted_at = self._totals.of(question)
+        return Page(question.rows() if total > query.offset else (), total, counted_at=counted_at)
 
     def _missing(self, connection: Connection, tables: Iterable[str]) -> list[str]:
         unknown = [name for name in tables if name not in self._seen]
@@ -90,16 +90,14 @@ class Database:
             self._seen.update(name for name in unknown if there.has_table(name))
         return [name for name in unknown if name not in self._seen]
 
-    def _failed(self, resource: Resource, err: SQLAlchemyError) -> Page:
+    def _failure(self, resource: Resource, err: SQLAlchemyError) -> Exception:
         self._seen.clear()  # it may come back as another database
         if _took_too_long(err):
-            raise ApiError(HTTPStatus.BAD_REQUEST, "the query takes too long; filter more or ask for less") from err
-        if self._not_made():
-            return Page((), 0, (f"{resource.name} is empty: there is no database yet",))
+            return ApiError(HTTPStatus.BAD_REQUEST, "the query takes too long; filter more or ask for less")
         logger.error("%s", database_error(self.engine, err))
         if _is_silent(err):
-            raise NoAnswer(_SILENT) from err
-        raise source_away(f"{resource.name}: the database cannot answer this") from err
+            return NoAnswer(_SILENT)
+        return source_away(f"{resource.name}: the database cannot answer this")
 
     def _not_made(self) -> bool:
         name = self.engine.url.database
@@ -129,5 +127,5 @@ class SqlCollection:
         self.resource = resource
         self._database = database
 
-    def fetch(self, query: Query) -> Page:
-        return self._database.fetch(self.resource, query)
+    def open(self, query: Query) -> AbstractContextManager[Page]:
+        return self._database.open(self.resource, query)

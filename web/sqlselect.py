@@ -9,14 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, Select, String, and_, bindparam, collate, func
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Double,
+    Select,
+    String,
+    and_,
+    bindparam,
+    collate,
+    func,
+    literal,
+)
 from sqlalchemy import select as sql_select
 from sqlalchemy.types import TypeEngine
 
 from sipmdcs.sqltypes import UtcDateTime
 from web.attribute import Attribute, Type
 from web.like import Pattern
-from web.query import Filter, Operator, Query
+from web.query import Filter, Operator, Query, SortKey
 from web.resource import Resource
 
 _TYPES: Mapping[Type, TypeEngine[Any] | UtcDateTime] = {
@@ -27,28 +40,57 @@ _TYPES: Mapping[Type, TypeEngine[Any] | UtcDateTime] = {
     Type.TIME: UtcDateTime(),
 }
 
+NOW = bindparam("now", type_=UtcDateTime)
+"""The present, in the SQL expression of an attribute."""
+
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
-def select_rows(resource: Resource, query: Query, dialect: str) -> Select[Any]:
-    """Rows of the page, one column per requested attribute, labelled with its name."""
+def select_rows(resource: Resource, query: Query, dialect: str) -> list[Select[Any]]:
+    """Rows, one column per requested attribute, labelled with its name: those of each select after those of the one before.
+
+    Nulls come last in either direction. No index is in that order for both, so that rows whose first sort key is null are
+    a select of their own; without nulls any index will do.
+    """
     columns = [_expression(resource.by_name[name]).label(name) for name in query.columns]
     statement = sql_select(*columns).select_from(_table(resource)).where(*_conditions(resource, query, dialect))
-    statement = statement.offset(query.offset).limit(query.limit)
-    order: list[ColumnElement[Any]] = []
     if query.distinct:
         order = [_ordered(resource.by_name[name], dialect).asc().nulls_last() for name in query.columns]
-        return statement.group_by(*(_expression(resource.by_name[name]) for name in query.columns)).order_by(*order)
-    for key in query.sort:
-        column = _ordered(resource.by_name[key.attribute], dialect)
-        order.append((column.desc() if key.descending else column.asc()).nulls_last())
-    order += [_ordered(resource.by_name[name], dialect).asc() for name in resource.key]
-    return statement.order_by(*order)
+        return [statement.group_by(*(_expression(resource.by_name[name]) for name in query.columns)).order_by(*order)]
+    sorted_by = {key.attribute for key in query.sort}
+    keys = [_ordered(resource.by_name[name], dialect).asc() for name in resource.key if name not in sorted_by]
+    if not query.sort:
+        return [statement.order_by(*keys)]
+    first, *others = query.sort
+    rest = [*(_sorted(resource.by_name[key.attribute], key, dialect) for key in others), *keys]
+    attribute = resource.by_name[first.attribute]
+    column = _ordered(attribute, dialect)
+    known = statement.order_by(column.desc() if first.descending else column.asc(), *rest)
+    if not may_be_null(attribute):
+        return [known]
+    bare = _expression(attribute)
+    return [known.where(bare.is_not(None)), statement.where(bare.is_(None)).order_by(*rest)]
 
 
-def select_count(resource: Resource, query: Query, dialect: str) -> Select[int]:
-    """How many rows match."""
-    return sql_select(func.count()).select_from(_table(resource)).where(*_conditions(resource, query, dialect))
+def select_count(resource: Resource, query: Query, dialect: str, most: int | None = None) -> Select[int]:
+    """How many rows match; counting ends beyond ``most``."""
+    conditions = _conditions(resource, query, dialect)
+    if most is None:
+        return sql_select(func.count()).select_from(_table(resource)).where(*conditions)
+    some = sql_select(literal(1)).select_from(_table(resource)).where(*conditions).limit(most + 1)
+    return sql_select(func.count()).select_from(some.subquery())
+
+
+def may_be_null(attribute: Attribute) -> bool:
+    """Whether a column can be null; an expression can."""
+    column = attribute.column
+    return not (isinstance(column, Column) and column.nullable is False)
+
+
+def _sorted(attribute: Attribute, key: SortKey, dialect: str) -> ColumnElement[Any]:
+    column = _ordered(attribute, dialect)
+    ordered = column.desc() if key.descending else column.asc()
+    return ordered.nulls_last() if may_be_null(attribute) else ordered
 
 
 def _table(resource: Resource) -> Any:

@@ -119,9 +119,9 @@ def test_memory_and_sql_answer_alike(engine: Engine) -> None:
                 connection.execute(insert(TABLE), numbered)
         for query in queries:
             expected = answer(RESOURCE, map(Row, numbered), query)
-            found = database.fetch(RESOURCE, query)
-            assert found.total == expected.total
-            assert [dict(row.values) for row in found.rows] == [dict(row.values) for row in expected.rows]
+            with database.open(RESOURCE, query) as found:
+                assert found.total == expected.total
+                assert [dict(row.values) for row in found.rows] == [dict(row.values) for row in expected.rows]
 
     try:
         law()

@@ -127,10 +127,16 @@ def test_a_database_that_is_not_made_yet_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "none.sqlite"
     database = Database(open_for_reading(f"sqlite:///{path}"), SystemClock())
     resource = Resource("things", "", (), (), needs=("things",))
-    assert database.fetch(resource, Query(())).warnings == ("things is empty: there is no database yet",)
+
+    def warnings() -> tuple[str, ...]:
+        with database.open(resource, Query(())) as page:
+            assert not [*page.rows]
+            return page.warnings
+
+    assert warnings() == ("things is empty: there is no database yet",)
     assert not path.exists()
     make_database(f"sqlite:///{path}")
-    assert database.fetch(resource, Query(())).warnings == ("things is empty: the database has no table things yet",)
+    assert warnings() == ("things is empty: the database has no table things yet",)
     database.close()
 
 

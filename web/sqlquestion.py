@@ -1,0 +1,111 @@
+"""One query to a database within one transaction: its rows, piece by piece, and how many there are."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, func
+from sqlalchemy import select as sql_select
+
+from sipmdcs.clock import Clock
+from web.query import Filter, Query, Row
+from web.readonly import LIMIT, StatementLimit
+from web.resource import Resource
+from web.sqlselect import select_count, select_rows
+
+_PIECE = 500
+"""Rows read at a time."""
+_STREAMED = 1_000
+"""Pages of more rows are read through a cursor of the server."""
+COUNTED = 10_000
+"""Rows that are counted anew for every query."""
+_KEPT_S = 10.0
+"""How long the number of more rows than that is remembered."""
+_MOST_KEPT = 256
+
+_Key = tuple[str, tuple[Filter, ...]]
+
+
+class SqlQuestion:
+    """A query, on an open connection.
+
+    Args:
+        connection: the rest of its transaction is this query's.
+        resource: whose rows.
+        query: which of them.
+        now: the present, for expressions that need it.
+    """
+
+    def __init__(self, connection: Connection, resource: Resource, query: Query, now: datetime) -> None:
+        self.resource = resource
+        self.query = query
+        self.now = now
+        self._connection = connection
+        self._dialect = connection.dialect.name
+
+    def rows(self) -> Iterator[Row]:
+        """Rows of the page, read as they are asked for."""
+        skip, left = self.query.offset, self.query.limit
+        for part in select_rows(self.resource, self.query, self._dialect):
+            found = 0
+            for row in self._read(part.offset(skip).limit(left), left):
+                found += 1
+                yield row
+            left -= found
+            if left == 0:
+                return
+            if found:
+                skip = 0
+            elif skip:
+                skip -= self._scalar(sql_select(func.count()).select_from(part.order_by(None).subquery()))
+
+    def count(self, most: int | None = None) -> int:
+        """How many rows match, whatever the page; counting ends beyond ``most``."""
+        return self._scalar(select_count(self.resource, self.query, self._dialect, most))
+
+    def _scalar(self, statement: Select[Any]) -> int:
+        return int(self._connection.execute(statement, {"now": self.now}).scalar_one())
+
+    def _read(self, statement: Select[Any], limit: int) -> Iterator[Row]:
+        options = {"stream_results": True} if limit > _STREAMED else {}
+        with self._connection.execute(statement, {"now": self.now}, execution_options=options) as found:
+            for piece in found.partitions(_PIECE):
+                with self._unlimited():
+                    for row in piece:
+                        yield Row(dict(zip(self.query.columns, row, strict=True)))
+
+    def _unlimited(self) -> Any:
+        limit: StatementLimit | None = self._connection.info.get(LIMIT)
+        return nullcontext() if limit is None else limit.paused()
+
+
+class Totals:
+    """Numbers of matching rows; of many rows remembered for some seconds, because no index counts them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Key, tuple[int, datetime, float]] = OrderedDict()
+
+    def of(self, question: SqlQuestion) -> tuple[int, datetime | None]:
+        """How many rows match, and when they were counted if that is not now."""
+        some = question.count(COUNTED)
+        if some <= COUNTED:
+            return some, None
+        key = question.resource.name, question.query.filters
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is not None and self._clock.monotonic() - kept[2] < _KEPT_S:
+            return kept[0], kept[1]
+        total = question.count()
+        with self._lock:
+            self._kept[key] = total, question.now, self._clock.monotonic()
+            self._kept.move_to_end(key)
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        return total, None
