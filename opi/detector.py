@@ -138,6 +138,16 @@ class Detector:
         """The controller with this PV prefix."""
         return next((row for row in self.rows if row.prefix == prefix), None)
 
+    def channel_of(self, pv: str) -> ChannelNames | None:
+        """The channel that a PV belongs to, if it belongs to one."""
+        controller, _, channel = pv.rpartition(":")[0].rpartition(":")
+        row = self.row_of(controller)
+        number = channel.removeprefix("CH")
+        if row is None or not (number.isascii() and number.isdigit() and 1 <= int(number) <= row.channels):
+            return None
+        names = row.channel(int(number) - 1)
+        return names if names.channel == channel else None
+
     @property
     def channel_count(self) -> int:
         """Bias outputs of all controllers."""

@@ -23,6 +23,18 @@ class DetectorState:
     """Disconnected, stale or without a valid value."""
     masked: int = 0
 
+    def __add__(self, other: DetectorState) -> DetectorState:
+        """Of both parts of a detector."""
+        return DetectorState(
+            self.on + other.on,
+            self.off + other.off,
+            self.ramping + other.ramping,
+            self.tripped + other.tripped,
+            self.interlocked + other.interlocked,
+            self.unknown + other.unknown,
+            self.masked + other.masked,
+        )
+
     @property
     def total(self) -> int:
         """Channels that count."""

@@ -8,7 +8,6 @@ import numpy as np
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import QObject
 
-from opi.cell import Cell
 from opi.controller_watch import ControllerWatch, Link
 from opi.detector import ChannelNames, Detector, Quantity
 from opi.detector_state import DetectorState, detector_state
@@ -18,7 +17,7 @@ from opi.timer import make_timer
 GATHER_MS = 250
 """Updates of one poll come within this time and are told once."""
 AGE_MS = 1000
-"""How often everything is looked at again: silence sends no signal, and a row becomes stale by silence."""
+"""How often the links are looked at again: silence sends no signal, and a row becomes stale by silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +47,15 @@ class DetectorWatch(QObject):
         self._index = {watch: index for index, watch in enumerate(self.controllers)}
         self._news: set[int] = set()
         self._gather = make_timer(self, GATHER_MS, self._tell, once=True)
+        self._states = [detector_state(watch.cells(None)) for watch in self.controllers]
+        self._summaries = [watch.summary().shown for watch in self.controllers]
         for watch in self.controllers:
             watch.changed.connect(self._note)
-        self._ageing = make_timer(self, AGE_MS, self._tell_all)
+        self._ageing = make_timer(self, AGE_MS, self._look)
 
     def state(self) -> DetectorState:
-        """Counts over all channels."""
-        return detector_state(cell for cells in self.state_cells() for cell in cells)
-
-    def state_cells(self) -> list[list[Cell]]:
-        """Cells by state, without a quantity."""
-        return [watch.cells(None) for watch in self.controllers]
+        """Counts over all channels, as of the last ``changed``."""
+        return sum(self._states, DetectorState())
 
     def totals(self) -> Totals:
         """Total current and mean temperature."""
@@ -105,9 +102,17 @@ class DetectorWatch(QObject):
                 self._gather.start()
 
     def _tell(self) -> None:
+        self._gather.stop()
         news, self._news = self._news, set()
+        for index in news:
+            self._states[index] = detector_state(self.controllers[index].cells(None))
+            self._summaries[index] = self.controllers[index].summary().shown
         self.changed.emit(news)
 
-    def _tell_all(self) -> None:
-        self._news.clear()
-        self.changed.emit(set(range(len(self.controllers))))
+    def _look(self) -> None:
+        """See who became stale, or is staler than shown."""
+        for index, watch in enumerate(self.controllers):
+            if watch.summary().shown != self._summaries[index]:
+                self._news.add(index)
+        if self._news:
+            self._tell()

@@ -119,8 +119,6 @@ class Overview(Display):
 
     def _open_pv(self, pv: str) -> None:
         """Open the faceplate of the channel a PV belongs to, if it belongs to one."""
-        for row in self.watch.detector.rows:
-            for index in range(row.channels):
-                if pv.startswith(f"{row.channel(index).prefix}:"):
-                    open_faceplate(row.channel(index), self.macros())
-                    return
+        names = self.watch.detector.channel_of(pv)
+        if names is not None:
+            open_faceplate(names, self.macros())
