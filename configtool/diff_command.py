@@ -32,10 +32,11 @@ LIVE = "live"
 )
 @click.argument("a", default="head")
 @click.argument("b", default=LIVE)
+@click.option("--count", is_flag=True, help="With live: count only.")
 @json_option
 @click.pass_context
 @pass_site
-def diff(site: Site, ctx: click.Context, a: str, b: str, as_json: bool) -> None:
+def diff(site: Site, ctx: click.Context, a: str, b: str, count: bool, as_json: bool) -> None:
     """Compare version A with version B, or with what the PVs hold now if B is live.
 
     Versions are numbers, the start of a hash, or head. Left out, head is compared with live. Ends with status 1 if some
@@ -56,6 +57,15 @@ def diff(site: Site, ctx: click.Context, a: str, b: str, as_json: bool) -> None:
         found = read_targets(channels, targets)
     differing = live_differences(targets, found)
     unreadable = sum(bool(one.found.fault) for one in differing)
+    counts = {
+        "version": None if first.version is None else first.version.number,
+        "compared": len(targets),
+        "differing": len(differing) - unreadable,
+        "unreadable": unreadable,
+        "absent": dict(pushed.absent),
+    }
+    if count:
+        differing = []
     if as_json:
         rows = [
             {
@@ -70,13 +80,12 @@ def diff(site: Site, ctx: click.Context, a: str, b: str, as_json: bool) -> None:
             }
             for one in differing
         ]
-        counts = {"compared": len(targets), "unreadable": unreadable, "absent": dict(pushed.absent)}
-        echo_json({"version": None if first.version is None else first.version.number, **counts, "differences": rows})
+        echo_json(counts if count else counts | {"differences": rows})
     else:
         for one in differing:
             note = "" if one.target.pv in needs_push else " (set when the IOC boots: config render, then restart it)"
             click.echo(f"{one.text}{note}")
-        click.echo(f"{len(targets)} values compared, {len(differing)} differ, {unreadable} of them could not be read")
+        click.echo(f"{len(targets)} values compared, {counts['differing']} differ, {unreadable} could not be read")
     ctx.exit(1 if unreadable else 0)
 
 

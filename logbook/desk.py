@@ -11,15 +11,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from logbook.configuration_used import configuration_at
 from logbook.desk_lock import DeskLock
 from logbook.logbookfile import LogbookFile
-from logbook.orders import Move, Note, Opening, Order, moved, opened, order_json, order_of, same_request
-from logbook.orphans import death, is_gone
+from logbook.orders import Compared, Move, Note, Opening, Order, compared, moved, opened, order_json, order_of, same_request
+from logbook.orphans import Death, death, owner_lives
 from logbook.present import Present, read_present, write_present
 from logbook.refusals import Conflict, DatabaseAway, NotThere
 from logbook.requests import BeatRequest, MoveRequest, NoteRequest, OpenRequest, moment
@@ -36,6 +36,9 @@ from sipmdcs.spool import Spool
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_SEEN_EVERY = timedelta(seconds=10)
+"""That a data acquisition lives is put on the disk so often, for a service that is not there when it dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Desk:
         self._clock = clock
         self._lock = threading.RLock()
         self._since = self._now()
+        self._alive: dict[int, datetime] = {}
+        """When the process that owns a run was last found alive."""
         self._database_answers = False
         self.trouble = ""
         """Why the database does not answer, one line; empty if it does."""
@@ -168,6 +173,16 @@ class Desk:
             self._save(self._present.keep(run, self._now()))
             return run
 
+    def compared(self, order: Compared) -> Run:
+        """Keep how the detector compared with the configuration of a run when that started.
+
+        Raises:
+            NotThere: there is no such run.
+            ServiceError: the database is away and the run is not known without it.
+        """
+        with self._lock:
+            return self._do(order)
+
     def run(self, number: int) -> Run:
         """A run as it stands.
 
@@ -189,18 +204,31 @@ class Desk:
         reached = self._try(self.store.ping) is not None  # without the lock: to find out may take seconds
         with self._lock:
             self._refresh(reach=reached)
-            now = self._now()
             for run in [run for run in self._present.runs.values() if run.state.is_open]:
-                found = death(
-                    run,
-                    now=now,
-                    heard=max(self._present.seen.get(run.number, run.changed_at), run.changed_at),
-                    listening_since=self._since,
-                    heartbeat_s=self.file.heartbeat_s.get(run.partition),
-                    is_gone=is_gone,
-                )
+                found = self._death(run)
                 if found is not None:
                     self._abort_orphan(run, found.at, found.reason)
+
+    def _death(self, run: Run) -> Death | None:
+        """Evidence that the owner of a run is dead; that it lives is noted."""
+        now = self._now()
+        lives = owner_lives(run)
+        if lives:
+            self._alive[run.number] = now
+            if now - self._heard(run) > _SEEN_EVERY:
+                self._save(self._present.keep(run, now))
+        return death(
+            run,
+            now=now,
+            heard=max(self._heard(run), self._alive.get(run.number, run.changed_at)),
+            listening_since=self._since,
+            heartbeat_s=self.file.heartbeat_s.get(run.partition),
+            lives=lives,
+        )
+
+    def _heard(self, run: Run) -> datetime:
+        """The last sign of life on the disk."""
+        return max(self._present.seen.get(run.number, run.changed_at), run.changed_at)
 
     def _refresh(self, *, reach: bool = False) -> None:
         """Bring the present state and the database together, if it answers, or if it is to be tried."""
@@ -279,6 +307,8 @@ class Desk:
                 return with_configuration(done[0], self._present.configuration) if starts else done[0]
             case Note():
                 return self._known(order.number)
+            case Compared():
+                return compared(self._known(order.number), order)
 
     def _recall(self, content: Mapping[str, Any]) -> None:
         """An order of the spool, which may or may not be in the present state already."""
@@ -306,12 +336,15 @@ class Desk:
         """Close the open run of a partition whose data acquisition opens another."""
         if not request.replace:
             raise Conflict(f"run {other.number} of partition {other.partition} is {other.state}; end or abort it first")
-        self._abort_orphan(other, at, f"{request.who} opened another run while it was {other.state}")
+        found = self._death(other) or Death(at, f"{request.who} opened another run while it was {other.state}")
+        self._abort_orphan(other, found.at, found.reason)
 
     def _abort_orphan(self, run: Run, at: datetime, reason: str) -> None:
         _log.warning("run %d of partition %s is aborted: %s", run.number, run.partition, reason)
         self.orphans += 1
-        self._do(Move(number=run.number, command=Command.ABORT, at=at, source="service", who="logbook service", reason=reason))
+        self._alive.pop(run.number, None)
+        who = "logbook service"
+        self._do(Move(number=run.number, command=Command.ABORT, at=at, source="service", who=who, reason=reason, orphaned=True))
 
     def _try(self, work: Callable[[], T]) -> T | None:
         """What ``work`` returns; ``None`` if the database is away, which is then known."""

@@ -43,6 +43,21 @@ class Move:
     reason: str = ""
     events: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    orphaned: bool = False
+    """Whether the data acquisition is dead, so that the run ends with its last sign of life."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Keep how the detector compared with the configuration of a run at its start."""
+
+    number: int
+    at: datetime
+    compared: int | None = None
+    differing: int | None = None
+    unread: int | None = None
+    trouble: str = ""
+    """Why it could not be compared; empty if it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +71,9 @@ class Note:
     who: str
 
 
-Order = Opening | Move | Note
+Order = Opening | Move | Note | Compared
 
-_KINDS: Mapping[str, type[Opening] | type[Move] | type[Note]] = {"open": Opening, "move": Move, "note": Note}
+_KINDS: Mapping[str, type[Order]] = {"open": Opening, "move": Move, "note": Note, "compare": Compared}
 
 
 def order_json(order: Order) -> dict[str, Any]:
@@ -77,7 +92,7 @@ def order_of(content: Mapping[str, Any]) -> Order:
     kind = _KINDS.get(str(values.pop("order", "")))
     try:
         if kind is None:
-            raise ValueError("expected open, move or note")
+            raise ValueError("expected open, move, note or compare")
         values["at"] = datetime.fromisoformat(values["at"])
         if "command" in values:
             values["command"] = Command(values["command"])
@@ -125,7 +140,20 @@ def moved(run: Run, order: Move) -> tuple[Run, Transition] | None:
         changes["started_at"] = at
     if not after.is_open:
         changes |= {"ended_at": at, "ended_by": order.who, "end_reason": order.reason, "summary": "waiting"}
+        changes["orphaned"] = order.orphaned
     return replace(run, **changes), Transition(run.number, run.state, after, at, order.source, order.who, order.reason)
+
+
+def compared(run: Run, order: Compared) -> Run:
+    """The run with what was found on the detector at its start."""
+    return replace(
+        run,
+        config_compared=order.compared,
+        config_differing=order.differing,
+        config_unread=order.unread,
+        config_compared_at=order.at,
+        config_trouble=order.trouble,
+    )
 
 
 def same_request(run: Run, order: Opening) -> Run:

@@ -7,10 +7,9 @@ partition may be. Silence while nobody listened is no evidence.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import psutil
 
@@ -22,7 +21,7 @@ _START_SLACK_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """Why a run is an orphan, and until when it was known to live."""
+    """Why a run is an orphan, and the last sign of life, with which it ends."""
 
     at: datetime
     reason: str
@@ -35,7 +34,7 @@ def death(
     heard: datetime,
     listening_since: datetime,
     heartbeat_s: float | None,
-    is_gone: Callable[[Mapping[str, Any]], bool],
+    lives: bool | None,
 ) -> Death | None:
     """Evidence that the owner of ``run`` is dead, if there is any.
 
@@ -45,23 +44,29 @@ def death(
         heard: last sign of life.
         listening_since: when this service started.
         heartbeat_s: silence that is allowed; ``None`` for any.
-        is_gone: whether a process (``host``, ``pid``, ``process_started``) is known not to run any more.
+        lives: as ``owner_lives`` found.
     """
-    owner = run.facts.get("owner")
-    if isinstance(owner, Mapping) and is_gone(owner):
-        return Death(now, f"its data acquisition, process {owner.get('pid')} on {owner.get('host')}, is gone")
+    if lives is False:
+        owner = run.facts["owner"]
+        return Death(heard, f"its data acquisition, process {owner.get('pid')} on {owner.get('host')}, is gone")
     if heartbeat_s is not None and now - max(heard, listening_since) > timedelta(seconds=heartbeat_s):
         return Death(heard, f"no sign of life of its data acquisition since {iso(heard)}, {heartbeat_s:g} s are allowed")
     return None
 
 
-def is_gone(owner: Mapping[str, Any]) -> bool:
-    """Whether a process of this machine does not run any more; of other machines nothing is known."""
-    if owner.get("host") != socket.gethostname():
-        return False
+def owner_lives(run: Run) -> bool | None:
+    """Whether the process that owns a run is there (``host``, ``pid``, ``process_started``), ``None`` if nothing is known.
+
+    Of processes of other machines nothing is known.
+    """
+    owner = run.facts.get("owner")
+    if not isinstance(owner, Mapping) or owner.get("host") != socket.gethostname():
+        return None
     try:
-        return abs(psutil.Process(int(owner["pid"])).create_time() - float(owner["process_started"])) > _START_SLACK_S
+        process = psutil.Process(int(owner["pid"]))
+        same = abs(process.create_time() - float(owner["process_started"])) <= _START_SLACK_S
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        return True
-    except (psutil.AccessDenied, KeyError, TypeError, ValueError):
         return False
+    except (psutil.AccessDenied, KeyError, TypeError, ValueError):
+        return None

@@ -11,7 +11,7 @@ from logbook.run_state import RunState
 
 _HIDDEN = ("before", "changed_at")
 """Not columns of ``logbook_run``."""
-_TIMES = ("opened_at", "started_at", "ended_at", "changed_at")
+_TIMES = ("opened_at", "started_at", "ended_at", "changed_at", "config_compared_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +29,17 @@ class Run:
     opened_by: str
     ended_by: str = ""
     end_reason: str = ""
+    orphaned: bool = False
     events: int | None = None
     config_version: int | None = None
     config_push: int | None = None
     config_hash: str = ""
+    config_only: str = ""
+    config_compared: int | None = None
+    config_differing: int | None = None
+    config_unread: int | None = None
+    config_compared_at: datetime | None = None
+    config_trouble: str = ""
     software_version: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     summary: str = ""

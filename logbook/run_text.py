@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from logbook.comparison import describe, describe_detector
+
 _COLOURS = {"init": "cyan", "running": "green", "paused": "yellow", "ended": None, "aborted": "red"}
 
 
@@ -15,7 +17,7 @@ def line(run: Mapping[str, Any]) -> str:
     """One run in one line."""
     state = click.style(f"{run['state']:8}", fg=_COLOURS.get(run["state"]))
     events = "" if run["events"] is None else f"  {run['events']:,} events"
-    version = "" if run["config_version"] is None else f"  configuration {run['config_version']}"
+    version = "" if run["config_version"] is None else f"  configuration {run['config_version']}{_how_much(run)}"
     reason = f"  {run['end_reason']}" if run["end_reason"] else ""
     comment = (run.get("remarks") or {}).get("comment", "").partition("\n")[0]
     said = f"  “{comment}”" if comment else ""
@@ -23,19 +25,27 @@ def line(run: Mapping[str, Any]) -> str:
     return f"{run['number']:6}  {run['partition']:8} {run['type']:12} {state} {times}{events}{version}{reason}{said}"
 
 
+def _how_much(run: Mapping[str, Any]) -> str:
+    """Of the configuration, as far as it is known."""
+    if run["config_compared"]:
+        return f", {run['config_differing']} differ" if run["config_differing"] else ""
+    return ", not compared" if run["started_at"] else ""
+
+
 def page(run: Mapping[str, Any]) -> list[str]:
     """Everything of one run."""
     facts: Sequence[tuple[str, Any]] = (
         ("partition", run["partition"]),
         ("type", run["type"]),
-        ("state", run["state"]),
+        ("state", f"{run['state']}, orphaned" if run["orphaned"] else run["state"]),
         ("opened", f"{short(run['opened_at'])} by {run['opened_by']}"),
         ("started", short(run["started_at"])),
         ("ended", f"{short(run['ended_at'])} by {run['ended_by']}" if run["ended_at"] else "-"),
         ("reason", run["end_reason"] or "-"),
         ("length", length(run)),
         ("events", "-" if run["events"] is None else f"{run['events']:,}"),
-        ("configuration", _configuration(run)),
+        ("configuration", describe(run)),
+        ("detector", describe_detector(run)),
         ("software", run["software_version"]),
         ("slow control", run["summary"] or "after the end"),
         *(sorted(run["facts"].items())),
@@ -68,9 +78,3 @@ def length(run: Mapping[str, Any]) -> str:
     ended = datetime.fromisoformat(run["ended_at"]) if run["ended_at"] else datetime.now(UTC)
     seconds = max(round((ended - opened).total_seconds()), 0)
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-
-
-def _configuration(run: Mapping[str, Any]) -> str:
-    if run["config_version"] is None:
-        return "none was ever pushed"
-    return f"{run['config_version']} (push {run['config_push']}, {run['config_hash'][:12]})"

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from sipmdcs import migration
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration."""
 
 

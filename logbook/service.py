@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from logbook.api import Api
 from logbook.archive import Archive
+from logbook.comparison import compare, to_compare
 from logbook.desk import Desk, open_desk
 from logbook.logbookfile import LogbookFile, read_logbook_file
 from logbook.published import Published, long_text
@@ -32,6 +33,8 @@ SERVICE = "logbook"
 _PERIOD_S = 1.0
 """Period of upkeep and key figures."""
 _SUMMARY_RETRY_S = 10.0
+_COMPARE_PERIOD_S = 0.2
+"""How often runs that were just started are looked for, in memory."""
 
 Work = Callable[[], Awaitable[Run]]
 """Does a command and returns the run as it is then."""
@@ -68,6 +71,7 @@ class LogbookService:
                 group.create_task(self._keep_tending(), name="upkeep")
                 group.create_task(self._keep_posting(), name="figures")
                 group.create_task(self._keep_summarising(), name="summaries")
+                group.create_task(self._keep_comparing(), name="comparison")
                 application = Api(self._desk, self._summariser.again, self._changed.set).application()
                 group.create_task(serve(application, listen(http.interface, http.port), on_started=started.set), name="http")
                 await started.wait()
@@ -135,6 +139,23 @@ class LogbookService:
                         self._failing_since = self._service.clock.monotonic()
                     pause = _SUMMARY_RETRY_S
             await asyncio.sleep(pause)
+
+    async def _keep_comparing(self) -> None:
+        """What is on the detector when a run starts; off the path of the start."""
+        tried: set[int] = set()
+        while True:
+            for run in to_compare(self._desk.present.runs.values()):
+                if run.number in tried:
+                    continue
+                tried.add(run.number)
+                now = to_datetime(self._service.clock.time_ns())
+                result = await compare(self._service.site.folder, run, now)
+                try:
+                    await asyncio.to_thread(self._desk.compared, result)
+                except DcsError as err:
+                    _log.warning("run %d: what was on the detector is not kept: %s", run.number, err)
+                self._changed.set()
+            await asyncio.sleep(_COMPARE_PERIOD_S)
 
     # Commands as PVs --------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, func, insert, sel
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from logbook.configuration_used import ConfigurationUsed, configuration_at
-from logbook.orders import Move, Note, Opening, Order, moved, opened, same_request
+from logbook.orders import Compared, Move, Note, Opening, Order, compared, moved, opened, same_request
 from logbook.refusals import Conflict, DatabaseAway, NotThere
 from logbook.run import COLUMNS, Run, Transition, run_of
 from logbook.run_state import RunState
@@ -77,6 +77,8 @@ class Store:
                     return _move(connection, order)
                 case Note():
                     return _note(connection, order)
+                case Compared():
+                    return _compare(connection, order)
 
     def reserve(self, held: Sequence[int], count: int) -> tuple[int, ...]:
         """Numbers for runs to come, ``count`` of them.
@@ -197,7 +199,7 @@ def _open(connection: Connection, order: Opening) -> Run:
 
 def with_configuration(run: Run, used: ConfigurationUsed) -> Run:
     """A run with the configuration it was taken with."""
-    return replace(run, config_version=used.version, config_push=used.push, config_hash=used.hash)
+    return replace(run, config_version=used.version, config_push=used.push, config_hash=used.hash, config_only=used.only)
 
 
 def _move(connection: Connection, order: Move) -> Run:
@@ -221,6 +223,13 @@ def _note(connection: Connection, order: Note) -> Run:
     if connection.scalar(same) is None:
         connection.execute(insert(RemarkRow).values(row))
     return run
+
+
+def _compare(connection: Connection, order: Compared) -> Run:
+    after = compared(_run(connection, order.number, lock=True), order)
+    changed = {name: getattr(after, name) for name in COLUMNS if name.startswith("config_")}
+    connection.execute(update(RunRow).where(RunRow.number == order.number).values(changed))
+    return after
 
 
 def _record(connection: Connection, transition: Transition) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String, Text, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String, Text, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sipmdcs.sqltypes import NAMING, UtcDateTime
@@ -42,6 +42,7 @@ class Run(Base):
         CheckConstraint("ended_at IS NULL OR ended_at >= opened_at", name="interval"),
         CheckConstraint("state IN ('init', 'running', 'paused', 'ended', 'aborted')", name="state"),
         Index("uq_logbook_run_open", "partition", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("ix_logbook_run_partition", "partition", "number"),
     )
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -52,20 +53,33 @@ class Run(Base):
     type: Mapped[str] = mapped_column(String(20))
     """``physics``, ``calibration``, ``iv``, ``spectrum``, …"""
     state: Mapped[str] = mapped_column(String(10))
-    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     """When it first was running."""
-    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     opened_by: Mapped[str] = mapped_column(String(120))
     ended_by: Mapped[str] = mapped_column(String(120), default="")
     end_reason: Mapped[str] = mapped_column(Text, default="")
     """Why it was aborted or closed by somebody else than its owner; empty for an ordinary end."""
+    orphaned: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """It was closed because its data acquisition was dead; it ends with the last sign of life."""
     events: Mapped[int | None] = mapped_column(BigInteger)
     config_version: Mapped[int | None]
-    """Number of the configuration version on the detector when it was started (opened, until then); NULL if there was none."""
+    """Number of the configuration version pushed last when it was started (opened, until then); NULL if there was none."""
     config_push: Mapped[int | None]
     """The push that brought it there."""
     config_hash: Mapped[str] = mapped_column(String(64), default="")
+    config_only: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Which part of the version that push was of; empty for all of it."""
+    config_compared: Mapped[int | None]
+    """Values of the version that were read from the detector at the start of the run; NULL until then."""
+    config_differing: Mapped[int | None]
+    """How many of these differed from the version."""
+    config_unread: Mapped[int | None]
+    """Values of the version that could not be read, so that nothing is known of them."""
+    config_compared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    config_trouble: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Why the detector was not compared with the version; empty if it was."""
     software_version: Mapped[str] = mapped_column(String(40))
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """Whatever else the data acquisition reported."""
@@ -132,17 +146,18 @@ class Downtime(Base):
     __table_args__ = (
         CheckConstraint("ended_at IS NULL OR ended_at >= started_at", name="interval"),
         Index("uq_logbook_downtime_open", "detector", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("ix_logbook_downtime_detector", "detector", "ended_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     """Event id."""
     request_key: Mapped[str] = mapped_column(String(80), unique=True)
     detector: Mapped[str] = mapped_column(String(40))
-    run: Mapped[int | None]
+    run: Mapped[int | None] = mapped_column(index=True)
     """The run that stopped."""
     subrun: Mapped[int | None]
-    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     category: Mapped[str] = mapped_column(String(60))
     """``UNDECIDED`` until somebody says."""
     description: Mapped[str] = mapped_column(Text, default="")

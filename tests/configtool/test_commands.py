@@ -213,7 +213,7 @@ def test_a_push_from_end_to_end(program: Program, detector: FakeChannels) -> Non
     assert program("push", "--dry-run").stdout.splitlines()[-1] == "would write 0 values; 96 are as they should be"
     pushes = program.json("history")["pushes"]
     assert [(one["push"], one["state"], one["message"]) for one in pushes] == [(2, "verified", ""), (1, "verified", "why not")]
-    assert program("diff").stdout == "160 values compared, 0 differ, 0 of them could not be read\n"
+    assert program("diff").stdout == "160 values compared, 0 differ, 0 could not be read\n"
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_drift_is_seen(program: Program, detector: FakeChannels) -> None:
     assert (facts["compared"], facts["unreadable"]) == (160, 1)
     lines = program("diff", code=1).stdout.splitlines()
     assert "DET:HEPVETO:HV17:CH01:BIAS_RBV is 50, expected 53.01 V" in lines
-    assert lines[-1] == "160 values compared, 3 differ, 1 of them could not be read"
+    assert lines[-1] == "160 values compared, 2 differ, 1 could not be read"
 
 
 @pytest.mark.parametrize(

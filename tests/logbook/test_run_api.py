@@ -41,6 +41,8 @@ def test_the_contract(service: RunService) -> None:
             "ended_by",
         ),
         *("end_reason", "events", "config_version", "config_push", "config_hash", "software_version", "facts", "summary"),
+        *("config_only", "config_compared", "config_differing", "config_unread", "config_compared_at", "config_trouble"),
+        "orphaned",
     }
     number = run["number"]
     for command, state in (("start", "running"), ("pause", "paused"), ("resume", "running")):

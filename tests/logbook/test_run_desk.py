@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import socket
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +23,7 @@ from sipmdcs.clock import ManualClock, to_datetime
 from sipmdcs.errors import BadInput
 from sipmdcs.sqltypes import UtcDateTime
 from tests.logbook.conftest import MakeDesk
+from tests.logbook.run_service import wait_until
 
 WHO = MoveRequest(who="daq")
 
@@ -197,6 +200,43 @@ def test_a_run_whose_process_is_gone_is_closed_at_once(desk: Desk, make_desk: Ma
     assert (alive.facts["owner"], later.run(orphan.number).state) == (me, "aborted")
 
 
+def test_an_orphan_ends_with_the_last_sign_of_life_and_is_marked(
+    desk: Desk, make_desk: MakeDesk, database_url: str, clock: ManualClock
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as daq:
+        owner = {"host": socket.gethostname(), "pid": daq.pid, "process_started": psutil.Process(daq.pid).create_time()}
+        unseen, seen = (desk.open(asked(key, partition=key, owner=owner), "http").run.number for key in ("MAIN", "LED"))
+        clock.advance(15)
+        desk.tend()
+        alive_at = to_datetime(clock.time_ns())
+        clock.advance(6)  # the service is away from here on
+        daq.kill()
+        daq.wait()
+    clock.advance(39)
+    later = make_desk(database_url)
+    for number in (unseen, seen):
+        run = later.run(number)
+        assert (run.state, run.ended_at, run.orphaned) == ("aborted", alive_at, True)
+        assert later.store.transitions(number)[-1].at == alive_at
+
+
+def test_the_death_of_an_owner_while_the_service_lives_is_known_to_the_second(desk: Desk, clock: ManualClock) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as daq:
+        owner = {"host": socket.gethostname(), "pid": daq.pid, "process_started": psutil.Process(daq.pid).create_time()}
+        number = desk.open(asked(owner=owner), "http").run.number
+        for _ in range(13):
+            clock.advance(1)
+            desk.tend()
+        alive_at = to_datetime(clock.time_ns())
+        daq.kill()  # and nobody waits for it: a process that is dead, not gone
+        wait_until(lambda: psutil.Process(daq.pid).status() == psutil.STATUS_ZOMBIE, "the process is dead")
+        clock.advance(1)
+        answer = desk.open(asked("next"), "http")
+        run = desk.run(number)
+    assert (run.ended_at, run.orphaned, answer.run.orphaned) == (alive_at, True, False)
+    assert "is gone" in run.end_reason
+
+
 def test_the_configuration_on_the_detector(desk: Desk, clock: ManualClock) -> None:
     assert desk.open(asked("none"), "http").run.config_version is None
     now = to_datetime(clock.time_ns())
@@ -204,26 +244,36 @@ def test_the_configuration_on_the_detector(desk: Desk, clock: ManualClock) -> No
         connection.execute(text("CREATE TABLE config_version (id INTEGER, content_hash VARCHAR(64))"))
         column = "TIMESTAMP WITH TIME ZONE" if connection.dialect.name == "postgresql" else "DATETIME"
         connection.execute(
-            text(f"CREATE TABLE config_push (id INTEGER, version_id INTEGER, state VARCHAR(20), ended_at {column})")
+            text(
+                f'CREATE TABLE config_push (id INTEGER, version_id INTEGER, "only" TEXT, state VARCHAR(20), ended_at {column})'
+            )
         )
         connection.execute(text("INSERT INTO config_version VALUES (1, 'aa'), (2, 'bb')"))
         rows = [(1, 1, "verified", -60), (2, 2, "verified", -30), (3, 1, "rolled_back", -10), (4, 1, "running", None)]
         for number, version, state, seconds in rows:
             ended = None if seconds is None else (now + timedelta(seconds=seconds)).astimezone(UTC)
-            values = {"n": number, "v": version, "s": state, "e": ended if ended is None else ended.replace(tzinfo=None)}
+            values = {
+                "n": number,
+                "v": version,
+                "o": "HV18" if number == 2 else "",
+                "s": state,
+                "e": ended if ended is None else ended.replace(tzinfo=None),
+            }
             if ended is not None and connection.dialect.name == "postgresql":
                 values["e"] = ended
-            connection.execute(text("INSERT INTO config_push VALUES (:n, :v, :s, :e)"), values)
+            connection.execute(text("INSERT INTO config_push VALUES (:n, :v, :o, :s, :e)"), values)
     run = desk.open(asked("some"), "http").run
-    assert (run.config_version, run.config_push, run.config_hash) == (2, 2, "bb")
+    assert (run.config_version, run.config_push, run.config_hash, run.config_only) == (2, 2, "bb", "HV18")
     # Opened, configured, started: what counts is what was there when data were taken.
     clock.advance(100)
     with desk.store.begin() as connection:
-        pushed = text("INSERT INTO config_push VALUES (9, 1, 'verified', :at)").bindparams(bindparam("at", type_=UtcDateTime))
+        pushed = text("INSERT INTO config_push VALUES (9, 1, '', 'verified', :at)").bindparams(
+            bindparam("at", type_=UtcDateTime)
+        )
         connection.execute(pushed, {"at": to_datetime(clock.time_ns())})
     clock.advance(1)
     started = move(desk, run.number, "start")
-    assert (started.config_version, started.config_push, started.config_hash) == (1, 9, "aa")
+    assert (started.config_version, started.config_push, started.config_hash, started.config_only) == (1, 9, "aa", "")
     assert desk.run(run.number) == started
     assert run.software_version
 

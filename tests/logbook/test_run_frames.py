@@ -29,6 +29,10 @@ RUN_TYPES = {
     "ended_at": "datetime64[us, UTC]",
     "events": "Int64",
     "config_version": "Int64",
+    "config_only": "string",
+    "config_differing": "Int64",
+    "config_compared_at": "datetime64[us, UTC]",
+    "orphaned": "boolean",
     "facts": "object",
 }
 
