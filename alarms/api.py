@@ -5,19 +5,19 @@
 ``/pages?limit=``, ``/notice/ID``; ``POST /acknowledge`` and ``/unacknowledge`` with
 ``{"select": ["PATH or PV or pattern", …], "user": "…", "comment": "…"}``; ``POST /test-page`` with
 ``{"receiver": "…", "user": "…"}``.
-Answers are JSON; an error is ``{"error": "one line"}`` with status 400, 404 or 503.
+Answers are JSON; an error is ``{"error": "one line"}`` with status 400, 404, 415 or 503.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import wraps
+from http import HTTPStatus
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,7 +32,9 @@ from alarms.store import Store
 from alarms.tree import NodePath
 from alarms.versions import Versions
 from sipmdcs.clock import from_datetime
-from sipmdcs.errors import BadInput, DcsError, ServiceError
+from sipmdcs.errors import BadInput, DcsError
+from sipmdcs.http.body import read_model
+from sipmdcs.http.errors import exception_handlers
 from sipmdcs.yamlfile import Strict
 
 _MOST_ROWS = 10_000
@@ -64,18 +66,11 @@ Endpoint = Callable[["Api", Request], Awaitable[Any]]
 
 
 def _answer(endpoint: Endpoint) -> Callable[[Api, Request], Awaitable[Response]]:
-    """What ``endpoint`` returns as JSON, its errors as status and one line."""
+    """What ``endpoint`` returns, as JSON."""
 
     @wraps(endpoint)
     async def answering(self: Api, request: Request) -> Response:
-        try:
-            return JSONResponse(await endpoint(self, request))
-        except NotThere as err:
-            return JSONResponse({"error": str(err)}, 404)
-        except ServiceError as err:
-            return JSONResponse({"error": str(err)}, 503)
-        except DcsError as err:
-            return JSONResponse({"error": str(err)}, 400)
+        return JSONResponse(await endpoint(self, request))
 
     return answering
 
@@ -105,7 +100,8 @@ class Api:
                 Route("/acknowledge", self.acknowledge, methods=["POST"]),
                 Route("/unacknowledge", self.unacknowledge, methods=["POST"]),
                 Route("/test-page", self.test_page, methods=["POST"]),
-            ]
+            ],
+            exception_handlers=dict(exception_handlers({NotThere: HTTPStatus.NOT_FOUND})),
         )
 
     @_answer
@@ -157,17 +153,17 @@ class Api:
 
     @_answer
     async def acknowledge(self, request: Request) -> Any:
-        choice = await _body(request, Choice)
+        choice = await read_model(request, Choice)
         return self._acted(await self._handler.acknowledge(choice.select, choice.user, choice.comment))
 
     @_answer
     async def unacknowledge(self, request: Request) -> Any:
-        choice = await _body(request, Choice)
+        choice = await read_model(request, Choice)
         return self._acted(await self._handler.unacknowledge(choice.select, choice.user, choice.comment))
 
     @_answer
     async def test_page(self, request: Request) -> Any:
-        asked = await _body(request, TestPage)
+        asked = await read_model(request, TestPage)
         if asked.receiver not in self._notify.receivers:
             known = ", ".join(sorted(self._notify.receivers)) or "none"
             raise NotThere(f"receiver {asked.receiver} is not in notify.yaml, which has {known}")
@@ -219,19 +215,6 @@ class Api:
 
 def _parts(text: str) -> NodePath:
     return tuple(part for part in text.split("/") if part)
-
-
-async def _body(request: Request, schema: type[Any]) -> Any:
-    # Browsers send this type to another origin only if that allows it, so no web page can acknowledge behind a user's back.
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise BadInput("content type is not application/json")
-    try:
-        return schema.model_validate(await request.json())
-    except json.JSONDecodeError as err:
-        raise BadInput(f"body is not JSON: {err}") from err
-    except ValidationError as err:
-        problem = err.errors()[0]
-        raise BadInput(problem["msg"].lower(), key=".".join(map(str, problem["loc"]))) from err
 
 
 def _since(request: Request) -> int:

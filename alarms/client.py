@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sipmdcs.http_client import JsonClient
+from sipmdcs.http.client import JsonClient
 from sipmdcs.site import HttpService
 
 _TIMEOUT_S = 10.0

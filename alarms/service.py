@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from alarms.api import Api
 from alarms.cause import cause_of, is_lost
@@ -27,7 +28,8 @@ from sipmdcs.channels import Batch, Channels, Kind, Mask
 from sipmdcs.clock import NS
 from sipmdcs.epicsdb import Record
 from sipmdcs.errors import BadInput, ServiceError
-from sipmdcs.http_server import listen, serve
+from sipmdcs.http.edge import Edge
+from sipmdcs.http.server import listen, serve
 from sipmdcs.publisher import Value
 from sipmdcs.service import Service, run_service
 from sipmdcs.site import Site
@@ -77,6 +79,8 @@ class AlarmService:
         self._desk = Desk(site.file.name, ("sipmdcs", "--site", str(site.folder)), tree, summary_above=notify.summary_above)
         self._metadata: MetadataCache | None = None
         self._monitor: Monitor | None = None
+        self._figures: Mapping[str, Value] = {}
+        self._figures_at = 0.0
 
     async def run(self, channels: Channels) -> None:
         """Watch, show, page and answer until cancelled."""
@@ -89,13 +93,14 @@ class AlarmService:
             times = {"grace_s": self._file.disconnect_grace_s, "connect_timeout_s": self._file.connect_timeout_s}
             monitor = self._monitor = Monitor(names, metadata, self._clock, **times)
             http = self._service.site.file.alarms
+            edge = Edge(SERVICE, self._service.site.file.http, health=self._health)
             started = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch(channels, names, monitor, metadata), name="watch")
                 group.create_task(self._pager.run(), name="pager")
                 group.create_task(self._keep_time(monitor), name="time")
                 group.create_task(
-                    serve(self._application, listen(http.interface, http.port), on_started=started.set), name="http"
+                    serve(self._application, listen(http.interface, http.port), edge, on_started=started.set), name="http"
                 )
                 await started.wait()
                 self._service.ready()
@@ -181,6 +186,12 @@ class AlarmService:
             "PAGE_AGE": round(age_s(backlog, self._clock.time_ns())),
         }
         self._service.publisher.post({self._service.pv(suffix): value for suffix, value in figures.items()})
+        self._figures, self._figures_at = figures, self._clock.monotonic()
+
+    def _health(self) -> Mapping[str, Any]:
+        """The key figures as they were posted last, and how long ago, seconds; empty before the first."""
+        age = self._clock.monotonic() - self._figures_at if self._figures else None
+        return {"figures": {name.lower(): value for name, value in self._figures.items()}, "age_s": age}
 
     async def _acknowledge_by_pv(self, value: Value) -> None:
         text = str(value).strip()

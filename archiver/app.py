@@ -12,9 +12,18 @@ from archiver.bpl import Bpl
 from archiver.replies import ERROR_HANDLERS
 from archiver.retrieval import Retrieval
 from archiver.served import Served
+from sipmdcs.http.edge import Edge
+from sipmdcs.http.limits import Limits
+from sipmdcs.site import HttpEdge
 
 _THREADS = 8
 """Queries at a time: more would only share the processor and add up their memory."""
+_LIMITS = Limits(
+    body_bytes=256_000,  # the names of 2,000 PVs
+    work=_THREADS,
+    work_per_client=6,
+    stuck=8,
+)
 
 
 @asynccontextmanager
@@ -27,3 +36,8 @@ def make_app(served: Served) -> Starlette:
     """The application over one archive."""
     routes = [*Retrieval(served).routes(), *Bpl(served).routes()]
     return Starlette(routes=routes, exception_handlers=dict(ERROR_HANDLERS), lifespan=_few_threads)
+
+
+def make_edge(served: Served, settings: HttpEdge) -> Edge:
+    """What stands before it."""
+    return Edge("archiver", settings, health=lambda: {"figures": dict(served.figures())}, limits=_LIMITS)

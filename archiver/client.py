@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sipmdcs.errors import ServiceError
+from sipmdcs.http.client import error_text
 from sipmdcs.site import HttpService
 
 _TIMEOUT_S = 60
@@ -42,7 +43,7 @@ class ArchiverClient:
                 return reply.read().decode()
         except urllib.error.HTTPError as err:
             with err:
-                raise ServiceError(err.read().decode(errors="replace").strip() or f"the archiver says {err.code}") from err
+                raise ServiceError(error_text(err.read(), f"the archiver says {err.code}")) from err
         except OSError as err:
             reason = getattr(err, "reason", err)
             raise ServiceError(f"the archiver does not answer at {self._base}: {reason}") from err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs
 
@@ -13,6 +12,8 @@ from archiver.errors import BadQuery
 from archiver.moment import parse_iso
 from archiver.operators import Processing, parse_operator, parse_pv, plain_name
 from sipmdcs.clock import NS
+from sipmdcs.http.body import content_type, parse_json
+from sipmdcs.http.errors import JSON_TYPE
 
 MAX_PVS = 2000
 """PVs in one request."""
@@ -85,28 +86,28 @@ async def posted_names(request: Request) -> list[str]:
     """PV names in the body of a POST: a JSON array, lines of text, or the form ``pv=a,b``; those of the URL as well.
 
     Raises:
+        BadInput: the body is not JSON.
         BadQuery: the body is none of these.
+        HttpError: 415, it is compressed.
     """
     names = [name for text in request.query_params.getlist("pv") for name in text.split(",")]
-    content = request.headers.get("content-type", "").partition(";")[0]
+    content, body = content_type(request), await request.body()
+    if content == JSON_TYPE or body.lstrip()[:1] == b"[":
+        names += _json_names(body)
+        return [plain_name(name) for name in names if name.strip()]
     try:
-        body = (await request.body()).decode()
+        text = body.decode()
     except UnicodeDecodeError as err:
         raise BadQuery("the body is not UTF-8") from err
     if content == "application/x-www-form-urlencoded":
-        names += [name for text in parse_qs(body).get("pv", []) for name in text.split(",")]
-    elif content == "application/json" or body.lstrip()[:1] == "[":
-        names += _json_names(body)
+        names += [name for given in parse_qs(text).get("pv", []) for name in given.split(",")]
     else:
-        names += body.splitlines()
+        names += text.splitlines()
     return [plain_name(name) for name in names if name.strip()]
 
 
-def _json_names(body: str) -> list[str]:
-    try:
-        found = json.loads(body or "[]")
-    except ValueError as err:
-        raise BadQuery(f"the body is not JSON: {err}") from err
+def _json_names(body: bytes) -> list[str]:
+    found = parse_json(body or b"[]")
     names = [item.get("pv") if isinstance(item, dict) else item for item in (found if isinstance(found, list) else [None])]
     if any(not isinstance(name, str) for name in names):
         raise BadQuery('the body is not a JSON array of names or of {"pv": name}')

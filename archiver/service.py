@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from archiver.app import make_app
+from archiver.app import make_app, make_edge
 from archiver.engine import Engine
 from archiver.figures import Figures
 from archiver.log import LogLimits
@@ -19,10 +19,10 @@ from archiver.storage import Storage
 from sipmdcs.channels import Channels, open_channels
 from sipmdcs.clock import SystemClock
 from sipmdcs.errors import ServiceError
-from sipmdcs.http_server import listen, serve
+from sipmdcs.http.server import listen, serve
 from sipmdcs.pvinfo import ArchivePolicy
 from sipmdcs.service import Service, run_service
-from sipmdcs.site import Site
+from sipmdcs.site import HttpEdge, Site
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ async def archive(
     wanted: Mapping[str, ArchivePolicy],
     sock: socket.socket,
     *,
+    edge: HttpEdge | None = None,
     report: Report = lambda figures: None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -49,6 +50,7 @@ async def archive(
         channels: Channel Access; closed at the end.
         wanted: PVs and how to archive them.
         sock: where to serve HTTP.
+        edge: what HTTP lets in.
         report: told the key figures once a second.
         ready: called once when samples are taken and HTTP is served.
 
@@ -72,7 +74,7 @@ async def archive(
             meter=meter,
         )
         async with asyncio.TaskGroup() as group:
-            group.create_task(serve(make_app(served), sock), name="http")
+            group.create_task(serve(make_app(served), sock, make_edge(served, edge or HttpEdge())), name="http")
             group.create_task(_report(engine, figures, report), name="figures")
             ready()
     finally:
@@ -117,7 +119,8 @@ async def run_archiver(site: Site) -> None:
         storage = await asyncio.to_thread(Storage, site.archive_folder, service.clock, LogLimits(segment_s=file.compact_s))
         http = site.file.archiver
         sock = listen(http.interface, http.port)
-        await archive(storage, open_channels(), wanted, sock, report=report, ready=service.ready)
+        edge = site.file.http
+        await archive(storage, open_channels(), wanted, sock, edge=edge, report=report, ready=service.ready)
 
     await run_service(site, NAME, own, body)
 

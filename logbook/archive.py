@@ -18,6 +18,7 @@ from logbook.fold import Outage, Piece
 from logbook.run import iso
 from sipmdcs.clock import NS, from_datetime, to_datetime
 from sipmdcs.errors import DcsError, ServiceError
+from sipmdcs.http.client import error_text
 from sipmdcs.site import HttpService
 
 _TIMEOUT_S = 30
@@ -82,7 +83,7 @@ class Archive:
                 return json.load(reply)
         except urllib.error.HTTPError as err:
             with err:
-                text = err.read().decode(errors="replace").strip() or f"status {err.code}"
+                text = error_text(err.read(), f"status {err.code}")
             if err.code == 404:
                 raise _NothingThere(text) from err
             if err.code < 500:

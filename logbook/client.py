@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from logbook.refusals import Conflict, DatabaseAway, NotThere
-from sipmdcs.http_client import JsonClient
+from sipmdcs.http.client import JsonClient
 from sipmdcs.site import HttpService
 
 _TIMEOUT_S = 30.0

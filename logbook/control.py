@@ -17,12 +17,13 @@ from logbook.desk import Desk, open_desk
 from logbook.logbookfile import LogbookFile, read_logbook_file
 from logbook.requests import MoveRequest, NoteRequest, OpenRequest, SummaryRequest
 from logbook.run import run_json
-from logbook.run_query import bad_value, run_filter
+from logbook.run_query import run_filter
 from logbook.run_state import Command
 from sipmdcs.clock import SystemClock
-from sipmdcs.http_client import NotRunning
+from sipmdcs.http.client import NotRunning
 from sipmdcs.site import Site
 from sipmdcs.spool import Spool
+from sipmdcs.validation import bad_value
 
 
 class Control(Protocol):

@@ -12,7 +12,7 @@ from logbook.requests import Word
 from logbook.run import COLUMNS
 from logbook.run_state import RunState
 from logbook.tables import Run as RunRow
-from sipmdcs.errors import BadInput
+from sipmdcs.validation import bad_value
 from sipmdcs.yamlfile import Strict
 
 _INTEGER = 2**31 - 1
@@ -48,20 +48,6 @@ def run_filter(parameters: Mapping[str, str]) -> RunFilter:
         return RunFilter.model_validate(dict(parameters))
     except ValidationError as err:
         raise bad_value(err) from err
-
-
-def bad_value(err: ValidationError) -> BadInput:
-    """The first problem of an input, an unknown name before others: it is often the misspelt one of those that are missing."""
-    problem: Any = min(err.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = "unknown"
-    elif problem["type"] == "missing":
-        message = "is missing"
-    else:
-        message = message[:1].lower() + message[1:]
-    key = ".".join(text if (text := str(part)).isprintable() else repr(text) for part in problem["loc"])
-    return BadInput(message, key=key[:80] or None)
 
 
 def runs_query(wanted: RunFilter) -> Select[*tuple[Any, ...]]:

@@ -6,10 +6,11 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
-from logbook.api import Api
+from logbook.api import MAX_BODY, Api
 from logbook.archive import Archive
 from logbook.comparison import compare, to_compare
 from logbook.desk import Desk, open_desk
@@ -17,16 +18,18 @@ from logbook.logbookfile import LogbookFile, read_logbook_file
 from logbook.published import Published, long_text
 from logbook.refusals import Conflict
 from logbook.requests import MoveRequest, OpenRequest
-from logbook.run import Run
-from logbook.run_query import bad_value
+from logbook.run import Run, run_json
 from logbook.run_state import Command
 from logbook.summariser import Stopped, Summariser
 from sipmdcs.clock import SystemClock, to_datetime
 from sipmdcs.errors import DcsError, ServiceError
-from sipmdcs.http_server import listen, serve
+from sipmdcs.http.edge import Edge
+from sipmdcs.http.limits import Limits
+from sipmdcs.http.server import listen, serve
 from sipmdcs.publisher import Value, WriteHandler
 from sipmdcs.service import Service, run_service
 from sipmdcs.site import Site
+from sipmdcs.validation import bad_value
 
 SERVICE = "logbook"
 
@@ -53,6 +56,8 @@ class LogbookService:
         self._summariser = Summariser(desk.store, Archive(service.site.file.archiver), desk.file, service.clock)
         self._answered: bool | None = None
         self._waiting = 0
+        self._spooled = 0
+        self._known_at = service.clock.monotonic()
         self._failing_since: float | None = None
 
     async def run(self) -> None:
@@ -65,6 +70,8 @@ class LogbookService:
                 self._service.publisher.on_write(f"{prefix}:{command.upper()}", self._pressed(prefix, mover))
         await self._tend()
         http = self._service.site.file.logbook
+        limits = Limits(body_bytes=MAX_BODY)
+        edge = Edge(SERVICE, self._service.site.file.http, health=self._health, limits=limits)
         started = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
@@ -73,7 +80,8 @@ class LogbookService:
                 group.create_task(self._keep_summarising(), name="summaries")
                 group.create_task(self._keep_comparing(), name="comparison")
                 application = Api(self._desk, self._summariser.again, self._changed.set).application()
-                group.create_task(serve(application, listen(http.interface, http.port), on_started=started.set), name="http")
+                sock = listen(http.interface, http.port)
+                group.create_task(serve(application, sock, edge, on_started=started.set), name="http")
                 await started.wait()
                 self._service.ready()
         finally:
@@ -121,8 +129,22 @@ class LogbookService:
             "SUMMARIES_WAITING": self._waiting,
             "SUMMARY_AGE": 0.0 if since is None else clock.monotonic() - since,
         }
+        self._spooled, self._known_at = spooled, clock.monotonic()
         own = {self._service.pv(suffix): value for suffix, value in figures.items()}
         self._service.publisher.post(own | self._published.values(present, to_datetime(clock.time_ns())))
+
+    def _health(self) -> Mapping[str, Any]:
+        """How the service is, as it was known last, and how long ago that was, seconds."""
+        present = self._desk.present
+        return {
+            "database": self._desk.database_answers,
+            "spooled": self._spooled,
+            "age_s": self._service.clock.monotonic() - self._known_at,
+            "reserved_numbers": len(present.reserved),
+            "open_runs": [run_json(run) for run in present.runs.values() if run.state.is_open],
+            "partitions": list(self._desk.file.partitions),
+            "types": list(self._desk.file.types),
+        }
 
     async def _keep_summarising(self) -> None:
         while True:

@@ -110,6 +110,28 @@ class ChannelAccess(Strict):
     one port."""
 
 
+def _host_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?", text) or ("." in text and ":" in text):
+        raise ValueError("expected a name such as dcs.example.org, or an address, without port")
+    return text.lower()
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
+
+
+class HttpEdge(Strict):
+    """What every HTTP service of the site lets in."""
+
+    hosts: tuple[HostName, ...] = ()
+    """Names by which clients and proxies call this machine, besides those of loopback and the address a service listens on."""
+    proxies: tuple[Address, ...] = ("127.0.0.1",)
+    """Addresses of reverse proxies: what they say of their clients is believed, and many clients may come from each."""
+    max_connections: Annotated[int, Field(ge=8, le=100_000, strict=True)] = 512
+    """Of one service, fewer if the process may not open as many files."""
+    max_connections_per_address: Annotated[int, Field(ge=4, le=100_000, strict=True)] = 128
+    """Of one service, from one address that is not a proxy."""
+
+
 class HttpService(Strict):
     """Where a service answers HTTP."""
 
@@ -156,6 +178,7 @@ class SiteFile(Strict):
     """SQL URL; left out, SQLite in ``var``."""
     archive: str = ""
     """Folder of the archive, relative to the site folder; left out, ``var/archive``."""
+    http: HttpEdge = HttpEdge()
     archiver: HttpService = HttpService(port=17665)
     alarms: HttpService = HttpService(port=8081)
     logbook: HttpService = HttpService(port=8082)

@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from sipmdcs import __version__
+from sipmdcs.http.edge import Edge, Health
+from sipmdcs.http.limits import Limits
+from sipmdcs.site import HttpEdge
 from web import jsonapi, oms, openapi
 from web.catalogue import RESOURCES, Catalogue
 from web.dispatch import Dispatcher
-from web.errorreplies import on_api_error, on_bug, on_http_error
+from web.errorreplies import error_reply, on_api_error, on_bug, on_http_error
 from web.errors import ApiError
-from web.limits import Counts, Limits
 from web.methods import Heads
 from web.pagefiles import packaged_page, page_routes
 from web.reader import Reader
-from web.replies import document_reply
 from web.routes import jsonapi_routes, oms_routes
 
-Health = Callable[[], Mapping[str, str]]
-"""State of each source, by its name; does not block."""
+_LIMITS = Limits(work=200, work_per_client=150)
+"""Turns of requests; what they cost is limited by ``pools``, so that those who wait for one source take no turn of others."""
 
 
-def make_app(site: str, catalogue: Catalogue, health: Health, counts: Counts, page: Path | None = None) -> ASGIApp:
+def make_edge(settings: HttpEdge, health: Health) -> Edge:
+    """What stands before the application; the page waits for no turn."""
+    return Edge("web", settings, health=health, limits=_LIMITS, refusal=error_reply, light=lambda path: not is_api(path))
+
+
+def is_api(path: str) -> bool:
+    """Whether a path is of one of the dialects."""
+    return path.startswith((oms.BASE, jsonapi.BASE))
+
+
+def make_app(site: str, catalogue: Catalogue, page: Path | None = None) -> ASGIApp:
     """The application over a catalogue.
 
     Args:
         site: name of the installation.
         catalogue: has every resource.
-        health: tells how the sources are.
-        counts: is told of every request.
         page: folder of the built page; the packaged one if left out.
     """
     app = FastAPI(
@@ -51,11 +58,6 @@ def make_app(site: str, catalogue: Catalogue, health: Health, counts: Counts, pa
     dispatcher = Dispatcher(reader)
     app.include_router(oms_routes(site, reader, dispatcher, RESOURCES).router, prefix=oms.BASE)
     app.include_router(jsonapi_routes(reader, dispatcher, RESOURCES).router, prefix=jsonapi.BASE)
-
-    async def healthy() -> Response:  # on the event loop: it waits for no thread
-        return _health(health)
-
-    app.add_api_route("/health", healthy, methods=["GET"], response_class=Response, response_model=None)
     app.router.routes.extend(page_routes(page or packaged_page()))
     generated = app.openapi
 
@@ -67,8 +69,4 @@ def make_app(site: str, catalogue: Catalogue, health: Health, counts: Counts, pa
         return document
 
     app.openapi = described  # as FastAPI's documentation has it ("Extending OpenAPI")
-    return Limits(Heads(app), counts)
-
-
-def _health(health: Health) -> Response:
-    return document_reply({"version": __version__, "sources": dict(health())}, "application/json")
+    return Heads(app)

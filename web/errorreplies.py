@@ -8,30 +8,27 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sipmdcs.http.errors import HttpError
 from web.errors import ApiError
 from web.jsonapi import BASE, MEDIA_TYPE
 from web.methods import ALLOWED
 from web.negotiation import VARY
 from web.replies import document_reply
 
-_RETRY_S = 5
-"""Where nothing better is known."""
 
-
-def error_reply(path: str, err: ApiError) -> Response:
-    """The reply to a request for ``path``."""
-    strict = path.startswith(BASE)
-    headers = dict(VARY) if strict else {}
-    if err.status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(_RETRY_S if err.retry_s is None else err.retry_s)
-    return document_reply(err.document(), MEDIA_TYPE if strict else "application/json", status=err.status, headers=headers)
+def error_reply(path: str, err: HttpError) -> Response:
+    """The reply to a request for ``path``, of the API or of the edge before it."""
+    strict = f"{path}/".startswith(f"{BASE}/")
+    said = err if isinstance(err, ApiError) else ApiError(err.status, str(err))
+    headers = err.headers | (dict(VARY) if strict else {})
+    return document_reply(said.document(), MEDIA_TYPE if strict else "application/json", status=err.status, headers=headers)
 
 
 async def on_api_error(request: Request, err: Exception) -> Response:
     """What a handler says."""
     if not isinstance(err, ApiError):
         raise TypeError(type(err).__name__) from err
-    return error_reply(request.url.path, err)
+    return error_reply(_path(request), err)
 
 
 async def on_http_error(request: Request, err: Exception) -> Response:
@@ -48,7 +45,7 @@ async def on_http_error(request: Request, err: Exception) -> Response:
         HTTPStatus.NOT_FOUND: f"there is nothing at {request.url.path}",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not allowed: this interface can only be read",
     }
-    reply = error_reply(request.url.path, ApiError(status, what.get(status, status.description or status.phrase)))
+    reply = error_reply(_path(request), ApiError(status, what.get(status, status.description or status.phrase)))
     reply.headers.update(headers)
     return reply
 
@@ -56,5 +53,10 @@ async def on_http_error(request: Request, err: Exception) -> Response:
 async def on_bug(request: Request, err: Exception) -> Response:
     """Anything else is our fault; the log has it, the client one line."""
     return error_reply(
-        request.url.path, ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a bug; the log of the service has more")
+        _path(request), ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a bug; the log of the service has more")
     )
+
+
+def _path(request: Request) -> str:
+    """The path without what a proxy puts before it."""
+    return str(request.scope["path"]).removeprefix(request.scope.get("root_path", ""))

@@ -5,23 +5,29 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from sipmdcs.errors import DcsError
+from sipmdcs.http.errors import HttpError
 
 
-class ApiError(DcsError):
+class ApiError(HttpError):
     """A request that cannot be answered; both dialects write it as an error object of JSON:API."""
 
     def __init__(
         self, status: HTTPStatus, detail: str, *, parameter: str = "", header: str = "", retry_s: int | None = None
     ) -> None:
-        self.status = status
-        self.retry_s = retry_s
-        """When it makes sense to ask again, whole seconds; ``None`` if nothing is known of that."""
+        """An error.
+
+        Args:
+            status: of the reply.
+            detail: one line.
+            parameter: query parameter that is the cause.
+            header: request header that is the cause.
+            retry_s: when it makes sense to ask again, whole seconds, if that is known.
+        """
         self.parameter = parameter
         """Query parameter that is the cause, as the client wrote it."""
         self.header = header
         """Request header that is the cause."""
-        super().__init__(detail)
+        super().__init__(status, detail, None if retry_s is None else {"Retry-After": str(retry_s)})
 
     def document(self) -> dict[str, Any]:
         """The error document."""

@@ -24,4 +24,5 @@ class Heads:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, without_body)
+        scope["method"] = "GET"
+        await self._app(scope, receive, without_body)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from sipmdcs.http_server import listen, serve
+from sipmdcs import __version__
+from sipmdcs.http.metrics import Metrics
+from sipmdcs.http.server import listen, serve
 from sipmdcs.publisher import Value
 from sipmdcs.service import Service, run_service
 from sipmdcs.site import Site
-from web.app import make_app
+from web.app import make_app, make_edge
 from web.bulkhead import OK
-from web.http_protocol import BoundedProtocol
-from web.limits import Counts
 from web.live import open_monitors
 from web.live_rows import live_names
 from web.plant import read_plant
@@ -39,14 +39,11 @@ async def run_web(site: Site) -> None:
         sock = listen(site.file.web.interface, site.file.web.port)
         monitors = await asyncio.to_thread(open_monitors, live_names(plant))
         sources = open_sources(site, plant, monitors, service.clock)
-        counts = Counts()
+        edge = make_edge(site.file.http, lambda: {"version": __version__, "sources": dict(sources.health())})
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(
-                    serve(make_app(site.file.name, sources.catalogue, sources.health, counts), sock, protocol=BoundedProtocol),
-                    name="http",
-                )
-                group.create_task(_report(service, sources, counts), name="figures")
+                group.create_task(serve(make_app(site.file.name, sources.catalogue), sock, edge), name="http")
+                group.create_task(_report(service, sources, edge.metrics), name="figures")
                 service.ready()
         finally:
             sock.close()
@@ -55,20 +52,20 @@ async def run_web(site: Site) -> None:
     await run_service(site, NAME, site.service_records(NAME), body)
 
 
-async def _report(service: Service, sources: Sources, counts: Counts) -> None:
+async def _report(service: Service, sources: Sources, metrics: Metrics) -> None:
     failures = [0]
     while True:
         figures: dict[str, Value] = {
-            "REQUESTS": counts.requests,
-            "ACTIVE": counts.active,
-            "ERRORS_4XX": counts.refused,
-            "ERRORS_5XX": counts.failed,
-            "ERRORS_5XX_RATE": counts.failed - failures[0],
-            "LATENCY": counts.take_longest_s() * 1000,
+            "REQUESTS": metrics.requests,
+            "ACTIVE": metrics.active,
+            "ERRORS_4XX": metrics.refused,
+            "ERRORS_5XX": metrics.failed,
+            "ERRORS_5XX_RATE": metrics.failed - failures[0],
+            "LATENCY": metrics.take_longest_s() * 1000,
             "DATABASE": int(sources.database.bulkhead.state == OK),
             "PVS_CONNECTED": sources.live.connected,
             "PVS": sources.live.size,
         }
         service.publisher.post({service.pv(suffix): value for suffix, value in figures.items()})
-        failures = [*failures, counts.failed][-_RATE_WINDOW_S:]
+        failures = [*failures, metrics.failed][-_RATE_WINDOW_S:]
         await asyncio.sleep(_FIGURES_S)

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from sipmdcs.errors import BadInput, ServiceError
-from sipmdcs.http_client import JsonClient
+from sipmdcs.http.client import JsonClient
 from sipmdcs.site import HttpService
 
 PARTITION = "SCAN"

@@ -7,16 +7,17 @@ from contextlib import contextmanager
 
 import httpx
 
-from archiver.app import make_app
+from archiver.app import make_app, make_edge
 from archiver.served import Served
-from sipmdcs.http_server import listen, serve
+from sipmdcs.http.server import listen, serve
+from sipmdcs.site import HttpEdge
 
 
 @contextmanager
 def served_over_http(served: Served) -> Iterator[httpx.Client]:
     sock = listen("127.0.0.1", 0)
     loop = asyncio.new_event_loop()
-    task = loop.create_task(serve(make_app(served), sock))
+    task = loop.create_task(serve(make_app(served), sock, make_edge(served, HttpEdge())))
 
     def run() -> None:
         try:

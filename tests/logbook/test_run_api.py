@@ -84,7 +84,7 @@ BAD_BODIES: list[tuple[Any, int, str]] = [
     (b'{"request_key": "a", ', 400, "body is not JSON"),
     (b"\xff\xfe", 400, "body is not JSON"),
     (b"[" * 100_000, 400, "body is nested too deeply"),
-    (b'{"request_key": NaN}', 400, "NaN is no JSON"),
+    (b'{"request_key": NaN}', 400, "NaN is not JSON"),
     ([], 400, "valid dictionary"),
     ({}, 400, "request_key: is missing"),
     (GOOD | {"requst_key": "b"}, 400, "requst_key: unknown"),
@@ -104,7 +104,7 @@ BAD_BODIES: list[tuple[Any, int, str]] = [
     (GOOD | {"at": "2099-01-01T00:00:00Z"}, 400, "is in the future"),
     (GOOD | {"at": "2026-01-01T00:00:00"}, 400, "at: "),
     (GOOD | {"at": "yesterday"}, 400, "at: "),
-    (GOOD | {"facts": {"a": "x" * 300_000}}, 413, "the body is larger than 256000 bytes"),
+    (GOOD | {"facts": {"a": "x" * 300_000}}, 413, "the body is larger than 256,000 bytes"),
 ]
 
 
@@ -149,7 +149,7 @@ def test_bad_requests(service: RunService, path: str, body: dict[str, Any], stat
 
 def test_what_a_web_page_could_send_is_refused(service: RunService) -> None:
     reply = service.client.post("/runs", content=json.dumps(GOOD), headers={"Content-Type": "text/plain"})
-    assert (reply.status_code, reply.json()["error"]) == (400, "content type is not application/json")
+    assert (reply.status_code, reply.json()["error"]) == (415, "content type is not application/json")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,14 @@ _EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - only compared with
 
 class NotRunning(ServiceError):
     """Nobody listens where a service should."""
+
+
+def error_text(body: bytes, otherwise: str) -> str:
+    """What a service says in the body of an error: the line in ``{"error": "one line"}``, or the body itself if it is text."""
+    text = body.decode(errors="replace").strip()
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        text = str(json.loads(text)["error"])
+    return text.partition("\n")[0] or otherwise
 
 
 class JsonClient:

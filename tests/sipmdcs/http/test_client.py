@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sipmdcs.errors import BadInput, DcsError, ServiceError
-from sipmdcs.http_client import JsonClient, NotRunning
+from sipmdcs.http.client import JsonClient, NotRunning
 from sipmdcs.site import HttpService
 
 

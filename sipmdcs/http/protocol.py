@@ -1,0 +1,261 @@
+"""One HTTP connection: uvicorn's protocol with limits and deadlines that are kept while bytes come in and go out.
+
+An application sees a request only once its head is in memory, and knows nothing of a client that does not read. Here whatever
+is too large or too slow is answered as soon as that is known; what the client still sends is read and thrown away for a while,
+because a connection closed with unread data loses the answer (RFC 9112, 9.6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sipmdcs.http.connections import ConnectionTable, Waits
+from sipmdcs.http.errors import HttpError, Refusal
+from sipmdcs.http.limits import Limits
+from sipmdcs.http.metrics import REFUSED, Metrics
+
+CONNECTION = "sipmdcs.connection"
+"""Key of the connection in the scope of a request."""
+_MAX_DROPPED = 256 * 1024 * 1024
+"""Bytes that are read and dropped of a client that was refused."""
+_PATH = 200
+"""Bytes of a request line that tell in which dialect a refusal is written."""
+_MAX_PIPELINED = 32
+"""Requests that a client may send ahead."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the connections of one service share."""
+
+    limits: Limits
+    body_bytes: Callable[[str], int]
+    """Limit of a body by the path of its request."""
+    refusal: Refusal
+    metrics: Metrics
+    table: ConnectionTable[EdgeProtocol]
+
+
+class EdgeProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, rules: Rules, address: str, **uvicorn: Any) -> None:
+        """Prepare for a connection from ``address``; ``uvicorn`` is what its own protocol takes."""
+        super().__init__(**uvicorn)
+        self._rules = rules
+        self._address = address
+        self._begun = time.monotonic()
+        """When the present wait for the client began."""
+        self._served = False
+        self._in_head = False
+        self._in_body = False
+        self._head_size = 0
+        self._body_size = 0
+        self._body_limit = 0
+        self._unread_since: float | None = None
+        self._dropped: int | None = None
+        """Bytes dropped since the connection was refused."""
+
+    # What it waits for ------------------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> tuple[Waits, float]:
+        """What the connection waits for, and since when."""
+        if self._dropped is not None:
+            return Waits.LAST_BYTES, self._begun
+        if self._unread_since is not None:
+            return Waits.READER, self._unread_since
+        if self._in_body:
+            return Waits.BODY, self._begun
+        if self.cycle is not None and not self.cycle.response_complete:
+            return Waits.SERVICE, self._begun
+        if self._in_head:
+            return Waits.HEAD, self._begun
+        return (Waits.NEXT if self._served else Waits.FIRST), self._begun
+
+    def look(self, now: float) -> None:
+        """End the connection if its client takes too long."""
+        waits, since = self.waiting
+        limits = self._rules.limits
+        allowed = {
+            Waits.FIRST: limits.head_s,
+            Waits.HEAD: limits.head_s,
+            Waits.BODY: limits.body_s,
+            Waits.READER: limits.send_s,
+            Waits.LAST_BYTES: limits.linger_s,
+            Waits.NEXT: limits.idle_s,
+        }.get(waits)
+        if allowed is None or now - since < allowed:
+            return
+        if waits in (Waits.HEAD, Waits.BODY):
+            what = "head" if waits is Waits.HEAD else "body"
+            self._refuse(HttpError(HTTPStatus.REQUEST_TIMEOUT, f"the {what} of the request took longer than {allowed:g} s"))
+        else:
+            self.cut(waits.name.lower().replace("_", " "))
+
+    def cut(self, reason: str) -> None:
+        """End the connection at once; what it still holds is freed."""
+        if not self.transport.is_closing() or self._unread_since is not None or self.transport.get_write_buffer_size():
+            self._rules.metrics.closed(reason)
+        self.transport.abort()
+
+    # Of the transport -------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._rules.table.add(self, self._address)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rules.table.remove(self)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._unread_since = time.monotonic()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._unread_since = None
+        super().resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        self._rules.metrics.received(len(data))
+        if self._dropped is not None:
+            self._dropped += len(data)
+            if self._dropped > _MAX_DROPPED:
+                self.cut("last bytes")
+            return
+        super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        # uvicorn would answer in plain text; its parser has stopped, so nothing that follows can be understood.
+        if self._dropped is None:
+            self._refuse(HttpError(HTTPStatus.BAD_REQUEST, "this is not HTTP/1.1"))
+
+    # Of the parser ----------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._begun = time.monotonic()
+        self._head_size = self._body_size = 0
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if self._dropped is None and self._fits(len(url), len(self.url) + len(url), self.url + url[:_PATH]):
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._dropped is None and self._fits(len(name) + len(value) + 4):
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._dropped is not None:
+            return
+        self._begun = time.monotonic()
+        self._in_body = True
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            self.cut("sent ahead")
+            return
+        try:
+            self._take_absolute()
+            path = httptools.parse_url(self.url).path.decode("ascii")
+        except (httptools.HttpParserInvalidURLError, AttributeError, UnicodeDecodeError):
+            self._refuse(HttpError(HTTPStatus.BAD_REQUEST, "the request line has no path"))
+            return
+        self._body_limit = self._rules.body_bytes(path)
+        if (length := self._header(b"content-length")) and (len(length) > 18 or int(length) > self._body_limit):
+            self._too_large()
+            return
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._dropped is not None:
+            return
+        self._body_size += len(body)
+        if self._body_size > self._body_limit:
+            self._too_large()
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._begun = time.monotonic()
+        if self._dropped is None:
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self._served = True
+        self._begun = time.monotonic()
+        super().on_response_complete()
+
+    def _header(self, wanted: bytes) -> bytes | None:
+        return next((value for name, value in self.headers if name == wanted), None)
+
+    def _take_absolute(self) -> None:
+        """The host of an absolute request line counts, whatever ``Host`` says (RFC 9112, 3.2.2)."""
+        if self.url[:1] in (b"/", b"*"):
+            return
+        url = httptools.parse_url(self.url)
+        if url.host is None:
+            return
+        port = b"" if url.port is None else b":%d" % url.port
+        self.headers[:] = [(b"host", url.host + port), *(field for field in self.headers if field[0] != b"host")]
+
+    # Refusals ---------------------------------------------------------------------------------------------------------
+
+    def _fits(self, size: int, url_size: int = 0, url: bytes = b"") -> bool:
+        limits = self._rules.limits
+        self._head_size += size
+        if url_size > limits.url_bytes:
+            self._refuse(
+                HttpError(HTTPStatus.REQUEST_URI_TOO_LONG, f"path and query are longer than {limits.url_bytes:,} bytes")
+            )
+        elif self._head_size > limits.head_bytes:
+            self._refuse(
+                HttpError(
+                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the header fields are longer than {limits.head_bytes:,} bytes"
+                )
+            )
+        return self._dropped is None
+
+    def _too_large(self) -> None:
+        self._refuse(HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {self._body_limit:,} bytes"))
+
+    def _refuse(self, err: HttpError) -> None:
+        """Answer at once, in place of the application, and hear no more."""
+        self._dropped = 0
+        self._begun = time.monotonic()
+        cycle, owed = self.cycle, bool(self.pipeline)
+        self.pipeline.clear()
+        self._rules.metrics.closed(err.status.phrase.lower())
+        if cycle is not None and not cycle.response_complete:
+            owed = owed or cycle.scope is not self.scope or cycle.response_started
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if owed or self.transport.is_closing():  # an answer now would stand in the midst of another
+            self.transport.close()
+            return
+        path = bytes(getattr(self, "url", b"")[:_PATH]).decode("latin-1")
+        reply = self._rules.refusal(path, err)
+        self._rules.metrics.answered("other", REFUSED, reply.status_code, 0.0)
+        self.transport.write(_as_bytes(reply))
+        with contextlib.suppress(OSError, RuntimeError):
+            self.transport.write_eof()
+
+
+def _as_bytes(reply: Response) -> bytes:
+    status = HTTPStatus(reply.status_code)
+    head = [f"HTTP/1.1 {status.value} {status.phrase}", "connection: close"]
+    head += [f"{name.decode()}: {value.decode('latin-1')}" for name, value in reply.raw_headers]
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + bytes(reply.body)
