@@ -218,15 +218,12 @@ class EdgeProtocol(HttpToolsProtocol):
         limits = self._rules.limits
         self._head_size += size
         if url_size > limits.url_bytes:
-            self._refuse(
-                HttpError(HTTPStatus.REQUEST_URI_TOO_LONG, f"path and query are longer than {limits.url_bytes:,} bytes")
-            )
+            self.url = url
+            text = f"path and query are longer than {limits.url_bytes:,} bytes"
+            self._refuse(HttpError(HTTPStatus.REQUEST_URI_TOO_LONG, text))
         elif self._head_size > limits.head_bytes:
-            self._refuse(
-                HttpError(
-                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the header fields are longer than {limits.head_bytes:,} bytes"
-                )
-            )
+            text = f"the header fields are longer than {limits.head_bytes:,} bytes"
+            self._refuse(HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text))
         return self._dropped is None
 
     def _too_large(self) -> None:

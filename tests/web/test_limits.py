@@ -73,5 +73,5 @@ def test_many_at_once_are_answered_or_told_to_wait(elsewhere: WebSite) -> None:
 
     with ThreadPoolExecutor(100) as pool:
         statuses = list(pool.map(ask, range(100)))
-    assert set(statuses) <= {200, 503}
+    assert set(statuses) <= {200, 429, 503}
     assert statuses.count(200) >= 64
