@@ -49,6 +49,8 @@ class PvEntry(Strict):
     """False: disabled. A time with zone: disabled until then."""
     guidance: str | None = None
     """Key in ``guidance``."""
+    mask: str | None = None
+    """PV that silences this one while it is not 0; empty for none."""
 
 
 class ExtraEntry(PvEntry):

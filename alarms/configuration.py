@@ -92,11 +92,13 @@ def _leaves_of_records(records: Iterable[Record], file: AlarmsFile) -> dict[str,
 def _leaf(record: Record, info: AlarmInfo, file: AlarmsFile) -> Leaf:
     rules = Rules(info.latching, info.annunciating, info.delay_s, info.count)
     guidance = some_lines(file.guidance.get(info.guidance, ""), _MAX_GUIDANCE)
-    return Leaf(record.name, info.path, one_line(record.fields.get("DESC", ""), _MAX_DESCRIPTION), rules, guidance)
+    return Leaf(
+        record.name, info.path, one_line(record.fields.get("DESC", ""), _MAX_DESCRIPTION), rules, guidance, mask=info.mask
+    )
 
 
 def _refined(leaf: Leaf, entry: PvEntry | ExtraEntry, file: AlarmsFile, path: Path, key: NodePath) -> Leaf:
-    said = entry.model_dump(exclude_none=True, exclude={"path", "description", "enabled", "guidance"})
+    said = entry.model_dump(exclude_none=True, exclude={"path", "description", "enabled", "guidance", "mask"})
     rules = replace(leaf.rules, **said)
     if rules.count and not rules.delay_s:
         raise bad_key(path, key, f"count {rules.count} means nothing without delay_s")
@@ -105,6 +107,7 @@ def _refined(leaf: Leaf, entry: PvEntry | ExtraEntry, file: AlarmsFile, path: Pa
         rules=rules,
         description=leaf.description if entry.description is None else one_line(entry.description, _MAX_DESCRIPTION),
         enabled=leaf.enabled if entry.enabled is None else entry.enabled,
+        mask=leaf.mask if entry.mask is None else entry.mask,
         guidance=leaf.guidance if entry.guidance is None else _text(entry.guidance, file, path, key),
     )
 

@@ -7,12 +7,12 @@ that nothing is ever shown, or paged, that a restart would not know of.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from alarms import logic
 from alarms.logic import Step
-from alarms.state import Acknowledgement, AlarmState, PvState, initial
+from alarms.state import Acknowledgement, AlarmState, Pending, PvState, initial
 from alarms.tree import Leaf, Tree
 from sipmdcs.clock import Clock, to_datetime
 
@@ -60,9 +60,10 @@ class Change:
 class Draft:
     """What a batch of events does to the states, not yet in force."""
 
-    def __init__(self, tree: Tree, states: Mapping[str, PvState], clock: Clock) -> None:
+    def __init__(self, tree: Tree, states: Mapping[str, PvState], pending: Mapping[str, Pending], clock: Clock) -> None:
         self._tree = tree
         self._states = states
+        self._pending = pending
         self._clock = clock
         self.states: dict[str, PvState] = {}
         """New states of the PVs that changed in any way."""
@@ -81,7 +82,7 @@ class Draft:
     def expire(self) -> None:
         """Apply the delayed alarms whose delay has passed."""
         now = self._clock.monotonic()
-        due = [pv for pv, state in self._states.items() if state.pending is not None and state.pending.due <= now]
+        due = [pv for pv, state in self._pending.items() if state.due <= now]
         for pv in due:
             leaf = self._tree.leaves[pv]
             self._step(leaf, Reason.DELAY, logic.expire(self.state(pv), leaf.rules, now))
@@ -98,15 +99,37 @@ class Draft:
 
     def follow_configuration(self) -> None:
         """Enable and disable what the configuration says, some of it from a time on."""
-        now_ns = self._clock.time_ns()
-        now = to_datetime(now_ns)
-        for pv, state in self._states.items():
+        for pv in self._states:
             leaf = self._tree.leaves[pv]
-            enabled = leaf.enabled is True or leaf.enabled_at(now)
-            if state.enabled and not enabled:
-                self._step(leaf, Reason.DISABLE, logic.disable(self.state(pv), now_ns))
-            elif enabled and not state.enabled:
-                self._step(leaf, Reason.ENABLE, logic.enable(self.state(pv), leaf.rules, self._clock.monotonic()))
+            if self.state(pv).masked and not leaf.mask:
+                self._mask(leaf, masked=False)
+            self._follow(leaf)
+
+    def follow_time(self) -> None:
+        """Enable what is disabled until a time that has come."""
+        for leaf in self._tree.timed:
+            self._follow(leaf)
+
+    def mask(self, masks: Mapping[str, bool]) -> None:
+        """Channels were masked or unmasked; the PVs of a masked one are silent, whatever they report."""
+        for pv, masked in masks.items():
+            leaf = self._tree.leaves[pv]
+            if self.state(pv).masked is not masked:
+                self._mask(leaf, masked=masked)
+                self._follow(leaf)
+
+    def _mask(self, leaf: Leaf, *, masked: bool) -> None:
+        state = replace(self.state(leaf.pv), masked=masked)
+        self._step(leaf, Reason.DISABLE if masked else Reason.ENABLE, Step(state))
+
+    def _follow(self, leaf: Leaf) -> None:
+        now_ns = self._clock.time_ns()
+        state = self.state(leaf.pv)
+        enabled = not state.masked and (leaf.enabled is True or leaf.enabled_at(to_datetime(now_ns)))
+        if state.enabled and not enabled:
+            self._step(leaf, Reason.DISABLE, logic.disable(state, now_ns))
+        elif enabled and not state.enabled:
+            self._step(leaf, Reason.ENABLE, logic.enable(state, leaf.rules, self._clock.monotonic()))
 
     def follow_rules(self) -> None:
         """Go on under the rules of the configuration, whatever they were before."""
@@ -121,7 +144,12 @@ class Draft:
             return
         self.states[leaf.pv] = after
         change = Change(leaf, before, after, reason, step.raised is not None, by)
-        if change.matters or before.pending != after.pending or before.enabled != after.enabled:
+        if (
+            change.matters
+            or before.pending != after.pending
+            or before.enabled != after.enabled
+            or before.masked != after.masked
+        ):
             self.changes.append(change)
 
 
@@ -136,14 +164,21 @@ class Alarms:
         known = known or {}
         self.states: dict[str, PvState] = {pv: known.get(pv) or initial(now_ns) for pv in tree.leaves}
 
+        self._pending = {pv: state.pending for pv, state in self.states.items() if state.pending is not None}
+
     def draft(self) -> Draft:
         """A draft on top of the states in force; adopt it before making the next."""
-        return Draft(self.tree, self.states, self._clock)
+        return Draft(self.tree, self.states, self._pending, self._clock)
 
     def adopt(self, draft: Draft) -> None:
         """Put a draft in force."""
         self.states.update(draft.states)
+        for pv, state in draft.states.items():
+            if state.pending is not None:
+                self._pending[pv] = state.pending
+            else:
+                self._pending.pop(pv, None)
 
     def next_due(self) -> float | None:
         """When the next delay passes, seconds of the monotonic clock."""
-        return min((state.pending.due for state in self.states.values() if state.pending is not None), default=None)
+        return min((pending.due for pending in self._pending.values()), default=None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from alarms.level import Level
-from alarms.state import DISABLED, Acknowledgement, AlarmState, Held, Pending, PvState, Rules, clear
+from alarms.state import DISABLED, MASKED, Acknowledgement, AlarmState, Held, Pending, PvState, Rules, clear
 from sipmdcs.clock import NS
 
 
@@ -64,7 +64,7 @@ def disable(state: PvState, now_ns: int) -> Step:
     """Show no alarm until enabled; alarm and acknowledgement are put aside, a delay that runs is forgotten."""
     if not state.enabled:
         return Step(state)
-    shown = AlarmState(Level.OK, DISABLED, state.current.value, now_ns)
+    shown = AlarmState(Level.OK, MASKED if state.masked else DISABLED, state.current.value, now_ns)
     held = Held(state.alarm, state.acknowledgement)
     return Step(replace(state, enabled=False, held=held, alarm=shown, acknowledgement=None, pending=None, recent_ns=()))
 

@@ -107,10 +107,11 @@ class Pager:
             wait_s = await worker.send_ready()
             # In a storm something is queued all the time, and looking takes longer with every alarm: half the time at most.
             await asyncio.sleep(min(self._clock.monotonic() - start, _MAX_PAUSE_S, wait_s))
-            await _wait(wake, wait_s)
+            await wait_for_event(wake, wait_s)
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
+    """Return when the event is set, after ``seconds`` at the latest."""
     if seconds <= 0:
         return
     try:

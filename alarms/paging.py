@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 from alarms.engine import Change, Reason
 from alarms.incident import Incident, Kind, Rule, Told, follow, remind
 from alarms.level import Level
 from alarms.notifyfile import NotifyFile
-from alarms.selection import path_matches
+from alarms.selection import matching_nodes
 from alarms.state import Acknowledgement, PvState
-from alarms.tree import Tree
+from alarms.tree import NodePath, Tree
 
 Key = tuple[str, str, str]
 """Route, receiver, PV."""
@@ -61,21 +62,30 @@ class Paging:
             next_id: number of the next incident.
         """
         self._next_id = next_id
-        routes = [
-            (route.paths, Rule(name, receiver, route.minimum.level, route.delay_s, route.repeat_s, route.follow_up))
-            for name, route in file.routes.items()
-            for receiver in route.receivers
-        ]
-        self._rules = {
-            leaf.pv: [rule for paths, rule in routes if any(path_matches(pattern, leaf.path) for pattern in paths)]
-            for leaf in tree.leaves.values()
-        }
+        self._tree = tree
+        self._at: dict[NodePath, list[tuple[int, Rule]]] = {}
+        for number, (name, route) in enumerate(file.routes.items()):
+            nodes = {node for pattern in route.paths for node in matching_nodes(tree, pattern)}
+            top = [node for node in nodes if not any(node[:depth] in nodes for depth in range(len(node)))]
+            for receiver in route.receivers:
+                rule = Rule(name, receiver, route.minimum.level, route.delay_s, route.repeat_s, route.follow_up)
+                for node in top:
+                    self._at.setdefault(node, []).append((number, rule))
+        self._rules: dict[NodePath, list[Rule]] = {}
         self.incidents: dict[Key, Incident] = dict(open_incidents)
         """Those that are open."""
 
     def rules(self, pv: str) -> list[Rule]:
-        """The rules that hold for a PV."""
-        return self._rules.get(pv, [])
+        """The rules that hold for a PV, in the order of the file."""
+        leaf = self._tree.leaves.get(pv)
+        if leaf is None:
+            return []
+        rules = self._rules.get(leaf.path)
+        if rules is None:
+            above = (self._at.get(leaf.path[:depth], ()) for depth in range(len(leaf.path) + 1))
+            numbered = sorted((item for at in above for item in at), key=itemgetter(0))
+            rules = self._rules[leaf.path] = [rule for _, rule in numbered]
+        return rules
 
     def draft(self, changes: Iterable[Change], now_ns: int) -> PagingDraft:
         """What changes of alarms mean; adopt it before making the next."""

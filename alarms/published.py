@@ -9,7 +9,7 @@ from alarms.banner import banner_choice
 from alarms.engine import Change
 from alarms.names import Names, state_names
 from alarms.rollup import Rollup
-from alarms.state import PvState
+from alarms.state import AlarmState, PvState
 from alarms.tree import NodePath, Tree
 from sipmdcs.clock import to_datetime
 from sipmdcs.epicsdb import Record, load_template
@@ -38,6 +38,7 @@ class Published:
         self.names: Names = state_names(prefix, tree, {f"{self._base}:{suffix}" for suffix in own})
         self.rollup = Rollup(tree)
         self._posted: dict[str, Value] = {}
+        self._active: dict[str, AlarmState] = {}
 
     @property
     def acknowledge_pv(self) -> str:
@@ -62,8 +63,9 @@ class Published:
         """Post everything, at the start."""
         for pv, state in states.items():
             self.rollup.show(pv, state.alarm.level if state.enabled else None)
+            self._note(pv, state.alarm)
         self._post(self._leaf_values(states, self.names.leaves) | self._node_values(self.names.nodes), publisher)
-        self._post(self._banner(states), publisher)
+        self._post(self._banner(), publisher)
 
     def show(self, changes: Iterable[Change], states: Mapping[str, PvState], publisher: Publisher) -> None:
         """Post what changed; ``states`` are those after the changes."""
@@ -71,9 +73,10 @@ class Published:
         nodes: set[NodePath] = set()
         for pv in pvs:
             nodes |= self.rollup.show(pv, states[pv].alarm.level if states[pv].enabled else None)
+            self._note(pv, states[pv].alarm)
         self._post(self._leaf_values(states, pvs) | self._node_values(nodes), publisher)
         if pvs:
-            self._post(self._banner(states), publisher)
+            self._post(self._banner(), publisher)
 
     def _leaf_values(self, states: Mapping[str, PvState], pvs: Iterable[str]) -> dict[str, Value]:
         return {self.names.leaves[pv]: int(states[pv].alarm.level) for pv in pvs}
@@ -88,9 +91,14 @@ class Published:
                 values[f"{prefix}:N_UNACKED"] = self.rollup.unacknowledged(path)
         return values
 
-    def _banner(self, states: Mapping[str, PvState]) -> dict[str, Value]:
-        active = ((pv, state.alarm) for pv, state in states.items() if state.alarm.level.active)
-        chosen = banner_choice(active, self._rows)
+    def _note(self, pv: str, alarm: AlarmState) -> None:
+        if alarm.level.active:
+            self._active[pv] = alarm
+        else:
+            self._active.pop(pv, None)
+
+    def _banner(self) -> dict[str, Value]:
+        chosen = banner_choice(self._active.items(), self._rows)
         lines = [
             f"{to_datetime(alarm.time_ns):%H:%M:%S} {alarm.level.name} {pv} {alarm.value} {alarm.message}"
             for pv, alarm in chosen

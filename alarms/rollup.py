@@ -40,6 +40,11 @@ class Rollup:
             self._shown[pv] = level
         return above
 
+    @property
+    def enabled(self) -> int:
+        """Leaves that count at all."""
+        return len(self._shown)
+
     def level(self, path: NodePath) -> Level:
         """The worst level below a node, in the order across PVs."""
         counts = self._counts[path]

@@ -17,6 +17,14 @@ def path_matches(pattern: str, path: NodePath) -> bool:
     return len(parts) <= len(path) and all(matches(have, want) for have, want in zip(path, parts, strict=False))
 
 
+def matching_nodes(tree: Tree, pattern: str) -> list[NodePath]:
+    """The nodes of a tree that ``pattern`` names itself; it is walked down, so it costs what it finds."""
+    found: list[NodePath] = [()]
+    for part in (part for part in pattern.split("/") if part):
+        found = [child for node in found for child in tree.children[node] if matches(child[-1], part)]
+    return found
+
+
 def matches(name: str, pattern: str) -> bool:
     """Whether a name is, or fits, a pattern; a name may hold what is special in a pattern."""
     return name == pattern or fnmatchcase(name, pattern)

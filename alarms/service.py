@@ -15,16 +15,19 @@ from alarms.configuration import Configuration, load_configuration
 from alarms.distress import WAIT_S, distress_letter, tell_everybody
 from alarms.engine import Alarms, Draft
 from alarms.handler import Handler
+from alarms.intake import Intake
 from alarms.letter import Desk, Letter, write_letter
+from alarms.masks import Masks
 from alarms.monitor import Monitor, Report
 from alarms.notifyfile import NotifyFile, load_notify
 from alarms.outbox import Outbox, age_s
-from alarms.pager import Pager
+from alarms.pager import Pager, wait_for_event
 from alarms.paging import Notice, Paging
 from alarms.published import Published
 from alarms.store import DATABASE_FILE, Store
 from alarms.values import MetadataCache, limit_text
-from sipmdcs.channels import Batch, Channels, Kind, Mask
+from alarms.watch import Watch
+from sipmdcs.channels import Channels, Mask
 from sipmdcs.clock import NS
 from sipmdcs.epicsdb import Record
 from sipmdcs.errors import BadInput, ServiceError
@@ -37,13 +40,13 @@ from sipmdcs.site import Site
 SERVICE = "alarms"
 
 _WAIT_S = 0.5
-"""Longest wait for events, so that grace times and delays end on time."""
+"""Longest wait for reports, so that delays end on time."""
 
-_GATHER_S = 0.05
-"""Pause between batches: a storm costs a few transactions, not thousands."""
+_MAX_PVS = 500
+"""PVs whose reports are taken in one transaction: a page waits for one of them at most."""
 
-_METADATA_S = 2.0
-"""Wait for units and limits of PVs that just connected."""
+_MIN_REPORTS = 8
+"""Reports of one PV that may wait to be taken; more if it alarms by their number."""
 
 _LIMITS_S = 0.1
 """Wait for the limits that a page names; a page that is about a hanging IOC must not wait for it."""
@@ -77,6 +80,8 @@ class AlarmService:
         self.handler.on_notices = self._pager.wake
         self._application = Api(self.handler, self._store, self._outbox, notify).application()
         self._desk = Desk(site.file.name, ("sipmdcs", "--site", str(site.folder)), tree, summary_above=notify.summary_above)
+        self._most = max([_MIN_REPORTS, *(2 * leaf.rules.count for leaf in tree.leaves.values())])
+        self._intake = Intake(self._most)
         self._metadata: MetadataCache | None = None
         self._monitor: Monitor | None = None
         self._figures: Mapping[str, Value] = {}
@@ -89,14 +94,23 @@ class AlarmService:
         try:
             await self.handler.start()
             self._service.publisher.on_write(self.handler.published.acknowledge_pv, self._acknowledge_by_pv)
-            names = list(tree.leaves)
-            times = {"grace_s": self._file.disconnect_grace_s, "connect_timeout_s": self._file.connect_timeout_s}
-            monitor = self._monitor = Monitor(names, metadata, self._clock, **times)
+            names, masks = list(tree.leaves), Masks(tree.leaves)
+            monitor = self._monitor = Monitor(
+                names,
+                metadata,
+                self._clock,
+                grace_s=self._file.disconnect_grace_s,
+                connect_timeout_s=self._file.connect_timeout_s,
+                most=self._most,
+                mask_unheard=masks.unheard.__contains__,
+            )
+            watch = Watch(channels, monitor, masks, metadata, self._intake)
             http = self._service.site.file.alarms
             edge = Edge(SERVICE, self._service.site.file.http, health=self._health)
             started = asyncio.Event()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._watch(channels, names, monitor, metadata), name="watch")
+                group.create_task(self._watch(watch, channels, names, masks.names), name="watch")
+                group.create_task(self._take_all(watch.filled), name="take")
                 group.create_task(self._pager.run(), name="pager")
                 group.create_task(self._keep_time(monitor), name="time")
                 group.create_task(
@@ -108,24 +122,25 @@ class AlarmService:
             channels.close()
             self._store.close()
 
-    async def _watch(self, channels: Channels, names: Sequence[str], monitor: Monitor, metadata: MetadataCache) -> None:
+    async def _watch(self, watch: Watch, channels: Channels, names: Sequence[str], masks: Sequence[str]) -> None:
         # Alarm changes alone: their events carry the value of that moment; a value that moves within its limits costs nothing.
-        with await asyncio.to_thread(channels.capture, names, mask=Mask.ALARM, enum_mask=Mask.VALUE) as capture:
-            while True:
-                await asyncio.to_thread(capture.wait, self._patience())
-                batch = capture.drain()
-                if batch.dropped:
-                    raise ServiceError(f"{batch.dropped} alarm events are lost; starting again reads every PV anew")
-                if anew := _connected(batch, names):
-                    await asyncio.to_thread(metadata.refresh, anew, _METADATA_S)
-                await self._take([*monitor.read(batch), *monitor.overdue()])
-                await asyncio.sleep(_GATHER_S)
+        with (
+            await asyncio.to_thread(channels.capture, masks) as of_masks,
+            await asyncio.to_thread(channels.capture, names, mask=Mask.ALARM, enum_mask=Mask.VALUE) as values,
+        ):
+            await watch.run(values, of_masks)
 
-    def _patience(self) -> float:
-        due = self.handler.alarms.next_due()
-        return _WAIT_S if due is None else min(max(due - self._clock.monotonic(), 0), _WAIT_S)
+    async def _take_all(self, filled: asyncio.Event) -> None:
+        """Take what was reported, and alarms whose delay passed."""
+        while True:
+            due = self.handler.alarms.next_due()
+            if not self._intake and (due is None or due > self._clock.monotonic()):
+                left_s = _WAIT_S if due is None else min(due - self._clock.monotonic(), _WAIT_S)
+                await wait_for_event(filled, left_s)
+            filled.clear()
+            await self._take(*self._intake.take(_MAX_PVS))
 
-    async def _take(self, reports: Sequence[Report]) -> None:
+    async def _take(self, masks: Mapping[str, bool], reports: Sequence[Report]) -> None:
         """Let reports take effect; a database that refuses is tried again, because an alarm must not be lost.
 
         If that takes long, everybody is told past the database.
@@ -133,6 +148,7 @@ class AlarmService:
 
         def work(draft: Draft) -> None:
             draft.expire()
+            draft.mask(masks)
             for pv, received in reports:
                 draft.update(pv, received)
 
@@ -162,7 +178,7 @@ class AlarmService:
         while True:
             try:
                 await self.handler.follow_clock()
-                await self.handler.apply(Draft.follow_configuration)
+                await self.handler.apply(Draft.follow_time)
                 await self.handler.remind()
                 await self._post_figures(monitor)
             except ServiceError as err:
@@ -176,7 +192,7 @@ class AlarmService:
             "PVS": len(states),
             "ACTIVE": rollup.unacknowledged(()),
             "ACKNOWLEDGED": rollup.alarms(()) - rollup.unacknowledged(()),
-            "DISABLED": sum(not state.enabled for state in states.values()),
+            "DISABLED": len(states) - rollup.enabled,
             "DISCONNECTED": len(monitor.disconnected),
             "CHANGES": self.handler.changes,
             "PAGES_SENT": backlog.sent,
@@ -220,12 +236,6 @@ class AlarmService:
             return notice
         alarm = state.alarm
         return replace(notice, message=alarm.message, value=alarm.value, pv_time_ns=alarm.time_ns)
-
-
-def _connected(batch: Batch, names: Sequence[str]) -> list[str]:
-    """PVs that connected in a batch."""
-    events = batch.events
-    return list({names[int(place)]: None for place in events["pv"][events["kind"] == Kind.CONNECTED].tolist()})
 
 
 def state_records(site: Site, published: Published) -> list[Record]:

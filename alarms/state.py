@@ -9,6 +9,9 @@ from alarms.level import Level
 DISABLED = "Disabled"
 """Message of the alarm state of a PV that is disabled."""
 
+MASKED = "Masked"
+"""Message of the alarm state of a PV whose channel is masked."""
+
 _STATES = frozenset({"STATE", "COS"})
 """Alarm statuses that speak of a state of an enumeration: the state is the reason then."""
 
@@ -93,6 +96,8 @@ class PvState:
     recent_ns: tuple[int, ...] = ()
     """Time stamps of the newest alarms that were delayed, oldest first, for ``Rules.count``."""
     enabled: bool = True
+    masked: bool = False
+    """Whether its channel is masked, as far as is known; then it is not enabled."""
     held: Held | None = None
     """While disabled: the alarm to go on with when enabled again."""
     before: Held | None = None

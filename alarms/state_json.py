@@ -21,6 +21,7 @@ def to_json(state: PvState, clock: Clock) -> Json:
         "pending": None,
         "recent_ns": list(state.recent_ns),
         "enabled": state.enabled,
+        "masked": state.masked,
         "held": _held_json(state.held),
         "before": _held_json(state.before),
     }
@@ -44,6 +45,7 @@ def from_json(data: Json, clock: Clock, delay_s: float) -> PvState:
         pending=pending,
         recent_ns=tuple(data["recent_ns"]),
         enabled=data["enabled"],
+        masked=data.get("masked", False),
         held=_held(data["held"]),
         before=_held(data["before"]),
     )

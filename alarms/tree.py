@@ -36,6 +36,8 @@ class Leaf:
     """What the shifter should do, as text."""
     enabled: bool | datetime = True
     """Whether it alarms; a time with zone: not before that."""
+    mask: str = ""
+    """PV that silences this one while it is not 0."""
 
     def enabled_at(self, now: datetime) -> bool:
         """Whether the configuration lets it alarm at a time."""
@@ -55,6 +57,20 @@ class Tree:
     def areas(self) -> tuple[NodePath, ...]:
         """The nodes right below the root."""
         return tuple(path for path in self.nodes if len(path) == 1)
+
+    @cached_property
+    def timed(self) -> tuple[Leaf, ...]:
+        """The leaves that are enabled from a time on."""
+        return tuple(leaf for leaf in self.leaves.values() if isinstance(leaf.enabled, datetime))
+
+    @cached_property
+    def children(self) -> Mapping[NodePath, tuple[NodePath, ...]]:
+        """The nodes right below each node."""
+        found: dict[NodePath, list[NodePath]] = {path: [] for path in self.nodes}
+        for path in self.nodes:
+            if path:
+                found[path[:-1]].append(path)
+        return {path: tuple(below) for path, below in found.items()}
 
     def below(self, path: NodePath) -> list[Leaf]:
         """Every leaf in the subtree at ``path``."""

@@ -51,6 +51,8 @@ class AlarmInfo:
     count: int = 0
     guidance: str = ""
     """Key of a guidance text in the site's ``alarms.yaml``."""
+    mask: str = ""
+    """PV that silences this one while it is not 0, such as the ``MASK`` of its channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,10 @@ def _alarm_option(record: Record, key: str, value: str) -> dict[str, bool | int 
             if not value.isdecimal():
                 raise record.bad("info(alarm)", f"{key}={value}: expected a whole number")
             return {"delay_s" if key == "delay" else "count": int(value)}
-        case "guidance":
-            return {"guidance": value}
+        case "guidance" | "mask":
+            return {key: value}
         case _:
-            raise record.bad("info(alarm)", f"unknown option {key}, expected latch, annunciate, delay, count or guidance")
+            raise record.bad("info(alarm)", f"unknown option {key}, expected latch, annunciate, delay, count, guidance or mask")
 
 
 def autosave_fields(record: Record) -> tuple[str, ...]:

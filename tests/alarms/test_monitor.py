@@ -1,7 +1,7 @@
 import pytest
 
 from alarms.level import Level
-from alarms.monitor import Monitor
+from alarms.monitor import SETTLING_S, Monitor
 from alarms.values import MetadataCache
 from sipmdcs.channels import Mask
 from sipmdcs.channels_fake import FakeChannels
@@ -25,11 +25,19 @@ def world():
 def watch(world):
     clock, channels = world
     cache = MetadataCache(channels)
-    cache.refresh(NAMES, 1.0)
     monitor = Monitor(NAMES, cache, clock, grace_s=5, connect_timeout_s=30)
+
+    def look(*, ask=True):
+        reports = [*monitor.read(capture.drain())]
+        if ask:
+            names = monitor.wanted(100)
+            cache.refresh(names, 1.0)
+            reports += monitor.know(names)
+        reports += [*monitor.settled(), *monitor.overdue()]
+        return {pv: (state.level.name, state.message, state.value) for pv, state in reports}
+
     with channels.capture(NAMES, mask=Mask.ALARM) as capture:
-        yield lambda: {pv: (state.level.name, state.message, state.value) for pv, state in
-                       [*monitor.read(capture.drain()), *monitor.overdue()]}  # fmt: skip
+        yield look
 
 
 def test_first_reports_carry_value_unit_and_label(watch):
@@ -101,5 +109,50 @@ def test_record_that_was_never_processed_says_so_instead_of_1990(world):
     channels.set("A:STATE", severity=Severity.INVALID, status=Status.UDF, time_ns=EPICS_EPOCH_S * NS)
     monitor = Monitor(["A:STATE"], MetadataCache(channels), clock, grace_s=0, connect_timeout_s=30)
     with channels.capture(["A:STATE"]) as capture:
-        reports = [*monitor.read(capture.drain()), *monitor.overdue()]
+        reports = [*monitor.read(capture.drain()), *monitor.settled(), *monitor.overdue()]
     assert [(pv, state.message, state.time_ns) for pv, state in reports] == [("A:STATE", "never processed", clock.time_ns())]
+
+
+def test_only_a_pv_that_just_connected_waits_for_its_metadata(world, watch):
+    clock, channels = world
+    watch()
+    channels.disconnect("A:CURRENT_RBV")
+    channels.connect("A:CURRENT_RBV")
+    channels.set("A:STATE", 0)
+    assert watch(ask=False) == {"A:STATE": ("OK", "OK", "OFF")}
+    clock.advance(2)
+    assert watch(ask=False) == {"A:CURRENT_RBV": ("OK", "OK", "12.35 uA")}
+
+
+def test_without_metadata_a_value_is_told_bare_and_worded_when_they_come(world):
+    clock, channels = world
+    cache = MetadataCache(channels)
+    monitor = Monitor(["A:STATE"], cache, clock, grace_s=5, connect_timeout_s=30)
+    channels.set("A:STATE", 1, severity=Severity.MAJOR, status=Status.STATE)
+    with channels.capture(["A:STATE"]) as capture:
+        assert [*monitor.read(capture.drain()), *monitor.settled()] == []
+        clock.advance(2)
+        assert [state.value for _, state in monitor.settled()] == ["1"]
+        cache.refresh(monitor.wanted(10), 1.0)
+        assert [state.value for _, state in monitor.know(["A:STATE"])] == ["ON"]
+        assert [*monitor.know(["A:STATE"])] == []
+
+
+def test_after_a_loss_connections_and_values_are_as_they_are_now(world, watch):
+    clock, channels = world
+    cache = MetadataCache(channels)
+    monitor = Monitor(NAMES, cache, clock, grace_s=5, connect_timeout_s=30)
+    with channels.capture(NAMES, capacity=3) as capture:
+        batch = capture.drain()
+        assert batch.dropped > 0
+        list(monitor.read(batch))
+        channels.disconnect("A:CURRENT_RBV")
+        channels.set("A:NAME", "x", severity=Severity.MAJOR)
+        values = channels.get(["A:STATE", "A:NAME"])
+        reports = list(monitor.reread(capture.connected().tolist(), values))
+    clock.advance(SETTLING_S)
+    reports += [*monitor.settled()]
+    assert {pv: state.level.name for pv, state in reports} == {"A:STATE": "OK", "A:NAME": "MAJOR"}
+    assert monitor.disconnected == {"A:CURRENT_RBV", "A:NEVER"}
+    clock.advance(5)
+    assert ("A:CURRENT_RBV", "UNDEFINED") in [(pv, state.level.name) for pv, state in monitor.overdue()]

@@ -7,11 +7,14 @@ import pytest
 
 from tests.alarms.bench import Bench, Epics, wait_until
 
+D, MASK = "T:BENCH:PS1:CH04:CURRENT_RBV", "T:BENCH:PS1:CH04:MASK"
 A, B, C = "T:BENCH:PS1:CH01:CURRENT_RBV", "T:BENCH:PS1:CH02:CURRENT_RBV", "T:BENCH:PS1:CH03:CURRENT_RBV"
 PLANT = f"""\
  {{"{A}" "BENCH/PS1/CH01" "1" ""}}
  {{"{B}" "BENCH/PS1/CH02" "1" "latch=no"}}
  {{"{C}" "BENCH/PS1/CH03" "1" "delay=1"}}
+ {{"{D}" "BENCH/PS1/CH04" "1" "mask={MASK}"}}
+ {{"{MASK}" "BENCH/PS1/CH04" "0" ""}}
 """
 
 
@@ -37,8 +40,8 @@ def epics(bench):
 def calm(bench, epics):
     """Each test starts with everything OK and ends so."""
     yield
-    epics.put({A: 1.0, B: 1.0, C: 1.0})
-    wait_until(lambda: all(bench.get(f"/pv/{pv}")["current_severity"] == "OK" for pv in (A, B, C)), 30, "calm")
+    epics.put({A: 1.0, B: 1.0, C: 1.0, D: 1.0, MASK: 0.0})
+    wait_until(lambda: all(bench.get(f"/pv/{pv}")["current_severity"] == "OK" for pv in (A, B, C, D)), 30, "calm")
     bench.post("/acknowledge", select=["BENCH"], user="test")
     wait_until(lambda: not bench.get("/active?path=BENCH"), 30, "calm")
 
@@ -60,6 +63,17 @@ def test_not_latching_follows(bench, epics):
     for value, expected in ((25.0, "MAJOR"), (15.0, "MINOR"), (1.0, "OK")):
         epics.put({B: value})
         wait_until(lambda expected=expected: bench.severity(B) == expected, 30, expected)
+
+
+def test_masked_channel_is_silent_until_it_is_unmasked(bench, epics):
+    epics.put({MASK: 1.0})
+    wait_until(lambda: not bench.get(f"/pv/{D}")["enabled"], 30, "masked")
+    epics.put({D: 25.0, A: 25.0})
+    wait_until(lambda: bench.severity(A) == "MAJOR" and bench.get(f"/pv/{D}")["current_severity"] == "MAJOR", 30, "reported")
+    assert (bench.severity(D), bench.get(f"/pv/{D}")["message"]) == ("OK", "Masked")
+    epics.put({MASK: 0.0})
+    wait_until(lambda: bench.severity(D) == "MAJOR", 30, "unmasked")
+    wait_until(lambda: any("CH04" in mail.get_payload() for _, mail in bench.mailbox.mails), 30, "the page")
 
 
 def test_delay(bench, epics):

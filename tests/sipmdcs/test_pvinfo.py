@@ -52,8 +52,10 @@ def test_no_archive_policy(text: str) -> None:
         ("PVETO", AlarmInfo(("PVETO",))),
         ("PVETO/HV13/CH01", AlarmInfo(("PVETO", "HV13", "CH01"))),
         (
-            "A/B latch=no annunciate=no delay=5 count=3 guidance=over-current",
-            AlarmInfo(("A", "B"), latching=False, annunciating=False, delay_s=5, count=3, guidance="over-current"),
+            "A/B latch=no annunciate=no delay=5 count=3 guidance=over-current mask=A:MASK",
+            AlarmInfo(
+                ("A", "B"), latching=False, annunciating=False, delay_s=5, count=3, guidance="over-current", mask="A:MASK"
+            ),
         ),
         ("'North side/Tower 1' latch=yes", AlarmInfo(("North side", "Tower 1"))),
     ],
@@ -74,7 +76,7 @@ def test_alarm_info(text: str, info: AlarmInfo) -> None:
         ("A annunciate=1", "annunciate=1: expected yes or no"),
         ("A delay=soon", "delay=soon: expected a whole number"),
         ("A count=-1", "count=-1: expected a whole number"),
-        ("A colour=red", "unknown option colour, expected latch, annunciate, delay, count or guidance"),
+        ("A colour=red", "unknown option colour, expected latch, annunciate, delay, count, guidance or mask"),
         ("'A", "No closing quotation"),
     ],
 )

@@ -1,0 +1,59 @@
+"""Of many events of one PV the few that an alarm handler needs: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alarms.state import AlarmState
+from sipmdcs.severity import Status
+
+T = TypeVar("T")
+
+
+def worth_reading(events: NDArray[np.void], most: int) -> NDArray[np.intp]:
+    """Places of the events to read, in order: of equal reports in a row the last, and of each PV at most ``most``.
+
+    Where a PV has more than that, its worst and its newest are kept: a latched alarm is not missed, and the end is right.
+
+    Args:
+        events: of ``channels.EVENT``.
+        most: at least 2.
+    """
+    if len(events) < 2:
+        return np.arange(len(events))
+    order = np.argsort(events["pv"], kind="stable")
+    sorted_ = events[order]
+    differs = np.zeros(len(events) - 1, np.bool_)
+    for column in ("pv", "kind", "severity", "status"):
+        differs |= sorted_[column][1:] != sorted_[column][:-1]
+    differs |= (sorted_["status"][1:] == Status.STATE) & (sorted_["value"][1:] != sorted_["value"][:-1])
+    kept = order[np.append(differs, True)]
+    _, starts, counts = np.unique(events["pv"][kept], return_index=True, return_counts=True)
+    if counts.size and counts.max() > most:
+        dropped = np.zeros(len(kept), np.bool_)
+        for start, count in zip(starts[counts > most].tolist(), counts[counts > most].tolist(), strict=True):
+            severities = events["severity"][kept[start : start + count]]
+            worst = count - 1 - int(np.argmax(severities[::-1]))
+            newest = count - most + (worst < count - most + 1)
+            dropped[start : start + newest] = True
+            dropped[start + worst] = False
+        kept = kept[~dropped]
+    return np.sort(kept)
+
+
+def few_of(reports: Sequence[T], most: int, state: Callable[[T], AlarmState]) -> list[T]:
+    """The same for what one PV reported and nobody took yet; ``state`` gives the alarm state of a report."""
+    last = len(reports) - 1
+    few = [one for index, one in enumerate(reports) if index == last or not _same(state(one), state(reports[index + 1]))]
+    if len(few) <= most:
+        return few
+    worst = max(range(len(few)), key=lambda index: (state(few[index]).level.rank, index))
+    return few[-most:] if worst > len(few) - most else [few[worst], *few[len(few) - most + 1 :]]
+
+
+def _same(one: AlarmState, other: AlarmState) -> bool:
+    return one.level is other.level and one.has_reason_of(other)

@@ -1,0 +1,96 @@
+"""Reads what PVs report into the intake, whatever the database does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from alarms.intake import Intake
+from alarms.masks import Masks
+from alarms.monitor import Monitor
+from alarms.values import MetadataCache
+from sipmdcs.channels import Capture, Channels, PvValue
+from sipmdcs.errors import ChannelError
+
+_WAIT_S = 0.5
+"""Longest wait for events, so that grace times end on time."""
+
+_PAUSE_S = 0.05
+"""Pause between batches: a storm costs a few rounds, not thousands."""
+
+_METADATA_S = 1.0
+"""Wait for units and labels of PVs that just connected."""
+
+_MAX_ASKED = 2_000
+"""PVs that are asked for something at once."""
+
+_log = logging.getLogger(__name__)
+
+
+class Watch:
+    """Monitors on all PVs of the tree, and on those that mask some of them."""
+
+    def __init__(self, channels: Channels, monitor: Monitor, masks: Masks, metadata: MetadataCache, intake: Intake) -> None:
+        """Nothing is watched yet."""
+        self._channels = channels
+        self._monitor = monitor
+        self._masks = masks
+        self._metadata = metadata
+        self._intake = intake
+        self.filled = asyncio.Event()
+        """Set when something is in the intake."""
+
+    async def run(self, values: Capture, masks: Capture) -> None:
+        """Read until cancelled.
+
+        Args:
+            values: monitors on the PVs.
+            masks: monitors on what masks them.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(values, masks), name="read")
+            group.create_task(self._ask_metadata(), name="metadata")
+
+    async def _read(self, values: Capture, masks: Capture) -> None:
+        monitor, intake = self._monitor, self._intake
+        while True:
+            await asyncio.to_thread(values.wait, _WAIT_S)
+            batch = values.drain()
+            # Masks after values: a mask that was set before a value went bad is known when that value is read.
+            mask_batch = masks.drain()
+            intake.mask(self._masks.read(mask_batch))
+            intake.add(monitor.read(batch))
+            if batch.dropped or mask_batch.dropped:
+                _log.error("%d events are lost; all PVs are read again", batch.dropped + mask_batch.dropped)
+                await self._read_again(values)
+            intake.add(monitor.settled())
+            intake.add(monitor.overdue())
+            if intake:
+                self.filled.set()
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _read_again(self, capture: Capture) -> None:
+        """Make good what events were lost: connections and values as they are now."""
+        self._intake.mask(self._masks.reread(await self._get(self._masks.names)))
+        connected = capture.connected().tolist()
+        there = [name for name, up in zip(capture.names, connected, strict=True) if up]
+        self._intake.add(self._monitor.reread(connected, await self._get(there)))
+
+    async def _get(self, names: Sequence[str]) -> dict[str, PvValue | ChannelError]:
+        found: dict[str, PvValue | ChannelError] = {}
+        for start in range(0, len(names), _MAX_ASKED):
+            found |= await asyncio.to_thread(self._channels.get, names[start : start + _MAX_ASKED])
+        return found
+
+    async def _ask_metadata(self) -> None:
+        while True:
+            names = self._monitor.wanted(_MAX_ASKED)
+            if names:
+                await asyncio.to_thread(self._metadata.refresh, names, _METADATA_S)
+                self._intake.add(self._monitor.know(names))
+                self._intake.add(self._monitor.settled())
+                if self._intake:
+                    self.filled.set()
+            else:
+                await asyncio.sleep(_PAUSE_S)
