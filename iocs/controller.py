@@ -21,9 +21,10 @@ from iocs.controller_records import CONTROLLER, Address, SetPoints
 from iocs.controller_values import arrays, reading_values, short, state_values, summary
 from iocs.drivers.driver import Driver, Identity, Snapshot
 from iocs.fsm import Action, Actions, Channel, SetBias, Settings, SwitchOff, SwitchOn, observe
+from iocs.fsm import refused as refused_action
 from sipmdcs.channelstate import TripCause
 from sipmdcs.clock import Clock
-from sipmdcs.errors import ChannelError, DcsError, DeviceError, ServiceError
+from sipmdcs.errors import ChannelError, DcsError, DeviceError, DeviceRefused, ServiceError
 from sipmdcs.publisher import Publisher, Value
 from sipmdcs.severity import Severity, Status
 
@@ -34,6 +35,9 @@ a second."""
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Refusal = tuple[Action, str]
+"""What a device refused, and why."""
 
 
 class Controller:
@@ -170,33 +174,69 @@ class Controller:
                 _log.warning("%s channel %d tripped: %s", self.name, channel, state.trip.text)
                 self.post({(channel, "ENABLE"): 0})
         try:
-            await self.act(actions)
+            refused = await self.act(actions)
         except DeviceError:
             # What did not reach the device is asked for again at the next poll.
             for channel in actions:
                 self.channels[channel] = replace(self.channels[channel], ramp=before[channel].ramp)
             raise
+        for channel, (action, _) in refused.items():
+            self.channels[channel] = refused_action(self.channels[channel], before[channel], action, now)
+        self.show_refused(refused)
 
     def settings(self, channel: int) -> Settings:
         """What holds for a channel now."""
         interlock = bool(self.set_points(CONTROLLER, "INTERLOCK"))
         return self.set_points.settings(channel, self.driver.traits, self.driver.slew_rate(), interlock=interlock)
 
-    async def act(self, actions: Mapping[int, Actions]) -> None:
+    async def act(self, actions: Mapping[int, Actions]) -> dict[int, Refusal]:
         """Have the device do what the state machines ask for: off first, then on, then set-points.
 
+        Returns:
+            What it refused, by channel; the other channels got all of theirs.
+
         Raises:
-            DeviceError: it did not; what comes after was not tried.
+            WireError: nothing came back; what comes after was not tried.
         """
-        off = frozenset(_asked(actions, SwitchOff))
-        on = {channel: action.volts for channel, action in _asked(actions, SwitchOn).items()}
-        bias = {channel: action.volts for channel, action in _asked(actions, SetBias).items()}
-        if off:
-            await self.call(self.driver.switch_off, off)
-        if on:
-            await self.call(self.driver.switch_on, on)
-        if bias:
-            await self.call(self.driver.set_bias, bias)
+        refused: dict[int, Refusal] = {}
+        for kind in (SwitchOff, SwitchOn, SetBias):
+            asked = {channel: action for channel, action in _asked(actions, kind).items() if channel not in refused}
+            refused |= await self._ask(asked)
+        return refused
+
+    async def _ask(self, asked: Mapping[int, Action]) -> dict[int, Refusal]:
+        """One kind of action for some channels at once; one by one if the device refuses, so that it says for which."""
+        if not asked:
+            return {}
+        try:
+            await self.call(self._do, asked)
+        except DeviceRefused as err:
+            if len(asked) == 1:
+                return {channel: (action, str(err)) for channel, action in asked.items()}
+            refused: dict[int, Refusal] = {}
+            for channel, action in asked.items():
+                refused |= await self._ask({channel: action})
+            return refused
+        return {}
+
+    def _do(self, asked: Mapping[int, Action]) -> None:
+        """In the controller's thread."""
+        volts = {channel: action.volts for channel, action in asked.items() if not isinstance(action, SwitchOff)}
+        match next(iter(asked.values())):
+            case SwitchOff():
+                self.driver.switch_off(frozenset(asked))
+            case SwitchOn():
+                self.driver.switch_on(volts)
+            case SetBias():
+                self.driver.set_bias(volts)
+
+    def show_refused(self, refused: Mapping[int, Refusal]) -> None:
+        """Make what the device refused an alarm of that set-point, with its reason."""
+        for channel, (action, reason) in refused.items():
+            address = (channel, "BIAS" if isinstance(action, SetBias) else "ENABLE")
+            _log.warning("%s channel %d: %s refused: %s", self.name, channel, address[1], reason)
+            if address in self.records.names:
+                self._publisher.invalidate([self.records.names[address]], Status.WRITE, reason)
 
     async def _missed(self, err: DcsError) -> None:
         self._count_flaws()

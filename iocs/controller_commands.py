@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from iocs import fsm
-from iocs.controller import Controller
+from iocs.controller import Controller, Refusal
 from iocs.controller_records import CONTROLLER, Address
-from iocs.fsm import Actions, Channel
+from iocs.fsm import Actions, Channel, SwitchOff
 from sipmdcs.channelstate import ChannelState
-from sipmdcs.errors import DeviceError, DeviceRefused
+from sipmdcs.errors import DeviceRefused
 from sipmdcs.publisher import Publisher, Value
 
 Step = Callable[[Channel, int], tuple[Channel, Actions]]
@@ -45,26 +45,20 @@ class Commands:
 
         async def handle(value: Value) -> None:
             async with self._controller.lock:
-                try:
-                    if command is None:
-                        await self._device(address, value)
-                    else:
-                        await command(address[0], bool(value))
-                except DeviceError as err:
-                    raise type(err)(f"{self._place(address[0])}: {err}") from err
+                if command is None:
+                    await self._device(address, value)
+                else:
+                    await command(address[0], bool(value))
             self._controller.hurry()
 
         return handle
 
-    def _place(self, channel: int) -> str:
-        return self._controller.name if channel == CONTROLLER else f"{self._controller.name} channel {channel}"
-
     async def _bias(self, channel: int, _value: bool) -> None:
-        await self._apply([channel], lambda state, ch: fsm.set_bias(state, self._controller.settings(ch), self._now()))
+        _raise(await self._apply([channel], lambda state, ch: fsm.set_bias(state, self._controller.settings(ch), self._now())))
 
     async def _enable(self, channel: int, value: bool) -> None:
         try:
-            await self._apply([channel], self._on if value else self._off)
+            _raise(await self._apply([channel], self._on if value else self._off))
         finally:
             self._show_switches([channel])
 
@@ -79,22 +73,29 @@ class Commands:
     async def _all_on(self, _channel: int, value: bool) -> None:
         """Every channel on that may be on; refused if that is none."""
         channels = self._controller.records.channels
+        refused: dict[int, Refusal] = {}
         try:
             if value:
                 usable = [channel for channel in channels if not self._controller.set_points(channel, "MASK")]
-                await self._apply(usable, self._on, skip_refused=True)
+                refused = await self._apply(usable, self._on, skip_refused=True)
         finally:
             self._show_switches(channels)
             self._idle(CONTROLLER, "ALL_ON")
+        self._controller.show_refused(refused)
+        if refused and not any(state.wanted for state in self._controller.channels.values()):
+            _raise(refused, named=True)
 
     async def _all_off(self, _channel: int, value: bool) -> None:
         channels = self._controller.records.channels
+        refused: dict[int, Refusal] = {}
         try:
             if value:
-                await self._apply(channels, self._off)
+                refused = await self._apply(channels, self._off)
         finally:
             self._show_switches(channels)
             self._idle(CONTROLLER, "ALL_OFF")
+        self._controller.show_refused(refused)
+        _raise(refused, named=True)
 
     async def _kill(self, _channel: int, value: bool) -> None:
         try:
@@ -105,10 +106,24 @@ class Commands:
 
     async def _off_at_once(self) -> None:
         controller = self._controller
-        await controller.call(controller.driver.all_off)
+        refused = await self._all_outputs_off()
         for channel, state in controller.channels.items():
-            controller.channels[channel], _ = fsm.kill(state, self._now())
+            if channel in refused:
+                controller.channels[channel] = fsm.kill_refused(state, self._now())
+            else:
+                controller.channels[channel], _ = fsm.kill(state, self._now())
         self._show_switches(controller.records.channels)
+        controller.show_refused(refused)
+        _raise(refused, named=True)
+
+    async def _all_outputs_off(self) -> dict[int, Refusal]:
+        """Everything off at once; a device that refuses that is asked for each channel."""
+        controller = self._controller
+        try:
+            await controller.call(controller.driver.all_off)
+        except DeviceRefused:
+            return await controller.act(dict.fromkeys(controller.channels, (SwitchOff(),)))
+        return {}
 
     async def _interlock(self, _channel: int, value: bool) -> None:
         """An interlock that closes switches off at once; one that opens switches nothing."""
@@ -121,9 +136,9 @@ class Commands:
         for channel, state in connected.items():
             latched, _ = fsm.observe(state, state.seen, self._controller.settings(channel), now)
             self._controller.channels[channel] = latched
-        if connected:
-            await self._controller.call(self._controller.driver.all_off)
+        refused = await self._all_outputs_off() if connected else {}
         self._show_switches(self._controller.records.channels)
+        self._controller.show_refused(refused)  # the interlock holds all the same, and asks again at each poll
 
     async def _poll_period(self, _channel: int, _value: bool) -> None:
         """The period that is running out may be much longer than the new one; the poll after it comes now."""
@@ -146,8 +161,12 @@ class Commands:
     def _off(self, state: Channel, channel: int) -> tuple[Channel, Actions]:
         return fsm.switch_off(state, self._controller.settings(channel), self._now())
 
-    async def _apply(self, channels: Iterable[int], step: Step, *, skip_refused: bool = False) -> None:
-        """Have the state machines of some channels take a command together, the device do it, and keep the outcome."""
+    async def _apply(self, channels: Iterable[int], step: Step, *, skip_refused: bool = False) -> dict[int, Refusal]:
+        """Have the state machines of some channels take a command together, the device do it, and keep the outcome.
+
+        Returns:
+            What the device refused; those channels stay as they were.
+        """
         fresh: dict[int, Channel] = {}
         actions: dict[int, Actions] = {}
         refused: DeviceRefused | None = None
@@ -160,8 +179,9 @@ class Commands:
                 refused = refused or DeviceRefused(f"channel {channel}: {err}")
         if refused is not None and not fresh:
             raise refused
-        await self._controller.act(actions)
-        self._controller.channels |= fresh
+        refusals = await self._controller.act(actions)
+        self._controller.channels |= {channel: state for channel, state in fresh.items() if channel not in refusals}
+        return refusals
 
     def _show_switches(self, channels: Iterable[int]) -> None:
         """Make ENABLE say what is wanted now, whatever the client wrote."""
@@ -170,3 +190,9 @@ class Commands:
 
     def _idle(self, channel: int, parameter: str) -> None:
         self._controller.post({(channel, parameter): 0})
+
+
+def _raise(refused: Mapping[int, Refusal], *, named: bool = False) -> None:
+    """Refuse a put with the reason of the device; the first one, and ``named`` its channel."""
+    for channel, (_, reason) in refused.items():
+        raise DeviceRefused(f"channel {channel}: {reason}" if named else reason)

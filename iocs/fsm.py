@@ -233,11 +233,10 @@ def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel
     if settings.interlock:
         raise DeviceRefused("interlock is active")
     if channel.trip is not TripCause.NONE:
-        raise DeviceRefused(f"tripped by {channel.trip.text}, reset it first")
+        raise DeviceRefused(f"tripped: {channel.trip.text}; reset it")
     floor = settings.traits.floor_V
     target = settings.bias_V
-    if target < floor:
-        raise DeviceRefused(f"BIAS {target:g} V is below {floor:g} V, set it first")
+    _check_floor(settings)
     _check_overvoltage(settings, reading)
     if channel.was_on:
         return replace(channel, wanted=True, ramp=_ramp_to(channel, reading, target, now)), ()
@@ -263,14 +262,49 @@ def kill(channel: Channel, now: float) -> tuple[Channel, Actions]:
 
 
 def set_bias(channel: Channel, settings: Settings, now: float) -> tuple[Channel, Actions]:
-    """A new set-point, ``settings.bias_V``. Raises ``WireError`` when not connected, ``DeviceRefused`` when it is too high."""
+    """A new set-point, ``settings.bias_V``.
+
+    Raises:
+        WireError: not connected.
+        DeviceRefused: it is too high for the SiPM, or too low for an output that is on.
+    """
     reading = _connected(channel)
     _check_overvoltage(settings, reading)
+    if channel.was_on or channel.wanted or channel.ramp is not None:
+        _check_floor(settings)
     if channel.ramp is not None and channel.ramp.then_off:
         return channel, ()
     if channel.was_on or channel.wanted:
         return replace(channel, ramp=_ramp_to(channel, reading, settings.bias_V, now)), ()
     return channel, (SetBias(settings.bias_V),)
+
+
+def refused(channel: Channel, before: Channel, action: Action, now: float) -> Channel:
+    """After the device refused what ``observe`` asked for.
+
+    A voltage is not asked for again: the output stays where it is, or goes off from there if that was the aim. Switching off
+    is asked for again at every poll.
+
+    Args:
+        channel: as ``observe`` left it.
+        before: as it was before that.
+        action: what was refused.
+        now: monotonic time, seconds.
+    """
+    if isinstance(action, SwitchOff):
+        return replace(channel, ramp=before.ramp, busy_until=before.busy_until, told_off=False)
+    ramp = channel.ramp
+    if ramp is None or not ramp.then_off or before.ramp is None:
+        return replace(channel, ramp=None)
+    held_V = before.ramp.present_V
+    return replace(channel, ramp=replace(ramp, target_V=held_V, present_V=held_V), busy_until=now)
+
+
+def kill_refused(channel: Channel, now: float) -> Channel:
+    """After the device refused to switch off at once: that is asked for again at every poll."""
+    reading = channel.seen
+    held_V = 0.0 if reading is None or reading.bias_V is None else reading.bias_V
+    return replace(channel, wanted=False, ramp=Ramp(held_V, held_V, now, then_off=True), busy_until=now)
 
 
 def reset_trip(channel: Channel, settings: Settings) -> Channel:
@@ -300,8 +334,12 @@ def release(channel: Channel) -> Channel:
 
 def _check_overvoltage(settings: Settings, reading: ChannelReading) -> None:
     if settings.is_too_high(reading):
-        too_much = f"BIAS {settings.bias_V:g} V is {settings.overvoltage(reading):.2f} V above breakdown"
-        raise DeviceRefused(f"{too_much}, OVERVOLTAGE_LIMIT is {settings.overvoltage_limit_V:g} V")
+        raise DeviceRefused(f"overvoltage {settings.overvoltage(reading):.2f} V, limit is {settings.overvoltage_limit_V:g} V")
+
+
+def _check_floor(settings: Settings) -> None:
+    if settings.bias_V < settings.traits.floor_V:
+        raise DeviceRefused(f"BIAS {settings.bias_V:g} V is below {settings.traits.floor_V:g} V")
 
 
 def _connected(channel: Channel) -> ChannelReading:

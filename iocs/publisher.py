@@ -115,11 +115,13 @@ class RecordServer:
         if problem is not None:
             raise problem
 
-    def invalidate(self, names: Iterable[str], status: Status) -> None:
+    def invalidate(self, names: Iterable[str], status: Status, message: str = "") -> None:
         now = self._clock.time_ns()
         for name in names:
             record = self._record(name)
-            record.set_alarm(int(status), INVALID)
+            if record.pact:
+                continue
+            record.set_alarm(int(status), INVALID, message)
             record.is_told_alarm = True
             record.process(now)
 

@@ -44,8 +44,11 @@ class Publisher(Protocol):
         """
         ...
 
-    def invalidate(self, names: Iterable[str], status: Status) -> None:
-        """Mark records INVALID with ``status`` as reason; they keep their values until the next ``post``."""
+    def invalidate(self, names: Iterable[str], status: Status, message: str = "") -> None:
+        """Mark records INVALID with ``status`` as reason and ``message`` as ``AMSG``; they keep their values.
+
+        It lasts until the next ``post`` or put. A record that a client is just writing is left to the end of that put.
+        """
         ...
 
     def value(self, name: str) -> Value:

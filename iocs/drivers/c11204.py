@@ -34,11 +34,15 @@ class C11204Driver:
         self._line: SerialLine | None = None
         self._variant = Variant.C11204_02
         self._reference: Reference | None = None
+        self._stored: Compensation | None = None
+        """Factors as read last."""
+        self._is_refusing = False
+        """The module does not let its factors be read."""
 
     def open(self) -> None:
         self.close()
         self._line = SerialLine(self._endpoint())
-        self._reference = None
+        self._reference = self._stored = None
 
     def close(self) -> None:
         if self._line is not None:
@@ -64,9 +68,18 @@ class C11204Driver:
 
     def poll(self) -> Snapshot:
         monitor = codec.decode_monitor(self._ask(Command.MONITOR), self._variant)
-        stored = codec.decode_compensation(self._ask(Command.GET_COMPENSATION))
-        self._reference, cycled = believe(self._reference, monitor, stored)
-        reading = self._reading(monitor, self._reference.volts, shift_in_force(monitor, stored))
+        cycled = False
+        try:
+            self._stored = codec.decode_compensation(self._ask(Command.GET_COMPENSATION))
+            self._reference, cycled = believe(self._reference, monitor, self._stored)
+            self._is_refusing = False
+        except DeviceRefused as err:
+            if self._stored is None or self._reference is None:
+                raise
+            if not self._is_refusing and self._line is not None:
+                self._line.flaws.append(str(err))
+            self._is_refusing = True
+        reading = self._reading(monitor, self._reference.volts, shift_in_force(monitor, self._stored))
         return Snapshot({CHANNEL: reading}, self._extra(monitor), cycled)
 
     def _reading(self, monitor: Monitor, bias_V: float, shift_V: float) -> ChannelReading:

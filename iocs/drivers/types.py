@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sipmdcs.controllers import ControllerType
 
 C11204 = ControllerType(
     name="c11204",
-    description="Hamamatsu C11204-01/-02, one output, serial line",
+    description="Hamamatsu C11204-02, one output, serial line",
     channels=1,
-    # A -01 starts at 50 V; its driver refuses less.
     bias_min_V=40.0,
     bias_max_V=90.0,
     controller_templates=("controller.template", "c11204.template"),
@@ -17,6 +18,14 @@ C11204 = ControllerType(
     simulator="iocs.simulators.c11204_server:serve_c11204",
     # Its current monitor has steps of 5 uA: good for over-current only. Limits: 2 mA specified, 3 mA for 4 s shuts it down.
     macros=(("I_HIGH", "500"), ("I_HIHI", "2000"), ("I_LIMIT", "2500"), ("I_HYST", "10"), ("I_ADEL", "4")),
+)
+
+C11204_01 = replace(
+    C11204,
+    name="c11204-01",
+    description="Hamamatsu C11204-01, one output, serial line",
+    bias_min_V=50.0,
+    simulator="iocs.simulators.c11204_server:serve_c11204_01",
 )
 
 PADME_NIM = ControllerType(

@@ -9,6 +9,7 @@ import tty
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from iocs.drivers.c11204_units import Variant
 from iocs.simulators.c11204_device import CR_TIMEOUT_S, KNOBS, SPOILERS, C11204Device
 from iocs.simulators.climate import Climate
 from iocs.simulators.faults import Chunk, Faults, Knob
@@ -22,10 +23,10 @@ CHARACTER_S = 11 / 38_400
 class C11204Server:
     """The module and its line."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, variant: Variant) -> None:
         self._faults = Faults(1, KNOBS)
         load = Load(setup.name, 1, setup.sipms[1], Climate(setup.name), self._faults)
-        self._device = C11204Device(load, self._faults, serial=f"SIM{setup.name}")
+        self._device = C11204Device(load, self._faults, serial=f"SIM{setup.name}", variant=variant)
         self._loop = asyncio.get_running_loop()
         self._master, self._slave = os.openpty()
         # Our end of the slave stays open, so that a client that leaves does not hang up the line.
@@ -83,8 +84,21 @@ class C11204Server:
 
 @asynccontextmanager
 async def serve_c11204(setup: Setup) -> AsyncIterator[C11204Server]:
-    """Run a C11204 on a pseudo-terminal of its own."""
-    server = C11204Server(setup)
+    """Run a C11204-02 on a pseudo-terminal of its own."""
+    async with _serve(setup, Variant.C11204_02) as server:
+        yield server
+
+
+@asynccontextmanager
+async def serve_c11204_01(setup: Setup) -> AsyncIterator[C11204Server]:
+    """Run a C11204-01 on a pseudo-terminal of its own."""
+    async with _serve(setup, Variant.C11204_01) as server:
+        yield server
+
+
+@asynccontextmanager
+async def _serve(setup: Setup, variant: Variant) -> AsyncIterator[C11204Server]:
+    server = C11204Server(setup, variant)
     server.start()
     try:
         yield server

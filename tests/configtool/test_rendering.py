@@ -141,7 +141,7 @@ def test_files_of_iocs_that_are_gone_are_removed_and_others_are_not(site: Site, 
         (
             "driver: c11204",
             "driver: c112",
-            r"site.yaml:\d+: controllers.LED.driver: unknown driver c112, installed are c11204, padme-nim",
+            r"site.yaml:\d+: controllers.LED.driver: unknown driver c112, installed are c11204, c11204-01, padme-nim",
         ),
         ("id: LED", 'id: "17"', r"site.yaml:\d+: controllers.LED.id: id 17 is already that of HV17"),
     ],

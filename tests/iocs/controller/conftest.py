@@ -17,7 +17,7 @@ from iocs.controller_records import ControllerRecords, SetPoints, records_of
 from iocs.drivers.driver import ChannelReading, EndpointSource, Identity, Settings, Snapshot, Traits
 from sipmdcs.clock import ManualClock
 from sipmdcs.epicsdb import Record, load_template
-from sipmdcs.errors import NotConnected
+from sipmdcs.errors import DeviceRefused, NotConnected
 from sipmdcs.publisher import Value, WriteHandler
 from sipmdcs.severity import Severity, Status
 
@@ -36,6 +36,8 @@ class MemoryPublisher:
         self.alarms: dict[str, tuple[Severity, Status]] = dict.fromkeys(self.records, (Severity.INVALID, Status.UDF))
         self.alarms |= dict.fromkeys(defined, GOOD)
         self.handlers: dict[str, WriteHandler] = {}
+        self.messages: dict[str, str] = {}
+        """AMSG of what was invalidated last."""
         self.posts: list[dict[str, Value]] = []
         self.posted = asyncio.Event()
 
@@ -55,8 +57,10 @@ class MemoryPublisher:
         self.posts.append(dict(values))
         self.posted.set()
 
-    def invalidate(self, names: Iterable[str], status: Status) -> None:
-        self.alarms |= dict.fromkeys(names, (Severity.INVALID, status))
+    def invalidate(self, names: Iterable[str], status: Status, message: str = "") -> None:
+        for name in names:
+            self.alarms[name] = (Severity.INVALID, status)
+            self.messages[name] = message
 
     def value(self, name: str) -> Value:
         return self.values[name]
@@ -98,6 +102,10 @@ class ScriptedDriver:
     """Raised by whatever is called next, until it is taken away."""
     refusal: Exception | None = None
     """Raised by commands only."""
+    refusing: dict[int, str] = field(default_factory=dict)
+    """Reason of each channel whose commands are refused."""
+    min_V: float = 0.0
+    """Lower set-points are refused."""
     cycled: bool = False
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     flaws: list[str] = field(default_factory=list)
@@ -130,9 +138,16 @@ class ScriptedDriver:
         self._check()
         if self.refusal is not None:
             raise self.refusal
+        channels = call[1] if len(call) > 1 and call[0] != "write" else self.refusing
+        for channel in channels:
+            if channel in self.refusing:
+                raise DeviceRefused(self.refusing[channel])
         self.calls.append(call)
 
     def set_bias(self, values: Mapping[int, float]) -> None:
+        for volts in values.values():
+            if volts < self.min_V:
+                raise DeviceRefused(f"{volts:g} V is below {self.min_V:g} V")
         self._do("bias", dict(values))
         for channel, volts in values.items():
             self.change(channel, bias_V=volts, vmon_V=volts if self.readings[channel].on else 0.0)

@@ -22,11 +22,13 @@ channel_access: {{server_port: {0}, repeater_port: {1}}}
 controllers:
   HV01: {{driver: padme-nim, id: "01", subsystem: VETO, port: sim, poll_s: 0.2}}
   LED: {{driver: c11204, id: LED, subsystem: MON, port: sim, poll_s: 0.2}}
+  LED1: {{driver: c11204-01, id: LED1, subsystem: MON, port: sim, poll_s: 0.2}}
 iocs:
-  all: {{controllers: [HV01, LED]}}
+  all: {{controllers: [HV01, LED, LED1]}}
 """
 HV = "DET:VETO:HV01"
 LED = "DET:MON:LED"
+LED1 = "DET:MON:LED1"
 CHANNELS = [f"{HV}:CH{number:02d}" for number in range(1, 17)]
 VOP = {channel: 57.0 + number / 100 for number, channel in enumerate(CHANNELS, 1)}
 MAJOR, INVALID = 2, 3
@@ -42,6 +44,9 @@ def substitutions() -> str:
         channel = hv | {"R": f"CH{number:02d}", "ADDR": str(number)}
         rows += [("sipm_channel", channel), ("padme_nim_channel", channel)]
     rows.append(("sipm_channel", led | {"R": "CH01", "ADDR": "1"}))
+    # A C11204-01 with the limits of a -02: its own range begins at 50 V.
+    led1 = led | {"P": LED1, "PORT": "LED1", "NAME": "LED1", "RAMP": "2"}
+    rows += [("controller", led1), ("c11204", led1), ("sipm_channel", led1 | {"R": "CH01", "ADDR": "1"})]
     return "\n".join(f"file {template}.template {{ {{ {assignments(macros)} }} }}" for template, macros in rows)
 
 
@@ -158,6 +163,19 @@ def test_bias_is_read_back_within_10_mv(plant: Plant) -> None:
         ),
         "every BIAS_RBV within 10 mV",
     )
+
+
+def test_a_setpoint_below_the_range_of_the_device_is_one_alarm_with_its_reason(plant: Plant) -> None:
+    ch = f"{LED1}:CH01"
+    plant.wait(f"{ch}:STATE", 4)  # it comes up on, at 55 V
+    plant.ask(put={f"{ch}:BIAS": 45.0})
+    assert plant.get(f"{ch}:BIAS.SEVR", f"{ch}:BIAS.STAT", f"{ch}:BIAS.AMSG") == [3, 2, "BIAS 45 V is below 50 V"]
+    beats = plant.get(f"{LED1}:HEARTBEAT")[0]
+    wait_until(lambda: plant.get(f"{LED1}:HEARTBEAT")[0] > beats + 5, "five more polls")
+    assert plant.get(f"{LED1}:CONNECTED", f"{ch}:STATE", f"{LED1}:COMM_ERRORS") == [1, 4, 0]
+    assert plant.severity(f"{ch}:BIAS_RBV") == 0
+    plant.put({f"{ch}:BIAS": 54.0})
+    assert plant.get(f"{ch}:BIAS.SEVR") == [0]
 
 
 def test_all_on(plant: Plant) -> None:

@@ -36,9 +36,7 @@ def test_a_set_point_too_far_above_breakdown_is_refused(
 ) -> None:
     settings = replace(SETTINGS, bias_V=bias_V, vbr_slope=54.0, overvoltage_limit_V=5.2)
     bench = Bench(replace(OFF, temperature_C=temperature_C, shift_V=shift_V), settings)
-    expected = (
-        does_not_raise() if allowed else pytest.raises(DeviceRefused, match=r"above breakdown, OVERVOLTAGE_LIMIT is 5\.2 V")
-    )
+    expected = does_not_raise() if allowed else pytest.raises(DeviceRefused, match=r"overvoltage .* V, limit is 5\.2 V")
     with expected:
         bench.on() if command == "on" else bench.bias(bias_V)
     assert bool(bench.actions) is allowed
@@ -199,7 +197,7 @@ def test_trips(reading: ChannelReading, cause: TripCause) -> None:
     assert (bench.channel.trip, bench.channel.last_cause, bench.channel.wanted) == (cause, cause, False)
     assert bench.actions == ([SwitchOff()] if reading.on else [])
     bench.poll(replace(OFF, vmon_V=0.0))
-    with pytest.raises(DeviceRefused, match=f"tripped by {cause.text}"):
+    with pytest.raises(DeviceRefused, match=f"tripped: {cause.text}"):
         bench.on()
     bench.reset()
     assert bench.channel.state is ChannelState.OFF
