@@ -17,11 +17,13 @@ from typing import ParamSpec, TypeVar
 
 from iocs.controller_backoff import Backoff
 from iocs.controller_health import MISSES_TO_REOPEN, Health
+from iocs.controller_pace import Pace, polled
 from iocs.controller_records import CONTROLLER, Address, SetPoints
 from iocs.controller_values import arrays, reading_values, short, state_values, summary
 from iocs.drivers.driver import Driver, Identity, Snapshot
 from iocs.fsm import Action, Actions, Channel, SetBias, Settings, SwitchOff, SwitchOn, observe
 from iocs.fsm import refused as refused_action
+from iocs.loop_lag import LoopLag
 from sipmdcs.channelstate import TripCause
 from sipmdcs.clock import Clock
 from sipmdcs.errors import ChannelError, DcsError, DeviceError, DeviceRefused, ServiceError
@@ -49,9 +51,18 @@ class Controller:
         set_points: of this controller; they know its records.
         publisher: serves them.
         clock: what time it is.
+        lag: knows whether this process itself was held up.
     """
 
-    def __init__(self, name: str, driver: Driver, set_points: SetPoints, publisher: Publisher, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        driver: Driver,
+        set_points: SetPoints,
+        publisher: Publisher,
+        clock: Clock,
+        lag: LoopLag | None = None,
+    ) -> None:
         self.name = name
         self.driver = driver
         self.records = records = set_points.records
@@ -61,6 +72,8 @@ class Controller:
         """Held while talking to the device."""
         self._publisher = publisher
         self._clock = clock
+        self._lag = lag or LoopLag(clock)
+        self._pace = Pace(set_points.number(CONTROLLER, "POLL_PERIOD"))
         self._health = Health(name)
         self._backoff = Backoff()
         self._draw = random.Random()  # noqa: S311 - jitter
@@ -74,12 +87,18 @@ class Controller:
 
     async def run(self) -> None:
         """Poll until cancelled; the device keeps its voltages when this ends."""
+        planned = self._clock.monotonic()
         try:
             while True:
                 started = self._clock.monotonic()
                 self._hurried.clear()
                 await self.cycle()
-                await self._rest(self._pause(started))
+                ended = self._clock.monotonic()
+                if not self._health.missed:
+                    self._pace = polled(self._pace, self._wanted_s(), started - planned, ended - started)
+                pause_s = self._pause(ended - started)
+                planned = ended + pause_s
+                await self._rest(pause_s)
         finally:
             self._thread.submit(self.driver.close)
             self._thread.shutdown()
@@ -99,10 +118,13 @@ class Controller:
         """Time of the controller's clock, seconds."""
         return self._clock.monotonic()
 
-    def _pause(self, started: float) -> float:
+    def _pause(self, busy_s: float) -> float:
         if self._health.lost:
             return self._backoff.delay(self._draw)
-        return max(self.set_points.number(CONTROLLER, "POLL_PERIOD") - (self._clock.monotonic() - started), 0.0)
+        return max(self._pace.period_s - busy_s, 0.0)
+
+    def _wanted_s(self) -> float:
+        return self.set_points.number(CONTROLLER, "POLL_PERIOD")
 
     async def call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do blocking work in the controller's thread."""
@@ -112,6 +134,7 @@ class Controller:
         """One poll and what follows from it."""
         async with self.lock:
             self._health.heartbeat += 1
+            began = started = self._clock.monotonic()
             try:
                 await self._connect()
                 started = self._clock.monotonic()
@@ -121,14 +144,14 @@ class Controller:
                 self._initialise(snapshot)
                 await self._take_in(snapshot)
             except (DeviceError, ServiceError) as err:
-                await self._missed(err)
+                await self._missed(err, began)
                 return
             except Exception as err:  # noqa: BLE001 - a fault in a driver must not take the other controllers along
                 _log.exception("%s: poll failed", self.name)
-                await self._missed(DeviceError(f"{type(err).__name__}: {err}"))
+                await self._missed(DeviceError(f"{type(err).__name__}: {err}"), began)
                 return
             self._count_flaws()
-            self._health.missed = 0
+            self._health.answered()
             self._connected = True
             self._backoff = Backoff()
             if returned:
@@ -238,9 +261,9 @@ class Controller:
             if address in self.records.names:
                 self._publisher.invalidate([self.records.names[address]], Status.WRITE, reason)
 
-    async def _missed(self, err: DcsError) -> None:
+    async def _missed(self, err: DcsError, began: float) -> None:
         self._count_flaws()
-        self._health.miss(str(err))
+        self._health.miss(str(err), held_up=self._lag.was_late_since(began))
         if self._health.missed >= MISSES_TO_REOPEN or not self._open:
             self._open = False
             await self.call(self.driver.close)
@@ -261,6 +284,7 @@ class Controller:
 
     def _controller_values(self) -> dict[Address, Value]:
         values: dict[str, Value] = {"CONNECTED": int(self._connected), **self._health.values()}
+        values |= {"POLL_PERIOD_RBV": self._pace.period_s, "POLL_LATE": int(self._pace.is_late)}
         return {(CONTROLLER, key): value for key, value in values.items()}
 
     def _state_values(self) -> dict[Address, Value]:

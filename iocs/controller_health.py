@@ -11,6 +11,9 @@ MISSES_TO_REOPEN = 2
 MISSES_TO_LOSE = 3
 """A readback goes INVALID after so many polls without it."""
 
+MAX_EXCUSED = 10
+"""A process that is always held up would never notice that a controller is gone."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -24,6 +27,7 @@ class Health:
         self.missed = 0
         """Polls missed in a row."""
         self.heartbeat = 0
+        self._excused = 0
 
     def note(self, text: str) -> None:
         """Count something that went wrong on the wire."""
@@ -31,8 +35,22 @@ class Health:
         self.last_error = text
         _log.warning("%s: %s", self._controller, text)
 
-    def miss(self, text: str) -> None:
-        """Count a poll that brought nothing. Only the first of a row is logged, the others are told by the counts."""
+    def answered(self) -> None:
+        """A poll brought readings."""
+        self.missed = self._excused = 0
+
+    def miss(self, text: str, *, held_up: bool = False) -> None:
+        """Count a poll that brought nothing. Only the first of a row is logged, the others are told by the counts.
+
+        Args:
+            text: what went wrong.
+            held_up: this process itself did not run for a while, so that a time-out says nothing of the device; a few such
+                polls in a row are errors, but not missed.
+        """
+        if held_up and self._excused < MAX_EXCUSED:
+            self._excused += 1
+            self.note(f"held up: {text}")
+            return
         self.missed += 1
         if self.missed == 1:
             self.note(text)

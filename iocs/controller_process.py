@@ -11,6 +11,7 @@ from iocs.controller_commands import Commands
 from iocs.controller_records import SetPoints, records_of
 from iocs.drivers.driver import Driver
 from iocs.drivers.port import endpoint_source
+from iocs.loop_lag import LoopLag
 from iocs.publisher import open_record_server
 from iocs.sole import sole_process
 from sipmdcs.clock import Clock, SystemClock
@@ -23,7 +24,9 @@ from sipmdcs.site import SITE_FILE, Site
 from sipmdcs.yamlfile import bad_key
 
 
-def build_controller(site: Site, name: str, records: list[Record], publisher: Publisher, clock: Clock) -> Controller:
+def build_controller(
+    site: Site, name: str, records: list[Record], publisher: Publisher, clock: Clock, lag: LoopLag | None = None
+) -> Controller:
     """A controller of the site with its write handlers in place, not connected yet.
 
     Raises:
@@ -42,7 +45,7 @@ def build_controller(site: Site, name: str, records: list[Record], publisher: Pu
             file=site.rendered / f"{site.ioc_of(name)}.substitutions",
         )
     driver: Driver = getattr(importlib.import_module(module), attribute)(source, set_points)
-    controller = Controller(name, driver, set_points, publisher, clock)
+    controller = Controller(name, driver, set_points, publisher, clock, lag)
     Commands(controller, publisher)
     return controller
 
@@ -65,12 +68,14 @@ async def _run(site: Site, name: str, autosave: Path) -> None:
     records = site.ioc_records(name)
     server = open_record_server(records, site.access_file, autosave=autosave)
     clock = SystemClock()
-    controllers = [build_controller(site, own, records, server, clock) for own in site.file.iocs[name].controllers]
+    lag = LoopLag(clock)
+    controllers = [build_controller(site, own, records, server, clock, lag) for own in site.file.iocs[name].controllers]
 
     async def body(service: Service) -> None:
         await asyncio.gather(*(controller.cycle() for controller in controllers))
         service.ready()
         async with asyncio.TaskGroup() as group:
+            group.create_task(lag.run(), name="lag")
             for controller in controllers:
                 group.create_task(controller.run(), name=controller.name)
 

@@ -11,7 +11,7 @@ from event_model import DataKey
 from ophyd_async.core import AsyncStatus
 
 from analysis.scan.curve import Curve
-from analysis.scan.devices import TOLERANCE_V, SipmChannel
+from analysis.scan.devices import SipmChannel
 from analysis.scan.preflight import Course
 from analysis.scan.trouble import ChannelTrouble, TakenOver
 
@@ -34,8 +34,8 @@ class Branch:
         self.course = course
         self.curve = Curve()
         self.name = course.place.channel
-        self.taken_over = ""
-        """What somebody else did to the channel meanwhile."""
+        self.taken_over: TakenOver | None = None
+        """What another client did to the channel meanwhile."""
         self._point = 0
         self._started = False
         self._halting = False
@@ -66,18 +66,17 @@ class Branch:
             _, late = await asyncio.wait(self._under_way, timeout=_HALT_S)
             for work in late:
                 work.cancel()
-        await self._look_for_a_hand()
+        await self._look_for_an_override()
 
-    async def _look_for_a_hand(self) -> None:
-        if self.taken_over or not self.curve.sound:  # after a loss or a trip the set-point is what the IOC came back with
+    async def _look_for_an_override(self) -> None:
+        if self.taken_over is not None:
             return
         try:
             look = await self.channel.look()
         except ChannelTrouble:
             return
-        own = any(abs(look.set_V - volts) <= TOLERANCE_V for volts in self.course.grid)
-        if not own:  # one that its IOC restored may be an earlier one of ours
-            self.taken_over = self.channel.hand(look)
+        if (volts := await self.channel.override(look)) is not None:
+            self.taken_over = TakenOver(self.name, f"was set to {volts:.3f} V by somebody else", volts)
 
     async def read(self) -> dict[str, Reading[Any]]:
         """Averages of the last trigger."""
@@ -99,7 +98,7 @@ class Branch:
         except ChannelTrouble as err:
             self.curve.stop(str(err), sound=False)
         except TakenOver as err:
-            self.taken_over = err.what
+            self.taken_over = err
             raise
         except asyncio.CancelledError:
             if not self._halting:

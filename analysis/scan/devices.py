@@ -31,6 +31,7 @@ from ophyd_async.core import (
 from ophyd_async.epics.core import epics_signal_r, epics_signal_rw
 
 from analysis.scan.curve import Look
+from analysis.scan.overrides import Overrides
 from analysis.scan.trouble import ChannelTrouble, TakenOver
 from sipmdcs.channelstate import ChannelState
 
@@ -58,6 +59,7 @@ class SipmController(StandardReadable):
     def __init__(self, prefix: str, name: str = "") -> None:
         self.prefix = prefix
         self.heartbeat = epics_signal_r(int, f"ca://{prefix}:HEARTBEAT")
+        self.poll_period_rbv = epics_signal_r(float, f"ca://{prefix}:POLL_PERIOD_RBV")
         with self.add_children_as_readables(StandardReadableFormat.CONFIG_SIGNAL):
             self.poll_period = epics_signal_rw(float, f"ca://{prefix}:POLL_PERIOD")
         super().__init__(name=name)
@@ -83,12 +85,22 @@ class SipmChannel(StandardReadable):
         controller: on which it hangs.
         name: of the device.
         samples: fresh readings that one trigger averages.
+        overrides: knows what other clients put; without it only the present setpoint is looked at.
     """
 
-    def __init__(self, prefix: str, controller: SipmController, name: str = "", *, samples: int = 1) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        controller: SipmController,
+        name: str = "",
+        *,
+        samples: int = 1,
+        overrides: Overrides | None = None,
+    ) -> None:
         self.prefix = prefix
         self.samples = samples
         self._controllers = (controller,)  # in a tuple: it belongs to all its channels, and is no child of this one
+        self._overrides = overrides
         self._commanded: float | None = None
         self._under_way: float | None = None
         self._halted = False
@@ -124,12 +136,17 @@ class SipmChannel(StandardReadable):
         """Say which set-point the channel has now; another one found later is somebody else's doing."""
         self._commanded = bias_V
 
-    def hand(self, look: Look) -> str:
-        """What somebody else did to the set-point, empty if nothing; a put of ours that is under way may have come or not."""
+    async def override(self, look: Look) -> float | None:
+        """The setpoint that another client put, ``None`` if there is none."""
+        unexplained_V = None if self._is_expected(look) else look.set_V
+        if self._overrides is None:
+            return unexplained_V
+        return await self._overrides.found(self.prefix, unexplained_V)
+
+    def _is_expected(self, look: Look) -> bool:
+        """Whether the setpoint is the last of ours; a put that is under way may have come or not."""
         own = [volts for volts in (self._commanded, self._under_way) if volts is not None]
-        if not own or any(abs(look.set_V - volts) <= TOLERANCE_V for volts in own):
-            return ""
-        return f"was set to {look.set_V:.3f} V by somebody else"
+        return not own or any(abs(look.set_V - volts) <= TOLERANCE_V for volts in own)
 
     def halt(self) -> None:
         """End whatever is under way at the next poll, before anything more is put; for good."""
@@ -144,7 +161,7 @@ class SipmChannel(StandardReadable):
             TakenOver: somebody else set it meanwhile.
         """
         look = await self.look()
-        self._check(look)
+        await self._check(look)
         distance_V = abs(value - look.bias_V)
         await self._put_bias(value)
         await self._arrive(value, distance_V, from_off=False)
@@ -169,7 +186,7 @@ class SipmChannel(StandardReadable):
         deadline = time.monotonic() + silence_s
         async for _ in self.controller.polls(silence_s):
             look = await self.look()
-            self._check(look)
+            await self._check(look)
             if newest is not None and look.valid and look.time_s > newest:
                 looks.append(look)
                 deadline = time.monotonic() + silence_s
@@ -213,7 +230,7 @@ class SipmChannel(StandardReadable):
             valid=all(reading.get("alarm_severity") != _INVALID for reading in (held, vmon, current)),
         )
 
-    def _check(self, look: Look, *, from_off: bool = False) -> None:
+    async def _check(self, look: Look, *, from_off: bool = False) -> None:
         """Whether the channel may go on.
 
         Raises:
@@ -228,8 +245,10 @@ class SipmChannel(StandardReadable):
                 raise ChannelTrouble(f"is {look.state.text}" if look.state is not ChannelState.ERROR else "reports an error")
             case ChannelState.OFF if not from_off:
                 raise TakenOver(self.prefix, "was switched off by somebody else")
-        if what := self.hand(look):
-            raise TakenOver(self.prefix, what)
+        if (volts := await self.override(look)) is not None:
+            raise TakenOver(self.prefix, f"was set to {volts:.3f} V by somebody else", volts)
+        if not self._is_expected(look):
+            raise ChannelTrouble(f"its IOC was restarted, and came back with {look.set_V:.3f} V")
 
     def _check_halt(self) -> None:
         if self._halted:
@@ -238,6 +257,8 @@ class SipmChannel(StandardReadable):
     async def _put_bias(self, volts: float) -> None:
         self._check_halt()
         self._under_way = volts
+        if self._overrides is not None:
+            self._overrides.sending(self.prefix, volts)
         try:
             await self.bias.set(volts)
         except _CA_ERRORS as err:
@@ -251,7 +272,7 @@ class SipmChannel(StandardReadable):
         state = ChannelState.OFF
         async for _ in self.controller.polls(silence_s):
             look = await self.look()
-            self._check(look, from_off=from_off)
+            await self._check(look, from_off=from_off)
             state = look.state
             if look.valid and state.at_rest and abs(look.bias_V - volts) <= TOLERANCE_V:
                 return
@@ -266,7 +287,7 @@ class SipmChannel(StandardReadable):
 
     async def _silence(self) -> float:
         try:
-            return max(_SILENCE_POLLS * await self.controller.poll_period.get_value(), _SILENCE_S)
+            return max(_SILENCE_POLLS * await self.controller.poll_period_rbv.get_value(), _SILENCE_S)
         except _CA_ERRORS as err:
             raise ChannelTrouble("its IOC does not answer") from err
 

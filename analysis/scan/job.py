@@ -15,9 +15,12 @@ from analysis.scan.devices import SipmChannel, SipmController
 from analysis.scan.documents import DocumentFile
 from analysis.scan.engine import Ending, Engine, Outcome
 from analysis.scan.keeper import Keeper
+from analysis.scan.overrides import SetpointMonitor
 from analysis.scan.plan import iv_scan
 from analysis.scan.preflight import ScanPlan
+from analysis.scan.trouble import TakenOver
 from sipmdcs import __version__
+from sipmdcs.channels import Channels
 from sipmdcs.errors import DcsError, ServiceError
 
 _CONNECT_S = 10.0
@@ -33,6 +36,7 @@ class Job:
         documents: file for the run documents.
         restore: puts the operating point back, given what somebody else took over; does not raise.
         on_point: told how many points are done and how many curves ended early.
+        channels: Channel Access, to see what other clients put.
     """
 
     def __init__(
@@ -42,8 +46,9 @@ class Job:
         engine: Engine,
         *,
         documents: Path,
-        restore: Callable[[Mapping[str, str]], None],
+        restore: Callable[[Mapping[str, TakenOver]], None],
         on_point: Callable[[int, int], None],
+        channels: Channels,
     ) -> None:
         self.uid = uid
         self.plan = plan
@@ -52,6 +57,7 @@ class Job:
         self._documents = documents
         self._restore = restore
         self._on_point = on_point
+        self._monitor = SetpointMonitor(channels, {course.place.channel: course.held.ours for course in plan.courses})
         self._branches: list[Branch] = []
         self.ending = Ending(Outcome.FAILED)
 
@@ -66,6 +72,7 @@ class Job:
             file = DocumentFile(self._documents)
         except ServiceError as err:
             self.ending = Ending(Outcome.FAILED, err)
+            self._monitor.close()
             self._restore({})
             return self.ending
         try:
@@ -84,11 +91,12 @@ class Job:
             self._restore({})
         finally:
             file.close()
+            self._monitor.close()
         return self.ending
 
     def reason(self) -> str:
         """Why it did not complete, in words."""
-        taken = [f"{name} {what}" for name, what in self.taken.items()]
+        taken = [f"{name} {err.what}" for name, err in self.taken.items()]
         if taken:
             return taken[0]
         if self.ending.outcome is Outcome.COMPLETED:
@@ -105,7 +113,8 @@ class Job:
         controllers = {prefix: SipmController(prefix, _device_name(prefix)) for prefix in self.plan.polls}
         for course in self.plan.courses:
             name, controller = course.place.channel, controllers[course.place.controller]
-            channel = SipmChannel(name, controller, _device_name(name), samples=self.plan.request.samples)
+            samples = self.plan.request.samples
+            channel = SipmChannel(name, controller, _device_name(name), samples=samples, overrides=self._monitor)
             self._branches.append(Branch(channel, course))
         for controller in controllers.values():
             await controller.connect(timeout=_CONNECT_S)
@@ -118,9 +127,9 @@ class Job:
         self._on_point(done, sum(bool(branch.curve.stopped) for branch in self._branches))
 
     @property
-    def taken(self) -> dict[str, str]:
-        """Channels that somebody else set meanwhile, and what they did."""
-        return {branch.name: branch.taken_over for branch in self._branches if branch.taken_over}
+    def taken(self) -> dict[str, TakenOver]:
+        """Channels that another client set meanwhile, and what it did."""
+        return {branch.name: branch.taken_over for branch in self._branches if branch.taken_over is not None}
 
     def _metadata(self, run_number: int | None) -> dict[str, Any]:
         request = self.plan.request

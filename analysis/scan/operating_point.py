@@ -24,10 +24,8 @@ class Held:
     current_limit_uA: float
     ramp_up: float
     ramp_down: float
-    low_V: float
-    """Lowest set-point of the scan."""
-    high_V: float
-    """Highest."""
+    grid: tuple[float, ...]
+    """Every setpoint of the scan, V: on the disk before the first of them is sent."""
     readback_V: float
     """``BIAS_RBV`` before the scan: what the device made of ``bias_V``."""
 
@@ -36,9 +34,8 @@ class Held:
         return min(abs(readback_V - self.bias_V), abs(readback_V - self.readback_V)) <= tolerance_V
 
     def ours(self, bias_V: float) -> bool:
-        """Whether a set-point can come from the scan or from before it; another one was somebody else's doing."""
-        scanned = self.low_V - _SLACK_V <= bias_V <= self.high_V + _SLACK_V
-        return scanned or abs(bias_V - self.bias_V) <= _SLACK_V
+        """Whether a setpoint can come from the scan or from before it, whatever was restarted; else another client put it."""
+        return any(abs(bias_V - own) <= _SLACK_V for own in (*self.grid, self.bias_V))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +61,7 @@ class OperatingPoint:
 
     def parked(self, names: Collection[str]) -> OperatingPoint:
         """The same where some channels have their set-points back, so that no other one is of the scan any more."""
-        channels = {
-            name: replace(held, low_V=held.bias_V, high_V=held.bias_V) if name in names else held
-            for name, held in self.channels.items()
-        }
+        channels = {name: replace(held, grid=()) if name in names else held for name, held in self.channels.items()}
         return replace(self, channels=channels)
 
     @property
@@ -115,7 +109,10 @@ class OperatingPointFile:
         """
         try:
             content: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
-            channels = {name: Held(**held) for name, held in content.pop("channels").items()}
+            channels = {
+                name: Held(**{**held, "grid": tuple(float(volts) for volts in held["grid"])})
+                for name, held in content.pop("channels").items()
+            }
             return OperatingPoint(channels=channels, **content)
         except (FileNotFoundError, NotADirectoryError):
             return None

@@ -112,7 +112,7 @@ def _course(place: Place, request: ScanRequest, answers: Answers, limits: PvMeta
     ceiling = request.max_current_uA if request.max_current_uA is not None else CEILING * limit
     if ceiling > limit:
         raise BadInput(f"a ceiling of {ceiling:g} uA is above its CURRENT_LIMIT of {limit:g} uA, it would trip")
-    held = Held(value["BIAS"], on, limit, value["RAMP_UP"], value["RAMP_DOWN"], grid[0], grid[-1], value["BIAS_RBV"])
+    held = Held(value["BIAS"], on, limit, value["RAMP_UP"], value["RAMP_DOWN"], grid, value["BIAS_RBV"])
     return Course(place, grid, ceiling, held)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from analysis.scan.operating_point import OperatingPoint, OperatingPointFile
 from analysis.scan.restoration import Report, Restoration
+from analysis.scan.trouble import TakenOver
 from sipmdcs.channels import Channels
 
 _log = logging.getLogger(__name__)
@@ -46,11 +47,11 @@ class Recovery:
         """
         return self._file.load()
 
-    def attempt(self, left: Mapping[str, str]) -> Report:
+    def attempt(self, left: Mapping[str, TakenOver]) -> Report:
         """Put back what can be.
 
         Args:
-            left: channels that somebody else has set, which are left to them, and what they did.
+            left: channels that another client has set, which are left to it, and what it did.
 
         Raises:
             BadInput: the file makes no sense.

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from analysis.scan.operating_point import Held, OperatingPoint
+from analysis.scan.trouble import TakenOver
 from sipmdcs.channels import Channels, PvData, PvValue
 from sipmdcs.channelstate import ChannelState, TripCause
-from sipmdcs.errors import ChannelError
+from sipmdcs.outcome import Completed, put_completed
 from sipmdcs.severity import Severity
 
-_READ = ("BIAS", "BIAS_RBV", "ENABLE", "STATE", "TRIP_CAUSE", "CURRENT_LIMIT", "RAMP_UP", "RAMP_DOWN")
+_READ = ("BIAS", "BIAS_RBV", "ENABLE", "ENABLE_RBV", "STATE", "TRIP_CAUSE", "CURRENT_LIMIT", "RAMP_UP", "RAMP_DOWN")
 _SAME_V = 0.001
 """Set-points differ by more, if at all; and so do readbacks of the same set-point, from which nothing else is expected."""
 
@@ -54,6 +55,9 @@ class Present:
     held_V: float
     """``BIAS_RBV``, NaN if INVALID."""
     enabled: bool
+    """``ENABLE``: what was asked for."""
+    is_on: bool
+    """``ENABLE_RBV``: what the device says. An IOC that was restarted may have forgotten that it was switched on."""
     state: ChannelState
     trip_cause: int
     current_limit_uA: float
@@ -78,7 +82,8 @@ def voltage_verdict(held: Held, present: Present, tolerance_V: float) -> str:
     if abs(present.bias_V - held.bias_V) > _SAME_V:
         return f"BIAS is {present.bias_V:.3f} V, not {held.bias_V:.3f} V"
     if not held.on:
-        return "" if not present.enabled and present.state.is_off else f"is {present.state.text}, and was off"
+        off = present.state.is_off and not present.is_on and not present.enabled
+        return "" if off else f"is {present.state.text}, and was off"
     if present.state is ChannelState.TRIPPED:
         cause = TripCause(present.trip_cause).text
         return f"tripped ({cause}); BIAS is back at {held.bias_V:.3f} V, it stays off until somebody resets and enables it"
@@ -93,14 +98,14 @@ def hopeless(held: Held, present: Present) -> bool:
     """Whether waiting brings a channel nowhere by itself."""
     if present.state in (ChannelState.DISCONNECTED, ChannelState.ERROR):
         return True
-    return present.state.is_off and (held.on or not present.enabled)
+    return present.state.is_off and not present.is_on and (held.on or not present.enabled)
 
 
 def taken(held: Held, present: Present) -> str:
     """What somebody else did to a channel, empty if nothing."""
     if not held.ours(present.bias_V):
         return f"was set to {present.bias_V:.3f} V by somebody else, and is left so"
-    if held.on and not present.enabled and present.state is ChannelState.OFF:
+    if held.on and not present.enabled and not present.is_on and present.state is ChannelState.OFF:
         return f"was switched off by somebody else, and is left so with BIAS {held.bias_V:.3f} V"
     return ""
 
@@ -111,7 +116,7 @@ class Restoration:
     Args:
         channels: Channel Access.
         point: what to put back.
-        left: channels known to be somebody else's, and what they did.
+        left: channels known to be another client's, and what it did.
         sleep: waits; ``time.sleep`` but in tests.
     """
 
@@ -119,13 +124,15 @@ class Restoration:
         self,
         channels: Channels,
         point: OperatingPoint,
-        left: Mapping[str, str] | None = None,
+        left: Mapping[str, TakenOver] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._channels = channels
         self.point = point
         self._left = dict(left or {})
         self._sleep = sleep
+        self._refused: dict[str, str] = {}
+        """Why the last put to a channel was refused."""
 
     def attempt(self) -> Report:
         """Put back what is not back, and wait for it; never raises because of a channel."""
@@ -134,11 +141,13 @@ class Restoration:
         mine: dict[str, Held] = {}
         for name, now in present.items():
             held = self.point.channels[name]
-            reason = self._left.get(name) or taken(held, now)
+            known = self._left.get(name)
+            reason = known.what if known is not None else taken(held, now)
             if reason:
                 report.left[name] = reason
             else:
                 mine[name] = held
+        self._give_back(present)
         self._park(report.left, present)
         self._put_back(mine, present)
         self._wait(mine, present)
@@ -152,6 +161,17 @@ class Restoration:
         now = self._read([name]).get(name)
         safe = now is not None and (now.state.is_off or not now.held_V > held.bias_V + _ABOVE_V)
         return now is not None and safe and now.current_limit_uA != held.current_limit_uA
+
+    def _give_back(self, present: Mapping[str, Present]) -> None:
+        """A setpoint of another client that the scan has overwritten before it knew holds again."""
+        wanted = {name: err.bias_V for name, err in self._left.items() if name in present and err.bias_V is not None}
+        self._put(
+            {
+                f"{name}:BIAS": volts
+                for name, volts in wanted.items()
+                if abs(present[name].bias_V - volts) > _SAME_V and self.point.channels[name].ours(present[name].bias_V)
+            }
+        )
 
     def _park(self, left: Mapping[str, str], present: Mapping[str, Present]) -> None:
         """A channel that somebody switched off stays off, but must not come back at a voltage of the scan."""
@@ -171,7 +191,7 @@ class Restoration:
                 first[f"{name}:RAMP_UP"] = held.ramp_up
             if now.ramp_down != held.ramp_down:
                 first[f"{name}:RAMP_DOWN"] = held.ramp_down
-            if now.enabled and not held.on:
+            if not held.on and (now.enabled or now.is_on):
                 off[f"{name}:ENABLE"] = 0
             if now.bias_V != held.bias_V or (held.on and now.state.at_rest and not held.holds(now.held_V, _SAME_V)):
                 bias[f"{name}:BIAS"] = held.bias_V
@@ -196,7 +216,7 @@ class Restoration:
         for name, held in mine.items():
             reason = verdict(held, now[name], _CLOSE_V) if name in now else "does not answer"
             if reason:
-                report.pending[name] = reason
+                report.pending[name] = f"{reason} ({self._refused[name]})" if name in self._refused else reason
                 if name in now and abs(now[name].bias_V - held.bias_V) <= _SAME_V:
                     report.parked.add(name)
             else:
@@ -225,9 +245,14 @@ class Restoration:
                 found[name] = _present(values)
         return found
 
-    def _put(self, values: Mapping[str, PvData]) -> Mapping[str, ChannelError | None]:
-        """Refusals show in the verdict, where they have their reason."""
-        return self._channels.put(values) if values else {}
+    def _put(self, values: Mapping[str, PvData]) -> None:
+        """The device decides whether it is back; what was refused is added to that verdict."""
+        for pv, completion in put_completed(self._channels, values).items():
+            name, _, item = pv.rpartition(":")
+            if completion.result is Completed.REFUSED:
+                self._refused[name] = f"{item} refused: {completion.reason}"
+            else:
+                self._refused.pop(name, None)
 
 
 def _travel_s(held: Held, present: Present) -> float:
@@ -240,7 +265,7 @@ def _travel_s(held: Held, present: Present) -> float:
 
 def _present(values: list[PvValue]) -> Present:
     numbers = [float(value.value) if isinstance(value.value, int | float) else math.nan for value in values]
-    bias, held, enable, state, cause, limit, up, down = numbers
+    bias, held, enable, is_on, state, cause, limit, up, down = numbers
     if values[1].severity is Severity.INVALID:
         held = math.nan
-    return Present(bias, held, bool(enable), ChannelState(int(state)), int(cause), limit, up, down)
+    return Present(bias, held, bool(enable), bool(is_on), ChannelState(int(state)), int(cause), limit, up, down)

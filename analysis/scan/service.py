@@ -23,6 +23,7 @@ from analysis.scan.recovery import Recovery
 from analysis.scan.reporting import listing, names, result, summary
 from analysis.scan.request import ScanRequest, parse_request
 from analysis.scan.sole import only_scanner
+from analysis.scan.trouble import TakenOver
 from sipmdcs.channels import Channels
 from sipmdcs.errors import BadInput, DcsError, ServiceError
 from sipmdcs.publisher import Value
@@ -224,6 +225,7 @@ class Scanner:
             documents=self._folder / f"{accepted.uid}.jsonl",
             restore=self._restore_in_plan,
             on_point=self._soon(lambda done, early: self._show_point(plan, done, early)),
+            channels=self._channels,
         )
         await self._run_job(job, number)
         await self._finish(accepted, job, logbook, self._service.clock.monotonic() - started)
@@ -302,7 +304,7 @@ class Scanner:
 
     # -- putting back ---------------------------------------------------------------------------------------------------
 
-    def _restore_in_plan(self, left: Mapping[str, str]) -> None:
+    def _restore_in_plan(self, left: Mapping[str, TakenOver]) -> None:
         """Called by the plan at its end, in a thread."""
         self._soon(lambda: self._board.show(ScanState.RESTORING, MESSAGE="putting the operating point back"))()
         try:

@@ -24,6 +24,9 @@ ATTEMPTS = 2
 _NO_RETRY = frozenset({Command.SET_COMPENSATION})
 """Wears the non-volatile memory, so a lost reply is an error at once."""
 
+_MAX_REPLY = 256
+"""Bytes; the longest reply has 51."""
+
 
 class SerialLine:
     """An open line. Every byte that is no part of an awaited reply is counted in ``flaws``."""
@@ -75,8 +78,11 @@ class SerialLine:
         deadline = time.monotonic() + (STORE_S if command is Command.SET_COMPENSATION else REPLY_S)
         flaw = ""
         garbage = 0
-        while not flaw and (remaining := deadline - time.monotonic()) > 0:
-            scan = scan_frames(self._rest + self._receive(command, remaining))
+        is_over = False
+        while not flaw and not is_over:
+            remaining = deadline - time.monotonic()
+            is_over = remaining <= 0  # a last look: if this process was held up, the answer is there all the same
+            scan = scan_frames(self._rest + (self._receive(command, remaining) if not is_over else self._waiting(command)))
             self._rest = scan.rest
             garbage += scan.skipped
             for found in scan.found:
@@ -99,6 +105,16 @@ class SerialLine:
             return first + self._line.read(self._line.in_waiting) if first else b""
         except OSError as err:
             raise WireError(f"{command}: line is dead") from err
+
+    def _waiting(self, command: Command) -> bytes:
+        """What lies there already; of a line that floods us no more than any reply needs."""
+        data = b""
+        try:
+            while len(data) < _MAX_REPLY and (count := self._line.in_waiting):
+                data += self._line.read(count)
+        except OSError as err:
+            raise WireError(f"{command}: line is dead") from err
+        return data
 
     def _drop_stale(self) -> None:
         """Throw away what came late, so that the next frame is the answer to the next request."""

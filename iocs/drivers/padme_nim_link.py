@@ -83,16 +83,19 @@ class Console:
     def _listen(self) -> tuple[str, Prompt]:
         """Text up to the next prompt, and the prompt."""
         deadline = time.monotonic() + REPLY_S
+        is_over = False
         while True:
             listening = scan_prompts(self._text)
             if listening.heard:
                 first = listening.heard[0]
                 self._text = self._text[len(first.before) + len(first.prompt) :]
                 return first.before, first.prompt
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
+            if is_over:
                 raise WireError("console: no reply")
-            self._receive(remaining)
+            remaining = deadline - time.monotonic()
+            is_over = remaining <= 0  # a last look: if this process was held up, the answer is there all the same
+            with contextlib.suppress(BlockingIOError):
+                self._receive(max(remaining, 0.0))
 
     def _drop_stale(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -29,7 +29,7 @@ class Readback:
     """Record with the time between two updates of the readback, s."""
 
 
-_VALUE = {"BIAS": "BIAS_RBV", "ENABLE": "ENABLE_RBV", "COMPENSATION": "COMPENSATION_RBV"}
+_VALUE = {"BIAS": "BIAS_RBV", "ENABLE": "ENABLE_RBV", "COMPENSATION": "COMPENSATION_RBV", "POLL_PERIOD": "POLL_PERIOD_RBV"}
 """Setpoint and the readback that shows the same value."""
 
 _MOMENTARY = {"TRIP_RESET": "TRIP", "KILL": "N_ON", "ALL_OFF": "N_ON", "ALL_ON": "", "RESET": "", "COMP_STORE": ""}
@@ -48,7 +48,7 @@ def readback_of(pv: str) -> Readback:
     if suffix in _MOMENTARY and not _MOMENTARY[suffix]:
         return Readback(momentary=True)
     channel = _CHANNEL.fullmatch(prefix)
-    period = f"{channel['controller'] if channel else prefix}:POLL_PERIOD"
+    period = f"{channel['controller'] if channel else prefix}:POLL_PERIOD_RBV"
     level, ramps, state = "", None, ""
     if suffix in _RAMPING:
         output = prefix if channel else f"{prefix}:CH01"  # of a controller: its first channel stands for all

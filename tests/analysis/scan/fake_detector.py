@@ -30,6 +30,7 @@ class FakeDetector:
             self.pvs.add(f"{channel}:{item}", value)
         self.pvs.add(f"{channel}:BIAS", WORKING_V, control=(0.0, 80.0))
         self.pvs.add(f"{channel}:ENABLE", 1, labels=("Off", "On"))
+        self.pvs.add(f"{channel}:ENABLE_RBV", 1, labels=("Off", "On"))
         self.pvs.add(f"{channel}:MASK", 0, labels=("Used", "Masked"))
         self.pvs.add(f"{channel}:STATE", int(ChannelState.ON), labels=STATES)
         self.pvs.add(f"{channel}:TRIP_CAUSE", 0, type_=PvType.ENUM)
@@ -42,6 +43,7 @@ class FakeDetector:
 
     def _switch(self, channel: str, on: bool) -> None:
         self.pvs.set(f"{channel}:STATE", int(ChannelState.ON if on else ChannelState.OFF))
+        self.pvs.set(f"{channel}:ENABLE_RBV", int(on))
 
     def state(self, channel: str) -> ChannelState:
         return ChannelState(int(self.number(channel, "STATE")))
@@ -60,7 +62,9 @@ class FakeDetector:
         self.pvs.set(f"{channel}:STATE", int(ChannelState.TRIPPED))
         self.pvs.set(f"{channel}:TRIP_CAUSE", 1)
         self.pvs.set(f"{channel}:ENABLE", 0)
+        self.pvs.set(f"{channel}:ENABLE_RBV", 0)
 
     def off(self, channel: str) -> None:
         self.pvs.set(f"{channel}:STATE", int(ChannelState.OFF))
         self.pvs.set(f"{channel}:ENABLE", 0)
+        self.pvs.set(f"{channel}:ENABLE_RBV", 0)

@@ -7,7 +7,7 @@ import pytest
 from analysis.scan.operating_point import Held, OperatingPoint, OperatingPointFile
 from sipmdcs.errors import BadInput, ServiceError
 
-HELD = Held(56.0, True, 50.0, 5.0, 4.0, 50.0, 57.0, 56.0)
+HELD = Held(56.0, True, 50.0, 5.0, 4.0, (50.0, 52.0, 54.0, 57.0), 56.0)
 POINT = OperatingPoint("abc", "alice", "2026-11-21T10:00:00+00:00", 12, {"A:CH01": HELD, "A:CH02": HELD}, {"A": 1.0})
 
 
@@ -45,7 +45,8 @@ def test_a_disk_that_refuses_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bias_V", "ours"), [(56.0, True), (50.0, True), (57.0, True), (53.21, True), (49.0, False), (57.5, False), (0.0, False)]
+    ("bias_V", "ours"),
+    [(56.0, True), (50.0, True), (57.0, True), (54.04, True), (53.21, False), (49.0, False), (57.5, False), (0.0, False)],
 )
 def test_which_set_points_can_be_of_the_scan(bias_V: float, ours: bool) -> None:
     assert HELD.ours(bias_V) is ours

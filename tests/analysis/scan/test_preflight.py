@@ -28,7 +28,7 @@ def test_a_course_is_relative_to_the_breakdown_voltage_at_this_temperature() -> 
     course = plan(FakeDetector(), start="VBR-1", stop="VBR+1", step_V=0.5).courses[0]
     assert course.grid == (51.108, 51.608, 52.108, 52.608, 53.108)
     assert course.ceiling_uA == 40.0
-    assert (course.held.bias_V, course.held.on, course.held.low_V, course.held.high_V) == (56.0, True, 51.108, 53.108)
+    assert (course.held.bias_V, course.held.on, course.held.grid[0], course.held.grid[-1]) == (56.0, True, 51.108, 53.108)
 
 
 UNFIT: list[tuple[str, Callable[[FakeDetector], object], str]] = [

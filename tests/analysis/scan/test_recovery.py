@@ -10,7 +10,8 @@ from analysis.scan.recovery import Recovery
 from tests.analysis.scan.fake_detector import CHANNELS, WORKING_V, FakeDetector
 
 FIRST, SECOND, _ = CHANNELS
-ON = Held(WORKING_V, True, 50.0, 5.0, 5.0, 50.0, 57.0, WORKING_V)
+GRID = tuple(round(50.0 + 0.1 * step, 3) for step in range(71))
+ON = Held(WORKING_V, True, 50.0, 5.0, 5.0, GRID, WORKING_V)
 
 
 @pytest.fixture

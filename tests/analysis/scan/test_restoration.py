@@ -5,13 +5,16 @@ import pytest
 from analysis.scan import restoration
 from analysis.scan.operating_point import Held, OperatingPoint
 from analysis.scan.restoration import Report, Restoration
+from analysis.scan.trouble import TakenOver
 from sipmdcs.channelstate import ChannelState
+from sipmdcs.errors import DeviceRefused
 from sipmdcs.severity import Severity
 from tests.analysis.scan.fake_detector import CHANNELS, CONTROLLER, WORKING_V, FakeDetector
 
 FIRST, SECOND, THIRD = CHANNELS
-ON = Held(WORKING_V, True, 50.0, 5.0, 5.0, 50.0, 57.0, WORKING_V)
-OFF = Held(30.0, False, 50.0, 5.0, 5.0, 50.0, 57.0, 0.0)
+GRID = tuple(round(50.0 + 0.1 * step, 3) for step in range(71))
+ON = Held(WORKING_V, True, 50.0, 5.0, 5.0, GRID, WORKING_V)
+OFF = Held(30.0, False, 50.0, 5.0, 5.0, GRID, 0.0)
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ def detector() -> FakeDetector:
 
 
 def restore(
-    detector: FakeDetector, held: dict[str, Held], left: dict[str, str] | None = None, poll_s: float | None = None
+    detector: FakeDetector, held: dict[str, Held], left: dict[str, TakenOver] | None = None, poll_s: float | None = None
 ) -> Report:
     point = OperatingPoint("u", "w", "t", None, held, {} if poll_s is None else {CONTROLLER: poll_s})
     return Restoration(detector.pvs, point, left, sleep=lambda _: None).attempt()
@@ -122,9 +125,33 @@ def test_a_channel_that_somebody_switched_off_stays_off_at_its_working_set_point
 
 def test_a_channel_that_the_scan_knows_to_be_taken_is_left(detector: FakeDetector) -> None:
     """Even if what somebody set could be a point of the scan."""
-    report = restore(detector, {FIRST: ON}, {FIRST: "was set to 53.000 V by somebody else"})
+    report = restore(detector, {FIRST: ON}, {FIRST: TakenOver(FIRST, "was set to 53.000 V by somebody else", 53.0)})
     assert list(report.left) == [FIRST]
     assert puts(detector) == []
+
+
+def test_a_set_point_that_the_scan_overwrote_holds_again(detector: FakeDetector) -> None:
+    report = restore(detector, {FIRST: ON}, {FIRST: TakenOver(FIRST, "was set to 54.320 V by somebody else", 54.32)})
+    assert list(report.left) == [FIRST]
+    assert detector.number(FIRST, "BIAS_RBV") == 54.32
+
+
+def test_an_output_that_is_on_although_its_switch_says_off_goes_off(detector: FakeDetector) -> None:
+    """Its IOC was restarted, and has forgotten that the scan switched it on."""
+    detector.pvs.set(f"{THIRD}:ENABLE", 0)
+    detector.pvs.on_put(f"{THIRD}:ENABLE", None)
+    report = restore(detector, {THIRD: OFF})
+    assert report.pending == {THIRD: "is on, and was off"}
+    assert puts(detector) == ["CH03:ENABLE", "CH03:BIAS"]
+
+
+def test_the_reason_of_a_refusal_is_told(detector: FakeDetector) -> None:
+    def refuse(_: object) -> None:
+        raise DeviceRefused("overvoltage 7.00 V, limit is 6 V")
+
+    detector.pvs.on_put(f"{FIRST}:BIAS", refuse)
+    pending = restore(detector, {FIRST: ON}).pending[FIRST]
+    assert pending.endswith("(BIAS refused: overvoltage 7.00 V, limit is 6 V)")
 
 
 def test_a_readback_near_the_last_point_of_the_scan_proves_nothing(

@@ -6,9 +6,11 @@ import signal
 
 import pytest
 
-from tests.analysis.scan.conftest import SLOW, THREE, Plant, wait_until
+from tests.analysis.scan.conftest import CHANNELS, SLOW, THREE, Plant, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+FOUR = CHANNELS[:4]
 
 
 def test_an_ioc_that_dies_and_returns(plant: Plant) -> None:
@@ -48,3 +50,45 @@ def test_an_ioc_that_hangs_and_goes_on(plant: Plant) -> None:
         plant.processes["all"].send_signal(signal.SIGCONT)
     plant.wait_state("IDLE", timeout=90)
     wait_until(lambda: plant.operating_point(THREE) == before, "everything is back")
+
+
+@pytest.mark.parametrize("moment", ["measurement", "restoration"])
+def test_an_ioc_that_is_killed_and_back_at_once_leaves_no_channel_at_a_voltage_of_the_scan(plant: Plant, moment: str) -> None:
+    """It comes back with an earlier setpoint of the scan, as its autosave has it: that is no other client's."""
+    plant.working(FOUR)
+    before = plant.operating_point(FOUR)
+    plant.scan(*FOUR, *SLOW)
+    plant.wait_points(6)
+    if moment == "restoration":
+        plant.command("abort")
+        plant.wait_state("RESTORING", "IDLE", "FAILED")
+    plant.kill("all")
+    plant.start("ioc", "all")
+    plant.wait_state("IDLE", "FAILED", timeout=120)  # failed if it left no curve
+    wait_until(lambda: plant.operating_point(FOUR) == before, "everything is back", 60, lambda: plant.text("MESSAGE"))
+    wait_until(lambda: plant.get("DET:SCAN:NOT_RESTORED") == 0, "and counted so")
+
+
+@pytest.mark.parametrize("killed", [("all",), ("all", "scanner")])
+def test_channels_that_were_off_are_off_again_by_the_word_of_the_device(plant: Plant, killed: tuple[str, ...]) -> None:
+    plant.put({f"{channel}:ENABLE": 0 for channel in FOUR})
+    for channel in FOUR:
+        wait_until(lambda: plant.get(f"{channel}:STATE") == 1, "off")  # noqa: B023 - called before the next
+    before = plant.operating_point(FOUR)
+    plant.scan(*FOUR, *SLOW)
+    plant.wait_points(2)
+    plant.command("abort")
+    plant.wait_state("RESTORING", "IDLE", "FAILED")
+    for name in killed:
+        plant.kill(name)
+    plant.start("ioc", "all")
+    if "scanner" in killed:
+        plant.start("scanner")
+    plant.wait_state("IDLE", "FAILED", timeout=120)
+    wait_until(lambda: [plant.get(f"{channel}:ENABLE_RBV") for channel in FOUR] == [0] * 4, "off", 60)
+    wait_until(lambda: setpoints(plant.operating_point(FOUR)) == setpoints(before), "as before", 60)
+
+
+def setpoints(point: dict[str, float]) -> dict[str, float]:
+    """Without the readbacks of outputs that are off, which the device may round."""
+    return {name: value for name, value in point.items() if not name.endswith("BIAS_RBV")}

@@ -37,7 +37,7 @@ class Bench:
         self.pvs.add(f"{CH}:TRIP", 1, labels=("OK", "Tripped"))
         for ramp in ("RAMP_UP", "RAMP_DOWN"):
             self.pvs.add(f"{CH}:{ramp}", 1.0)
-        self.pvs.add(f"{HV}:POLL_PERIOD", 1.0)
+        self.pvs.add(f"{HV}:POLL_PERIOD_RBV", 1.0)
         self.polling = True
         self.target = self.held = 50.0
         self.max_V = 80.0
