@@ -320,7 +320,6 @@ class Scanner:
         point = await asyncio.to_thread(self._recovery.waiting)
         if point is None:
             return
-        self._acknowledged.clear()
         self._board.show(ScanState.RESTORING, MESSAGE=f"putting back what scan {point.uid} of {point.who} changed")
         while True:
             try:
@@ -343,6 +342,7 @@ class Scanner:
             await asyncio.to_thread(self._recovery.give_up)
             message = "given up"
             break
+        self._acknowledged.clear()  # not before: NOT_RESTORED is shown, and may be acknowledged, before this begins
         self._busy = ""
         self._board.show(ScanState.IDLE, NOT_RESTORED=0, MESSAGE=message)
 
