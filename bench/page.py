@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -31,11 +32,11 @@ CHANNELS = 16
 SUBSYSTEMS = ("PVETO", "EVETO", "HEPVETO", "TARGET")
 
 
-def make_site(folder: Path) -> None:
-    """A site folder with its rendered files; nothing of it runs."""
-    names = [f"HV{number:02d}" for number in range(1, CONTROLLERS + 1)]
+def make_site(folder: Path, count: int = CONTROLLERS, services: Sequence[str] = ("web",), **keys: object) -> None:
+    """A site folder of ``count`` controllers with its rendered files; nothing of it runs."""
+    names = [f"HV{number:02d}" for number in range(1, count + 1)]
     controllers = {
-        name: {"driver": "padme-nim", "id": str(index), "subsystem": SUBSYSTEMS[index * 4 // CONTROLLERS], "port": "sim"}
+        name: {"driver": "padme-nim", "id": str(index), "subsystem": SUBSYSTEMS[index * 4 // count], "port": "sim"}
         for index, name in enumerate(names)
     }
     ports = random.sample(range(10_000, 32_000), 7)
@@ -44,25 +45,28 @@ def make_site(folder: Path) -> None:
         "prefix": "BENCH",
         "controllers": controllers,
         "iocs": {"all": {"controllers": names}},
-        "services": ["web"],
+        "services": [*services],
         "channel_access": {"server_port": ports[0], "repeater_port": ports[1]},
     } | {
         name: {"port": port}
         for name, port in zip(("archiver", "alarms", "logbook", "web", "memcached"), ports[2:], strict=True)
     }
     folder.mkdir()
-    (folder / "site.yaml").write_text(yaml.safe_dump(site, sort_keys=False), "utf-8")
+    (folder / "site.yaml").write_text(yaml.safe_dump(site | keys, sort_keys=False), "utf-8")
     shutil.copy(Path(__file__).parents[1] / "examples" / "padme-like" / "alarms.yaml", folder)
 
 
-def serve_channels(folder: Path) -> None:
-    """Publish every record of the site, with new values each second, until killed."""
+def serve_channels(folder: Path, *, followed: bool) -> None:
+    """Publish every record of the site, or those alone that the page shows, with new values each second, until killed."""
     from sipmdcs.publisher import open_publisher
     from sipmdcs.site import Site
+    from web.live_rows import live_names
+    from web.plant import read_plant
 
     site = Site(folder)
     os.environ.update(site.ca_environment())
-    publisher = open_publisher(site.ioc_records("all"))
+    shown = set(live_names(read_plant(site)))
+    publisher = open_publisher([record for record in site.ioc_records("all") if not followed or record.name in shown])
     prefixes = [
         f"{site.controller_prefix(name)}:CH{number:02d}" for name in site.file.controllers for number in range(1, CHANNELS + 1)
     ]
@@ -151,9 +155,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--followed", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        serve_channels(options.serve)
+        serve_channels(options.serve, followed=options.followed)
         return
     from machine import describe_machine
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("capture", "ioc_startup", "ioc_update", "archiver_storage", "settings", "spectra", "page")
+BENCHMARKS = ("capture", "ioc_startup", "ioc_update", "archiver_storage", "settings", "spectra", "page", "refresh")
 
 
 def main(names: list[str]) -> int:

@@ -1,0 +1,216 @@
+"""Refresh of the web page with 3,008 channels, and the newest 20 of 1,000,000 runs against the bare query on PostgreSQL.
+
+    python bench/refresh.py [--controllers 188] [--runs 1000000] [--repeat 20] [--only refresh|runs]
+
+A Channel Access server in a process of its own publishes the PVs that the page shows, every value new each second. The real
+archiver, alarm service and web service follow them, and the questions that the page asks are put to the web service one after
+the other. The runs are in a PostgreSQL server of our own; the page of the API and the same SELECT and count(*) without the API
+take turns. Wall-clock time is printed with the processor time of the service that answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import psycopg
+import yaml
+from machine import describe_machine
+from page import CHANNELS, make_site
+from spectra import postgresql
+
+SIPMDCS = str(Path(sys.executable).with_name("sipmdcs"))
+CHANNEL_FIELDS = (
+    "name,subsystem,controller_name,number,pv_prefix,sensor,voltage,current,temperature,overvoltage,gain,dark_rate,masked,state,"
+    "severity,connected,age"
+)
+QUESTIONS = {
+    "channels, as the page asks": f"channels?fields={CHANNEL_FIELDS}&include=data_only&sort=position&page[limit]=100000",
+    "controllers, as the page asks": "controllers?fields=name,poll_period&include=data_only&page[limit]=100000",
+    "alarms, as the page asks": "alarms?filter[severity][NEQ]=OK&sort=-time&page[limit]=100000",
+    "channels, everything": "channels?page[limit]=100000",
+    "alarms, everything": "alarms?page[limit]=100000",
+    "pvs, everything": "pvs?page[limit]=100000",
+    "pvs, search": "pvs?filter[pv][CT]=HV01:CH0&fields=pv&sort=pv&page[limit]=50",
+}
+REFRESH = list(QUESTIONS)[:3]
+NEWEST = "runs?sort=-run_number&page[limit]=20"
+BARE = (
+    "SELECT number, partition, type, state, opened_at, started_at, ended_at, opened_by, ended_by, end_reason, events,"
+    " config_version, config_push, config_hash, software_version, summary, facts FROM logbook_run ORDER BY number DESC LIMIT 20"
+)
+COUNT = "SELECT count(*) FROM logbook_run"
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds it takes."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def spent(process: psutil.Process) -> float:
+    """Processor time of a process, seconds."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+@contextmanager
+def running(*command: str, folder: Path) -> Iterator[psutil.Process]:
+    """A program of the site."""
+    environment = os.environ | {"SIPMDCS_SITE": str(folder)}
+    with (folder / f"{Path(command[-1]).name}.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def answers(web: httpx.Client, path: str, wanted: Callable[[httpx.Response], bool], patience_s: float = 300) -> None:
+    """Wait until the web service answers as wanted."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        try:
+            if wanted(web.get(path)):
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    sys.exit(f"{path}: not as expected within {patience_s:.0f} s")
+
+
+def port_of(folder: Path, service: str) -> int:
+    """Where a service of the site listens."""
+    return int(yaml.safe_load((folder / "site.yaml").read_text("utf-8"))[service]["port"])
+
+
+def measure_refresh(parent: Path, controllers: int, repeat: int) -> None:
+    """The questions of the page."""
+    folder = parent / "site"
+    make_site(folder, controllers, ("archiver", "alarms", "web"))
+    tree = yaml.safe_load((folder / "alarms.yaml").read_text("utf-8"))
+    del tree["nodes"]  # some are about parts that this site has not
+    (folder / "alarms.yaml").write_text(yaml.safe_dump(tree), "utf-8")
+    environment = os.environ | {"SIPMDCS_SITE": str(folder)}
+    subprocess.run([SIPMDCS, "config", "render"], env=environment, check=True, capture_output=True)
+    count = controllers * CHANNELS
+    with ExitStack() as stack:
+        server = str(Path(__file__).with_name("page.py"))
+        stack.enter_context(running(sys.executable, server, "--followed", "--serve", str(folder), folder=folder))
+        alarms = stack.enter_context(running(SIPMDCS, "alarms", folder=folder))
+        stack.enter_context(running(SIPMDCS, "archiver", folder=folder))
+        process = stack.enter_context(running(SIPMDCS, "web", folder=folder))
+        web = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port_of(folder, 'web')}/api/v1", timeout=120))
+        lost = "channels?filter[connected][EQ]=false&fields=name&page[limit]=1"
+        answers(web, lost, lambda reply: reply.is_success and reply.json()["meta"]["totalResourceCount"] == 0)
+        for path in QUESTIONS.values():
+            answers(web, path, lambda reply: reply.is_success)
+        time.sleep(10)
+        print(f"{count} channels, values new each second; medians of {repeat}")
+        print(f"{'question':32} {'rows':>7} {'MB':>6} {'median':>9} {'longest':>9} {'web service':>12} {'alarm service':>14}")
+        for name, path in QUESTIONS.items():
+            at, also = spent(process), spent(alarms)
+            took = [timed(lambda path=path: web.get(path).raise_for_status()) for _ in range(repeat)]
+            used, also_used = (spent(process) - at) / repeat, (spent(alarms) - also) / repeat
+            reply = web.get(path)
+            rows, size = len(reply.json()["data"]), len(reply.content) / 1e6
+            print(
+                f"{name:32} {rows:7d} {size:6.2f} {1e3 * statistics.median(took):6.0f} ms {1e3 * max(took):6.0f} ms"
+                f" {1e3 * used:9.0f} ms {1e3 * also_used:11.0f} ms"
+            )
+        took = []
+        for _ in range(repeat):
+            took.append(timed(lambda: [web.get(QUESTIONS[name]).raise_for_status() for name in REFRESH]))
+            time.sleep(1.1)  # what is kept for a second is fetched again
+        print(f"refresh of the page, all its questions: median {statistics.median(took):.3f} s, longest {max(took):.3f} s")
+
+
+def fill(url: str, runs: int) -> None:
+    """The run table of a site that has run for years."""
+    import logbook.schema
+    from sipmdcs.database import make_engine
+
+    engine = make_engine(url)
+    logbook.schema.upgrade(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO logbook_run (number, request_key, partition, type, state, opened_at, started_at, ended_at, opened_by,"
+            " ended_by, end_reason, events, config_version, config_push, config_hash, software_version, facts, summary)"
+            " SELECT i, 'k' || i, 'p', 'physics', 'ended', t, t, t + interval '2 min', 'daq', 'daq', '', i, 1 + i % 50,"
+            " 1 + i % 70, md5(i::text), '0.1', '{}', 'done'"
+            f" FROM (SELECT i, timestamptz '2020-01-01' + i * interval '3 min' AS t FROM generate_series(1, {runs}) i) AS made"
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE logbook_run")
+    engine.dispose()
+
+
+def measure_runs(parent: Path, runs: int, repeat: int) -> None:
+    """A page of the newest runs against the query alone."""
+    folder = parent / "runs"
+    with postgresql() as url, ExitStack() as stack:
+        fill(url, runs)
+        make_site(folder, 1, ("web",), database=url)
+        environment = os.environ | {"SIPMDCS_SITE": str(folder)}
+        subprocess.run([SIPMDCS, "config", "render"], env=environment, check=True, capture_output=True)
+        process = stack.enter_context(running(SIPMDCS, "web", folder=folder))
+        web = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port_of(folder, 'web')}/api/v1", timeout=120))
+        answers(web, NEWEST, lambda reply: reply.is_success)
+        bare = stack.enter_context(psycopg.connect(url.replace("+psycopg", ""), autocommit=True))
+        sorts = ("-run_number", "-started_at", "-ended_at")
+        print(f"newest 20 of {runs:,} runs on PostgreSQL; medians of {repeat}, taking turns")
+        for sort in sorts:
+            path = NEWEST.replace("-run_number", sort)
+            query = BARE.replace("ORDER BY number", f"ORDER BY {sort.removeprefix('-run_').removeprefix('-')}")
+            pages, rows, counts = [], [], []
+            at = spent(process)
+            for _ in range(repeat):
+                pages.append(timed(lambda path=path: web.get(path).raise_for_status()))
+                rows.append(timed(lambda query=query: bare.execute(query).fetchall()))
+                counts.append(timed(lambda: bare.execute(COUNT).fetchall()))
+            used = (spent(process) - at) / repeat
+            page, row, count = (1e3 * statistics.median(times) for times in (pages, rows, counts))
+            print(
+                f"sort={sort:12} page {page:.1f} ms (web service {1e3 * used:.1f} ms of processor time),"
+                f" bare query {row:.1f} ms + its count {count:.1f} ms;"
+                f" {page / (row + count):.2f} x both, {page / row:.1f} x the rows alone"
+            )
+
+
+def main() -> None:
+    """Start everything, measure, stop everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--controllers", type=int, default=188)
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--repeat", type=int, default=20)
+    parser.add_argument("--only", choices=("refresh", "runs"))
+    options = parser.parse_args()
+    print(describe_machine("fastapi", "SQLAlchemy", "psycopg"), f"load {os.getloadavg()[0]:.1f}")
+    random.seed()
+    with tempfile.TemporaryDirectory() as parent:
+        if options.only != "runs":
+            measure_refresh(Path(parent), options.controllers, options.repeat)
+        if options.only != "refresh":
+            measure_runs(Path(parent), options.runs, options.repeat)
+
+
+if __name__ == "__main__":
+    main()
