@@ -6,17 +6,18 @@ Understood is what EPICS Base (Application Developer's Guide, "Access Security")
     HAG(counting-room) { daq1, daq2 }
     ASG(SETPOINT) {
         RULE(1, READ)
-        RULE(1, WRITE) { UAG(experts) HAG(counting-room) }
+        RULE(1, WRITE, TRAPWRITE) { UAG(experts) HAG(counting-room) }
     }
 
 A rule of level 1 holds for all fields, one of level 0 for values only. Of the rules that fit a client the most generous
-counts. A group that is not in the file has the rules of ``DEFAULT``. Without a file everybody may do everything.
+counts; with ``TRAPWRITE`` the puts that it allows are logged. A group that is not in the file has the rules of ``DEFAULT``.
+Without a file everybody may do everything.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sipmdcs.errors import BadInput
@@ -38,6 +39,8 @@ class Rule:
     """Users it holds for, ``None`` for all."""
     hosts: frozenset[str] | None = None
     """Hosts it holds for, in lower case, ``None`` for all."""
+    trap_writes: bool = False
+    """Puts that it allows are logged."""
 
     def fits(self, level: int, user: str, host: str) -> bool:
         """Whether it holds for a field of ``level`` and this client."""
@@ -56,11 +59,21 @@ class AccessSecurity:
 
     def rights(self, group: str, level: int, user: str, host: str) -> int:
         """Rights of a client on fields of ``level`` of records in ``group``: ``READ`` and ``WRITE`` bits."""
-        rights = 0
+        rule = self._rule(group, level, user, host)
+        return 0 if rule is None else rule.rights
+
+    def traps_writes(self, group: str, level: int, user: str, host: str) -> bool:
+        """Whether puts of a client to such fields are to be logged: what gives it its rights says so (``asTrapWrite``)."""
+        rule = self._rule(group, level, user, host)
+        return rule is not None and rule.trap_writes
+
+    def _rule(self, group: str, level: int, user: str, host: str) -> Rule | None:
+        """The first of the most generous rules that fit."""
+        found: Rule | None = None
         for rule in self.groups[group if group in self.groups else "DEFAULT"]:
-            if rule.fits(level, user, host):
-                rights = max(rights, rule.rights)
-        return rights
+            if rule.fits(level, user, host) and (found is None or rule.rights > found.rights):
+                found = rule
+        return found
 
 
 class _Parser:
@@ -160,10 +173,9 @@ def _rules(parser: _Parser, lists: dict[str, dict[str, frozenset[str]]]) -> tupl
         level = int(parser.take("0", "1"))
         parser.take(",")
         rights = RIGHTS[parser.take(*RIGHTS)]
-        if parser.skip(","):
-            parser.take("TRAPWRITE", "NOTRAPWRITE")
+        trap_writes = parser.skip(",") and parser.take("TRAPWRITE", "NOTRAPWRITE") == "TRAPWRITE"
         parser.take(")")
-        rules.append(_conditions(parser, level, rights, lists))
+        rules.append(replace(_conditions(parser, level, rights, lists), trap_writes=trap_writes))
     return tuple(rules)
 
 

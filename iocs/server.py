@@ -12,24 +12,24 @@ from ipaddress import IPv4Address
 
 import caproto as ca
 
-from iocs.access import AccessSecurity
+from iocs.access import WRITE, AccessSecurity
 from iocs.records.fields import Field
-from iocs.records.put import Data
 from iocs.records.record import LiveRecord
 from iocs.records.waveform import WaveformRecord
+from iocs.server_budget import CIRCUIT_BYTES, Budget, max_circuits
 from iocs.server_channel import Channel, find_channel
 from iocs.server_circuit import Circuit
-from iocs.server_context import Done
 from iocs.server_dbr import STRING_SIZE
+from iocs.server_requests import SMALL_REQUEST
 from iocs.server_sockets import LOOPBACK, LOOPBACK_BROADCAST, bind_tcp, bind_udp, listen_addresses
 from iocs.server_udp import Relay, Searches, send_beacons
-from iocs.server_write import Writer
+from iocs.server_write import Put, Writer
 from sipmdcs.errors import BadInput
 
 logger = logging.getLogger(__name__)
 
-SMALL_REQUEST = 16_384
-"""Bytes that are enough for every message but a put to a long array."""
+CHECK_PERIOD_S = 5.0
+"""How often deadlines of connections are looked at."""
 BACKLOG = 256
 """Connections that may wait to be accepted, as all clients come at once after a restart."""
 
@@ -47,12 +47,37 @@ class Server:
         self.circuits: set[Circuit] = set()
         self.port = 0
         self.largest_request = _largest_request(records)
+        self.budget = Budget()
+        self.max_circuits = max_circuits()
         self._records = records
         self._security = security
         self._writer = writer
         self._dirty: list[Circuit] = []
+        self._silent: dict[Circuit, None] = {}
+        """Connections whose clients have not sent any request, in the order they were made."""
+        self._refused = 0
 
     # What a circuit asks (``ServerContext``) --------------------------------------------------------------------------
+
+    def admit(self, circuit: Circuit) -> bool:
+        """Over the limit the oldest connection whose client has said nothing makes room, if there is one."""
+        if len(self.circuits) >= self.max_circuits and self._silent:
+            oldest = next(iter(self._silent))
+            self.forget(oldest)
+            oldest.abort()
+        if len(self.circuits) >= self.max_circuits or not circuit.account.take(CIRCUIT_BYTES):
+            self._refused += 1
+            return False
+        self.circuits.add(circuit)
+        self._silent[circuit] = None
+        return True
+
+    def has_spoken(self, circuit: Circuit) -> None:
+        self._silent.pop(circuit, None)
+
+    def forget(self, circuit: Circuit) -> None:
+        self.circuits.discard(circuit)
+        self._silent.pop(circuit, None)
 
     def channel(self, name: str) -> Channel | None:
         return find_channel(self._records, name)
@@ -64,10 +89,13 @@ class Server:
     def rights(self, channel: Channel, user: str, host: str) -> int:
         field = channel.field
         rights = self._security.rights(channel.record.asg, field.security_level, user, host)
-        return rights & ~ca.AccessRights.WRITE if field.read_only or field.fixed else rights
+        return rights & ~WRITE if field.read_only or field.fixed else rights
 
-    def write(self, channel: Channel, data: Data, *, notify: bool, done: Done) -> None:
-        self._writer.write(channel.record, channel.field, data, notify=notify, done=done)
+    def is_trapped(self, channel: Channel, user: str, host: str) -> bool:
+        return self._security.traps_writes(channel.record.asg, channel.field.security_level, user, host)
+
+    def write(self, record: LiveRecord, request: Put) -> None:
+        self._writer.write(record, request)
 
     def flush_later(self, circuit: Circuit) -> None:
         if not self._dirty:
@@ -83,7 +111,7 @@ class Server:
         """A client has put ``field``: a new access group takes effect."""
         if field.name == "ASG":
             for circuit in list(self.circuits):
-                circuit.update_rights(lambda channel: channel.record is record)
+                circuit.session.update_rights(lambda channel: channel.record is record)
 
     def make_circuit(self) -> Circuit:
         """The protocol of a new connection."""
@@ -116,18 +144,36 @@ class Server:
             await self._open(stack, listeners, interfaces, search_port)
             logger.info("serving %d records on %s, port %d", len(self._records), ", ".join(interfaces), self.port)
             try:
-                await send_beacons(self.port, beacons, float(environment["EPICS_CAS_BEACON_PERIOD"]))
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(send_beacons(self.port, beacons, float(environment["EPICS_CAS_BEACON_PERIOD"])))
+                    tasks.create_task(self._watch_circuits())
+                    tasks.create_task(self._writer.log.run())
             finally:
                 await self._writer.close()
                 self._flush()
                 for circuit in list(self.circuits):
                     circuit.close()
 
+    async def _watch_circuits(self) -> None:
+        """End connections whose clients do not send what they have to; say how many were refused."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(CHECK_PERIOD_S)
+            for circuit in list(self.circuits):
+                circuit.check_deadline(loop.time())
+            if self._refused:
+                logger.warning(
+                    "%d clients refused: %d are connected, of %d", self._refused, len(self.circuits), self.max_circuits
+                )
+                self._refused = 0
+
     async def _open(self, stack: ExitStack, listeners: list[socket.socket], interfaces: list[str], port: int) -> None:
         """Accept connections and answer searches as long as ``stack`` is open."""
         loop = asyncio.get_running_loop()
         for listener in listeners:
-            stack.callback((await loop.create_server(self.make_circuit, sock=listener, backlog=BACKLOG)).close)
+            # So many are accepted before any of them is counted.
+            backlog = min(BACKLOG, self.max_circuits)
+            stack.callback((await loop.create_server(self.make_circuit, sock=listener, backlog=backlog)).close)
         relay: Relay | None = None
         if LOOPBACK in interfaces:
             sock = stack.enter_context(bind_udp((LOOPBACK, 0)))

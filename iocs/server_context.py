@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from iocs.records.put import Data
+from iocs.records.record import LiveRecord
+from iocs.server_budget import Budget
 from iocs.server_channel import Channel
-from sipmdcs.errors import DcsError
+from iocs.server_write import Put
 
 if TYPE_CHECKING:
     from iocs.server_circuit import Circuit
-
-Done = Callable[[DcsError | None], None]
-"""Called when a put is complete, or refused and why."""
 
 
 class ServerContext(Protocol):
@@ -22,9 +19,21 @@ class ServerContext(Protocol):
     port: int
     """TCP port of the server."""
     largest_request: int
-    """Bytes of the longest message a client has reason to send."""
-    circuits: set[Circuit]
-    """Clients that are connected."""
+    """Bytes of the longest payload a client has reason to send."""
+    budget: Budget
+    """Memory that clients may take."""
+
+    def admit(self, circuit: Circuit) -> bool:
+        """Whether there is room for one more connection; if so, it is one of the server's from now on."""
+        ...
+
+    def has_spoken(self, circuit: Circuit) -> None:
+        """The client of ``circuit`` has sent a request."""
+        ...
+
+    def forget(self, circuit: Circuit) -> None:
+        """``circuit`` is closed."""
+        ...
 
     def channel(self, name: str) -> Channel | None:
         """The channel of that name, ``None`` if there is none."""
@@ -34,15 +43,12 @@ class ServerContext(Protocol):
         """Access rights of a client, bits 1 for reading and 2 for writing."""
         ...
 
-    def write(self, channel: Channel, data: Data, *, notify: bool, done: Done) -> None:
-        """Put ``data``.
+    def is_trapped(self, channel: Channel, user: str, host: str) -> bool:
+        """Whether puts of a client are to be logged."""
+        ...
 
-        Args:
-            channel: what to put to.
-            data: what the client sent.
-            notify: the client waits for completion.
-            done: called once, at once or when the device has taken the value.
-        """
+    def write(self, record: LiveRecord, request: Put) -> None:
+        """Put a value."""
         ...
 
     def flush_later(self, circuit: Circuit) -> None:

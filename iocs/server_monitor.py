@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING
 
+from iocs.records.events import ALARM, LOG, PROPERTY, VALUE
 from iocs.records.record import LiveRecord
 from iocs.server_channel import Channel
 from iocs.server_dbr import Encoder, encoder
+from iocs.server_requests import message_header
 
 if TYPE_CHECKING:
     from iocs.server_circuit import Circuit
@@ -18,22 +19,14 @@ ECA_GETFAIL = 152
 ECA_NORDACCESS = 368
 """Status codes of Channel Access (``caerr.h``)."""
 
-_HEADER = Struct(">HHHHII")
-_LONG_HEADER = Struct(">HHHHIIII")
-MAX_SHORT = 0xFFFF
-
-
-def message_header(command: int, size: int, dbr: int, count: int, first: int, second: int) -> bytes:
-    """Header of a message, in the long form where payload or count need it (protocol 4.9)."""
-    if size < MAX_SHORT and count < MAX_SHORT:
-        return _HEADER.pack(command, size, dbr, count, first, second)
-    return _LONG_HEADER.pack(command, MAX_SHORT, dbr, 0, first, second, size, count)
+EVENT_BITS = VALUE | LOG | ALARM | PROPERTY
+"""What a client can ask for; further bits of its mask mean nothing."""
 
 
 class Subscription:
     """One client's wish to be told of one channel."""
 
-    __slots__ = ("circuit", "count", "dbr", "group", "header", "header_key", "identifier", "mask", "readable", "sid")
+    __slots__ = ("circuit", "count", "dbr", "group", "header", "header_key", "identifier", "mask", "older", "readable", "sid")
 
     def __init__(self, circuit: Circuit, sid: int, identifier: int, dbr: int, count: int, mask: int) -> None:
         self.circuit = circuit
@@ -43,6 +36,8 @@ class Subscription:
         self.count = count
         self.mask = mask
         self.readable = True
+        self.older: Subscription | None = None
+        """One to the same channel that the client gave the same number before."""
         self.group: Group
         self.header = b""
         self.header_key = (-1, -1)
@@ -67,27 +62,29 @@ class Subscription:
         return self.event(payload, length)
 
 
+Key = tuple[int, int, int, bool]
+"""Type, count, mask, and whether it is text as an array of characters."""
+
+
 class Group:
-    """Subscriptions that get the same bytes: one channel, type and count."""
+    """Subscriptions that get the same bytes for the same reasons: one field, type, count and mask."""
 
-    __slots__ = ("encode", "mask", "subscriptions")
+    __slots__ = ("encode", "field", "key", "mask", "subscriptions")
 
-    def __init__(self, channel: Channel, dbr: int, count: int) -> None:
+    def __init__(self, channel: Channel, key: Key) -> None:
+        self.field = channel.field.name
+        self.key = key
+        dbr, count, self.mask, _ = key
         self.encode: Encoder = encoder(channel, dbr, count)
-        self.mask = 0
-        self.subscriptions: list[Subscription] = []
+        self.subscriptions: dict[Subscription, None] = {}
+        """In the order they were added."""
 
-    def update_mask(self) -> None:
-        self.mask = 0
-        for subscription in self.subscriptions:
-            self.mask |= subscription.mask
-
-    def send(self, mask: int) -> None:
-        """Tell those who asked for one of the bits of ``mask``."""
+    def send(self) -> None:
+        """Send the present value to all."""
         payload: bytes | None = None
         length = 0
         for subscription in self.subscriptions:
-            if not subscription.mask & mask or not subscription.readable:
+            if not subscription.readable:
                 continue
             circuit = subscription.circuit
             if circuit.is_held_up:
@@ -108,14 +105,14 @@ class Watchers:
     __slots__ = ("fields",)
 
     def __init__(self) -> None:
-        self.fields: dict[str, dict[tuple[int, int, bool], Group]] = {}
+        self.fields: dict[str, dict[Key, Group]] = {}
 
     def posted(self, field: str, mask: int) -> None:
         groups = self.fields.get(field)
         if groups:
             for group in groups.values():
                 if group.mask & mask:
-                    group.send(mask)
+                    group.send()
 
     def posted_all(self, mask: int) -> None:
         for field in self.fields:
@@ -128,27 +125,24 @@ def watch(channel: Channel, subscription: Subscription) -> None:
     if not isinstance(record.listener, Watchers):
         record.listener = Watchers()
     groups = record.listener.fields.setdefault(channel.field.name, {})
-    key = (subscription.dbr, subscription.count, channel.long_string)
+    key = (subscription.dbr, subscription.count, subscription.mask, channel.long_string)
     group = groups.get(key)
     if group is None:
-        group = groups[key] = Group(channel, subscription.dbr, subscription.count)
+        group = groups[key] = Group(channel, key)
     subscription.group = group
-    group.subscriptions.append(subscription)
-    group.update_mask()
+    group.subscriptions[subscription] = None
 
 
 def unwatch(record: LiveRecord, subscription: Subscription) -> None:
     """Stop telling; what nobody watches any more is forgotten."""
     watchers = record.listener
     group = subscription.group
-    group.subscriptions.remove(subscription)
-    group.update_mask()
+    del group.subscriptions[subscription]
     if group.subscriptions or not isinstance(watchers, Watchers):
         return
-    for field, groups in list(watchers.fields.items()):
-        for key in [key for key, other in groups.items() if other is group]:
-            del groups[key]
-        if not groups:
-            del watchers.fields[field]
+    groups = watchers.fields[group.field]
+    del groups[group.key]
+    if not groups:
+        del watchers.fields[group.field]
     if not watchers.fields:
         record.listener = None

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from iocs.records.fields import Field
 from iocs.records.put import Data, put
 from iocs.records.record import INVALID, LiveRecord
-from iocs.server_context import Done
+from iocs.server_put_log import PutLog, value_text
 from sipmdcs.clock import Clock
 from sipmdcs.errors import DcsError, DeviceError, WireError
 from sipmdcs.publisher import WriteHandler
@@ -24,15 +24,27 @@ from sipmdcs.severity import Status
 
 logger = logging.getLogger(__name__)
 
+Done = Callable[[DcsError | None], None]
+"""Called when a put is complete, or refused and why."""
+
 DRIVING = ("VAL", "PROC")
 """Fields whose put drives an output. EPICS Base drives it after a put to any field that processes; here a new alarm limit
 must not repeat a command to the hardware (ADR 0104)."""
 
 
-class _Waiting(NamedTuple):
+class Put(NamedTuple):
+    """What a client wants to be put."""
+
     field: Field
     data: Data
+    notify: bool
+    """The client waits for completion."""
     done: Done
+    """Called once, at once or when the device has taken the value."""
+    is_wanted: Callable[[], bool]
+    """Whether the client is still there; a put whose turn comes too late for it is not carried out."""
+    trapped_for: str = ""
+    """``user@host`` if the put is to be logged."""
 
 
 class Writer:
@@ -41,21 +53,26 @@ class Writer:
     def __init__(self, clock: Clock, changed: Callable[[LiveRecord, Field], None]) -> None:
         self.handlers: dict[LiveRecord, WriteHandler] = {}
         """What drives the output behind a record."""
+        self.log = PutLog()
         self._clock = clock
         self._changed = changed
-        self._waiting: dict[LiveRecord, deque[_Waiting]] = {}
+        self._waiting: dict[LiveRecord, deque[Put]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def write(self, record: LiveRecord, field: Field, data: Data, *, notify: bool, done: Done) -> None:
-        """Put ``data``; see ``ServerContext.write``."""
-        if record.pact and notify and field.processes:
-            self._waiting.setdefault(record, deque()).append(_Waiting(field, data, done))
+    def write(self, record: LiveRecord, request: Put) -> None:
+        """Put a value, or have it wait for its turn."""
+        field, done = request.field, request.done
+        if record.pact and request.notify and field.processes:
+            self._waiting.setdefault(record, deque()).append(request)
             return
+        before = value_text(record, field) if request.trapped_for else ""
         try:
-            must_process = put(record, field, data)
+            must_process = put(record, field, request.data)
         except DcsError as err:
             done(err)
             return
+        if request.trapped_for:
+            self.log.add(request.trapped_for, f"{record.name}.{field.name}", before, value_text(record, field))
         self._changed(record, field)
         if not must_process:
             done(None)
@@ -117,10 +134,11 @@ class Writer:
         record.end_pulse()
         self._process(record, True, _ignore)
 
-    def _next(self, record: LiveRecord, waiting: deque[_Waiting]) -> None:
+    def _next(self, record: LiveRecord, waiting: deque[Put]) -> None:
         while waiting and not record.pact:
             turn = waiting.popleft()
-            self.write(record, turn.field, turn.data, notify=True, done=turn.done)
+            if turn.is_wanted():
+                self.write(record, turn)
         if not waiting:
             self._waiting.pop(record, None)
 

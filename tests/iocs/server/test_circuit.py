@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from iocs.access import READ, WRITE, AccessSecurity, Rule
 from iocs.publisher import RecordServer
-from iocs.server_monitor import Watchers, message_header
+from iocs.server_monitor import Watchers
+from iocs.server_requests import message_header
 from sipmdcs.epicsdb import Record, load_template
 
 DATABASE = """
@@ -169,12 +170,20 @@ async def test_more_elements_than_there_are_cost_nothing(host: Host, name: str, 
     await host.is_well()
 
 
-async def test_a_message_that_never_ends_is_not_kept(host: Host) -> None:
+async def test_a_put_larger_than_any_record_is_dropped_and_what_follows_it_is_served(host: Host) -> None:
     client = await host.connect()
     sid = await client.open("VALUE")
-    client.writer.write(struct.pack(">HHHHIIII", 4, 0xFFFF, 6, 0, sid, 1, 0xFFFF_FFF8, 1))
-    assert await client.reader.read() == b""
-    await host.is_well()
+    size = 8 << 20
+    client.writer.write(struct.pack(">HHHHIIII", 19, 0xFFFF, 6, 0, sid, 1, size, size // 8))
+    assert (await client.message())[:4] == (19, 6, size // 8, 72), "ECA_TOLARGE, before the payload is there"
+    for _ in range(8):
+        client.writer.write(bytes(size // 8))
+        await client.writer.drain()
+    (circuit,) = host.server._server.circuits
+    client.writer.write(message_header(15, 0, TIME_DOUBLE, 0, sid, 77))
+    assert (await client.message())[:4] == (15, TIME_DOUBLE, 1, 1)
+    assert len(circuit._requests) == 0
+    assert len(circuit._requests._buffer) < 1 << 20
 
 
 async def _feed(garbage: list[bytes], records: list[Record]) -> None:
@@ -228,9 +237,7 @@ async def test_a_client_that_does_not_read_gets_the_newest_value_and_costs_littl
     await slow.watch("BIG")
     await quick.watch("VALUE")
     slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
-    (circuit,) = (
-        circuit for circuit in host.server._server.circuits if len(circuit._subscriptions) and _watches(circuit, "BIG")
-    )
+    (circuit,) = (circuit for circuit in host.server._server.circuits if _watches(circuit, "BIG"))
     for turn in range(200):
         host.server.post({"BIG": [float(turn)] * 100_000, "VALUE": float(turn + 1)})
         assert await quick.double() == turn + 1
@@ -248,7 +255,7 @@ async def test_a_client_that_does_not_read_gets_the_newest_value_and_costs_littl
 
 
 def _watches(circuit: object, name: str) -> bool:
-    return any(claim.channel.record.name == name for claim in circuit._claims.values())  # type: ignore[attr-defined]
+    return any(claim.channel.record.name == name for claim in circuit.session.claims.values())  # type: ignore[attr-defined]
 
 
 async def test_a_client_that_vanishes_under_load_takes_nobody_along(host: Host) -> None:
