@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from iocs.publisher import open_record_server
-from sipmdcs.epicsdb import Record, load_substitutions, load_template
+from sipmdcs.epicsdb import Record, iter_records, iter_substitutions
 from sipmdcs.errors import BadInput
 
 SUBSTITUTIONS = (".substitutions", ".sub", ".subs")
 TEMPLATES = (".db", ".template", ".vdb")
 
 
-def load_files(files: Iterable[Path], macros: Mapping[str, str], search_path: Sequence[Path] = ()) -> list[Record]:
-    """Records of database and substitution files.
+def load_files(files: Iterable[Path], macros: Mapping[str, str], search_path: Sequence[Path] = ()) -> Iterator[Record]:
+    """Records of database and substitution files, read as they are asked for.
 
     Args:
         files: ``.db`` and ``.template`` files, or ``.substitutions`` that multiply templates.
@@ -24,15 +24,13 @@ def load_files(files: Iterable[Path], macros: Mapping[str, str], search_path: Se
     Raises:
         BadInput: a file cannot be read or understood, or is of no known kind.
     """
-    records: list[Record] = []
     for file in files:
         if file.suffix in SUBSTITUTIONS:
-            records += load_substitutions(file, search_path, macros)
+            yield from iter_substitutions(file, search_path, macros)
         elif file.suffix in TEMPLATES:
-            records += load_template(file, macros)
+            yield from iter_records(file, macros)
         else:
             raise BadInput(f"expected a name that ends in {', '.join(TEMPLATES + SUBSTITUTIONS)}", file=file)
-    return records
 
 
 async def run_softioc(

@@ -16,11 +16,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-from sipmdcs.dbtokens import Reader, open_reader
+from sipmdcs.dbtokens import Item, Reader, open_reader
 from sipmdcs.errors import BadInput
 from sipmdcs.macros import expand_macros
 
+MAX_TEMPLATE_BYTES = 1 << 18
+"""Files up to this size are kept once read, for they are used again with other macros; longer ones are read as a stream."""
 MAX_NAME_LENGTH = 60
 """Longest record name EPICS Base accepts (``PVNAME_STRINGSZ`` less the terminator)."""
 
@@ -53,30 +56,21 @@ class Record:
         return BadInput(message, file=self.file, line=line, key=f"{self.name}.{key}" if key else self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One statement of a record body, unexpanded: ``field``, ``info`` or ``alias``."""
-
-    kind: str
-    name: str
-    value: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Body:
+class _Body(NamedTuple):
     """One record or stand-alone alias of a template, unexpanded."""
 
     type: str
     name: str
-    items: tuple[_Item, ...]
+    items: tuple[Item, ...]
     line: int
 
 
 @lru_cache(maxsize=256)
 def _parse_template(path: Path, _stamp: tuple[int, int]) -> tuple[_Body, ...]:
-    reader = open_reader(path)
-    bodies: list[_Body] = []
+    return tuple(_parse(open_reader(path)))
+
+
+def _parse(reader: Reader) -> Iterator[_Body]:
     while not reader.at_end():
         line = reader.line
         keyword = reader.take("record", "grecord", "alias")
@@ -86,27 +80,31 @@ def _parse_template(path: Path, _stamp: tuple[int, int]) -> tuple[_Body, ...]:
         second = reader.value("an alias" if keyword == "alias" else "a record name")
         reader.take(")")
         if keyword == "alias":
-            bodies.append(_Body("alias", first, (_Item("alias", "", second, line),), line))
+            yield _Body("alias", first, (Item("alias", "", second, line),), line)
         else:
-            bodies.append(_Body(first, second, tuple(_record_items(reader, line)), line))
-    return tuple(bodies)
+            yield _Body(first, second, tuple(_record_items(reader, line)), line)
 
 
-def _record_items(reader: Reader, opened: int) -> Iterator[_Item]:
+def _record_items(reader: Reader, opened: int) -> Iterator[Item]:
     if not reader.skip("{"):
         return
-    while not reader.skip("}"):
+    while True:
+        if item := reader.plain_item():
+            yield item
+            continue
+        if reader.skip("}"):
+            return
         line = reader.line
         if not reader.at("field", "info", "alias"):
             raise reader.error(f"field, info, alias or the '}}' of the record at line {opened}")
         keyword = reader.take("field", "info", "alias")
         reader.take("(")
         if keyword == "alias":
-            yield _Item("alias", "", reader.value("an alias"), line)
+            yield Item("alias", "", reader.value("an alias"), line)
         else:
             name = reader.value(f"the name of the {keyword}")
             reader.take(",")
-            yield _Item(keyword, name, _value_or_json(reader), line)
+            yield Item(keyword, name, _value_or_json(reader), line)
         reader.take(")")
 
 
@@ -125,18 +123,50 @@ def _value_or_json(reader: Reader) -> str:
     return text
 
 
+def iter_records(path: Path, macros: Mapping[str, str]) -> Iterator[Record]:
+    """As ``load_template``, one record after the other: of a long file only what is asked for is held.
+
+    Raises:
+        BadInput: as ``load_template``, when the fault is reached.
+    """
+    if _stamp(path)[1] <= MAX_TEMPLATE_BYTES:
+        yield from load_template(path, macros)
+        return
+    reader = open_reader(path)
+    if reader.holds("alias"):  # which may come after its record
+        yield from _expand_all(_parse(reader), path, macros).values()
+        return
+    lines: dict[str, int] = {}
+    for body in _parse(reader):
+        name = expand_macros(body.name, macros, file=path, line=body.line)
+        _check_new(name, lines.get(name), path, body.line)
+        lines[name] = body.line
+        yield _expand_record(body, name, macros, path)
+
+
 def load_template(path: Path, macros: Mapping[str, str]) -> list[Record]:
     """All records of a ``.template`` or ``.db`` file with macros expanded, aliases attached to their records.
 
     Raises:
         BadInput: anything that is not plain EPICS database syntax, with file and line.
     """
+    stamp = _stamp(path)
+    bodies = _parse_template(path, stamp) if stamp[1] <= MAX_TEMPLATE_BYTES else _parse(open_reader(path))
+    return list(_expand_all(bodies, path, macros).values())
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """When a file was changed, and its size in bytes."""
     try:
         stat = path.stat()
     except OSError as err:
         raise BadInput(f"cannot be read: {err.strerror}", file=path) from err
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _expand_all(bodies: Iterable[_Body], path: Path, macros: Mapping[str, str]) -> dict[str, Record]:
     records: dict[str, Record] = {}
-    for body in _parse_template(path, (stat.st_mtime_ns, stat.st_size)):
+    for body in bodies:
         name = expand_macros(body.name, macros, file=path, line=body.line)
         if body.type == "alias":
             if name not in records:
@@ -145,11 +175,15 @@ def load_template(path: Path, macros: Mapping[str, str]) -> list[Record]:
             _check_name(alias, path, body.line)
             records[name] = _with_alias(records[name], alias)
             continue
-        _check_name(name, path, body.line)
-        if name in records:
-            raise BadInput(f"record {name} is already defined at line {records[name].lines['']}", file=path, line=body.line)
+        _check_new(name, records[name].lines[""] if name in records else None, path, body.line)
         records[name] = _expand_record(body, name, macros, path)
-    return list(records.values())
+    return records
+
+
+def _check_new(name: str, earlier: int | None, path: Path, line: int) -> None:
+    _check_name(name, path, line)
+    if earlier is not None:
+        raise BadInput(f"record {name} is already defined at line {earlier}", file=path, line=line)
 
 
 def _expand_record(body: _Body, name: str, macros: Mapping[str, str], path: Path) -> Record:
@@ -157,17 +191,18 @@ def _expand_record(body: _Body, name: str, macros: Mapping[str, str], path: Path
     info: dict[str, str] = {}
     aliases: list[str] = []
     lines: dict[str, int] = {"": body.line}
-    for item in body.items:
-        value = expand_macros(item.value, macros, file=path, line=item.line)
-        if item.kind == "alias":
-            _check_name(value, path, item.line)
+    for kind, key, value, line in body.items:
+        if "$" in value:
+            value = expand_macros(value, macros, file=path, line=line)
+        if kind == "alias":
+            _check_name(value, path, line)
             aliases.append(value)
             continue
-        target, key = (fields, item.name) if item.kind == "field" else (info, f"info({item.name})")
-        if item.name in target:
-            raise BadInput(f"{item.kind} {item.name} of {name} is set twice", file=path, line=item.line)
-        target[item.name] = value
-        lines[key] = item.line
+        target = fields if kind == "field" else info
+        if key in target:
+            raise BadInput(f"{kind} {key} of {name} is set twice", file=path, line=line)
+        target[key] = value
+        lines[key if kind == "field" else f"info({key})"] = line
     record_type = expand_macros(body.type, macros, file=path, line=body.line)
     return Record(record_type, name, fields, info, tuple(aliases), str(path), lines)
 
@@ -192,14 +227,23 @@ def load_substitutions(path: Path, search_path: Sequence[Path], macros: Mapping[
         BadInput: as ``load_template``; also a template that is not found, a row that does not fit its pattern, or one record
             name made twice, by whichever rows.
     """
-    records: dict[str, Record] = {}
+    return list(iter_substitutions(path, search_path, macros))
+
+
+def iter_substitutions(path: Path, search_path: Sequence[Path], macros: Mapping[str, str] | None = None) -> Iterator[Record]:
+    """As ``load_substitutions``, without holding the records of all rows.
+
+    Raises:
+        BadInput: as ``load_substitutions``, when the fault is reached.
+    """
+    names: set[str] = set()
     for template, line, row in _rows(path, dict(macros or {})):
         for record in _row_records(_find(template, path, line, search_path), row, f"{path.name}:{line}"):
             for name in (record.name, *record.aliases):
-                if name in records:
+                if name in names:
                     raise BadInput(f"{name} from {template} is already made by an earlier row", file=path, line=line)
-                records[name] = record
-    return list({id(record): record for record in records.values()}.values())
+                names.add(name)
+            yield record
 
 
 def _row_records(template: Path, row: Mapping[str, str], used_at: str) -> list[Record]:
