@@ -126,15 +126,20 @@ class Reader:
             return True
         return False
 
-    def plain_item(self) -> Item | None:
-        """Step over ``field(NAME, "text")`` or ``info(name, "text")`` without escapes, if that is next."""
-        match = _PLAIN_ITEM.match(self._text, self._position)
-        if match is None:
-            return None
-        self._position = match.end()
-        self._token = None
-        kind, _, name, value = match.groups()
-        return Item(kind, name, value, self._line_of(match.start(1)))
+    def plain_items(self) -> list[Item]:
+        """Step over as many of ``field(NAME, "text")`` and ``info(name, "text")``, without escapes, as come next."""
+        items: list[Item] = []
+        text, position = self._text, self._position
+        counted, line = self._counted
+        while match := _PLAIN_ITEM.match(text, position):
+            start, position = match.start(1), match.end()
+            line += text.count("\n", counted, start)
+            counted = start
+            kind, _, name, value = match.groups()
+            items.append(Item(kind, name, value, line))
+        if items:
+            self._position, self._token, self._counted = position, None, (counted, line)
+        return items
 
     def value(self, what: str) -> str:
         """A word, or a quoted string with its escapes resolved."""

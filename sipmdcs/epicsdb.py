@@ -89,9 +89,7 @@ def _record_items(reader: Reader, opened: int) -> Iterator[Item]:
     if not reader.skip("{"):
         return
     while True:
-        if item := reader.plain_item():
-            yield item
-            continue
+        yield from reader.plain_items()
         if reader.skip("}"):
             return
         line = reader.line

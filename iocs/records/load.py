@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from iocs.records.analog import AiRecord, AoRecord, LonginRecord, LongoutRecord
@@ -36,6 +37,11 @@ TYPES: dict[str, type[LiveRecord]] = {
 }
 LOADABLE = ("FTVL", "NELM", "NOBT")
 """Fields that a file may set though a client may not put them."""
+
+
+# Records resemble each other: their limits are the same few numbers, and so are the objects that hold these.
+_float = lru_cache(maxsize=4096)(parse_float)
+_int = lru_cache(maxsize=4096)(parse_int)
 
 
 def load_records(records: Iterable[Record]) -> dict[str, LiveRecord]:
@@ -104,11 +110,11 @@ def _value(definition: Record, field: Field, text: str) -> Any:
                     raise ValueError(f"{text!r} is longer than {field.size - 1} bytes")
                 return text
             case Kind.DOUBLE:
-                return parse_float(text)
+                return _float(text)
             case Kind.MENU:
                 return _choice(field, text)
             case _:
-                return parse_int(text, field.kind)
+                return _int(text, field.kind)
     except ValueError as err:
         raise definition.bad(field.name, str(err)) from err
 

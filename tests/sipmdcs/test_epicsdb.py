@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import db_templates
-from sipmdcs.epicsdb import MAX_NAME_LENGTH, Record, format_records, load_substitutions, load_template
+from sipmdcs.dbtokens import Reader, open_reader
+from sipmdcs.epicsdb import (
+    MAX_NAME_LENGTH,
+    MAX_TEMPLATE_BYTES,
+    Record,
+    _expand_all,
+    _parse,
+    _parse_template,
+    format_records,
+    iter_records,
+    load_substitutions,
+    load_template,
+)
 from sipmdcs.errors import BadInput
 
 TEMPLATES = Path(next(iter(db_templates.__path__)))
@@ -219,3 +232,67 @@ def test_the_templates_of_the_project_are_read() -> None:
     for file in TEMPLATES.glob("*.template"):
         with pytest.raises(BadInput, match="is not defined and has no default"):
             load_template(file, {})
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *[
+            'record(ai, "A") {',
+            'record(ao, "B$(P=1)")',
+            "}",
+            "{",
+            "\n",
+            " ",
+            "# a } comment\n",
+            "#\n#\n",
+            "(",
+            ")",
+            ",",
+            '"',
+            "\\",
+        ],
+        *['field(DESC, "text")', 'field( "EGU" ,"V")', 'field("EGU,"V")', "field(HIHI, 5)", 'field(HIHI, "$(V=5)")'],
+        *['field(DESC, "a\\"b")', 'field(DESC, "a\\qb")', 'field(DESC, "open', 'info(a:b, "x")', 'info(j, {"k": [1, "}"]})'],
+        *[
+            'field\n(\nLOW\n,\n"1"\n)',
+            'info(archive, "# no comment")',
+            'alias("C")',
+            'alias("A", "D")',
+            'field(DESC "text")',
+            "$(P)",
+        ],
+    ]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(st.lists(FRAGMENTS, max_size=12).map("".join))
+def test_the_quick_way_over_a_file_reads_what_token_by_token_reads(template: Path, body: str) -> None:
+    """Records with the line of each field, or the same complaint."""
+    template.write_text('record(bi, "FIRST") {\nfield(ZNAM, "off")\n' + body, encoding="utf-8")
+    read: list[object] = []
+    for quick in (Reader.plain_items, lambda _: []):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Reader, "plain_items", quick)
+            try:
+                read.append(list(_expand_all(_parse(open_reader(template)), template, {}).values()))
+            except BadInput as err:
+                read.append(str(err))
+    assert read[0] == read[1]
+
+
+def test_a_long_file_is_read_as_it_is_asked_for_and_not_kept(template: Path) -> None:
+    """A fault at its end is found when it is reached, and named by its line."""
+    count = MAX_TEMPLATE_BYTES // 32
+    lines = [f'record(ai, "$(P):{number}") {{ field(EGU, "V") }}' for number in range(count)]
+    template.write_text("\n".join([*lines, 'record(ai, "$(P):0") {}']))
+    before = _parse_template.cache_info().currsize
+    records = iter_records(template, {"P": "DET"})
+    assert next(records).name == "DET:0"
+    with pytest.raises(BadInput, match=f":{count + 1}: record DET:0 is already defined at line 1"):
+        deque(records, maxlen=0)
+    template.write_text("\n".join([*lines, 'alias("$(P):0", "OTHER")']))
+    found = list(iter_records(template, {"P": "DET"}))
+    assert (len(found), found[0].aliases) == (count, ("OTHER",))
+    assert found == load_template(template, {"P": "DET"})
+    assert _parse_template.cache_info().currsize == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from iocs.records.load import TYPES
 from sipmdcs.epicsdb import Record
@@ -33,5 +34,5 @@ def differences(base: Client, ours: Client, names: list[str], form: int, number:
     return found
 
 
-def all_fields(records: list[Record]) -> list[str]:
+def all_fields(records: Iterable[Record]) -> list[str]:
     return [f"{record.name}.{field}" for record in records for field in [*TYPES[record.type].FIELDS, "RTYP"]]
