@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Engine
 
 from configtool.preflight import refusals
+from configtool.pushlock import LockLost
 from configtool.pushplan import Plan, PushState, make_plan
 from configtool.pushrecord import PushRecord, Request
 from configtool.pushrun import PushRunner, StopRequest, Watcher
@@ -15,7 +16,8 @@ from configtool.reading import READ_TIMEOUT_S, reading
 from configtool.targets import Target
 from sipmdcs.channels import Channels
 from sipmdcs.clock import Clock
-from sipmdcs.errors import ChannelError
+from sipmdcs.errors import ChannelError, ServiceError
+from sipmdcs.spool import Spool
 
 FORCED = "its client was forced to stop; what had been written was not rolled back"
 
@@ -39,6 +41,8 @@ class Outcome:
     survey: Survey
     unrestored: Mapping[str, str] = field(default_factory=dict)
     """Why, by PV, where the roll-back failed."""
+    unrecorded: str = ""
+    """Why the database does not know this yet; it is kept on the disk until then. Empty if it knows."""
 
 
 def survey(channels: Channels, targets: Sequence[Target]) -> Survey:
@@ -61,14 +65,39 @@ def carry_out(
     watcher: Watcher,
     clock: Clock,
     stop: StopRequest,
+    journal: Spool,
 ) -> Outcome:
     """Push, and record it.
 
+    Args:
+        engine: the database.
+        request: who pushes what.
+        targets: values that the detector should have.
+        channels: Channel Access.
+        watcher: is told how it goes.
+        clock: the time.
+        stop: asks to stop.
+        journal: keeps on the disk what the database does not take.
+
     Raises:
         PushBusy: another push is under way.
-        LockLost, ServiceError: see ``PushRunner.run``.
+        LockLost: see ``PushRunner.run``.
+        ServiceError: the database did not work from the start, Channel Access cannot be used, or neither database nor disk kept
+            how it ended, as the message says.
     """
-    record = PushRecord(engine, request, clock)
+    record = PushRecord(engine, request, clock, journal)
+    with record.kept_alive():
+        outcome = _carry_out(record, targets, channels, watcher, clock, stop)
+        try:
+            record.finish(outcome.state, outcome.reason)
+        except KeyboardInterrupt:  # whoever stops it at once may do so now; it is over all the same
+            record.finish(outcome.state, outcome.reason)
+    return replace(outcome, unrecorded=record.lost)
+
+
+def _carry_out(
+    record: PushRecord, targets: Sequence[Target], channels: Channels, watcher: Watcher, clock: Clock, stop: StopRequest
+) -> Outcome:
     found = Survey(Plan(()), ())
     try:
         watcher.step("reading", len(targets))
@@ -76,12 +105,14 @@ def carry_out(
         watcher.advance(len(targets))
         if found.refusals:
             reason = f"refused: {found.refusals[0]}" + (f" (and {len(found.refusals) - 1} more)" if found.refusals[1:] else "")
-            record.finish(PushState.ABORTED, reason)
             return Outcome(record.id, PushState.ABORTED, reason, found)
-        record.planned(found.plan)
+        try:
+            record.planned(found.plan)
+        except LockLost:
+            raise
+        except ServiceError as err:
+            return Outcome(record.id, PushState.ABORTED, f"{err}; nothing was written", found)
         end = PushRunner(channels, record, watcher, clock, stop).run(found.plan)
-        record.finish(end.state, end.reason)
         return Outcome(record.id, end.state, end.reason, found, end.unrestored)
     except KeyboardInterrupt:
-        record.finish(PushState.ABORTED, FORCED)
         return Outcome(record.id, PushState.ABORTED, FORCED, found)

@@ -16,7 +16,7 @@ from configtool.push import Outcome, Survey, carry_out, survey
 from configtool.pushlock import this_client
 from configtool.pushplan import Item, PushState
 from configtool.pushrecord import Request
-from configtool.store import open_store
+from configtool.store import journal_of, open_store
 from configtool.targets import Targets, build_targets
 from sipmdcs.channels import open_channels
 from sipmdcs.cli import pass_site
@@ -85,7 +85,14 @@ def push(
             request = Request(version, patterns, author, message, this_client())
             with make_watcher() as watcher, stop_on_signal(warn) as stop:
                 outcome = carry_out(
-                    store.engine, request, targets.targets, channels, watcher=watcher, clock=SystemClock(), stop=stop
+                    store.engine,
+                    request,
+                    targets.targets,
+                    channels,
+                    watcher=watcher,
+                    clock=SystemClock(),
+                    stop=stop,
+                    journal=journal_of(site),
                 )
     _report_outcome(content, targets, outcome, as_json)
     ctx.exit(0 if outcome.state is PushState.VERIFIED else 1)
@@ -146,8 +153,10 @@ def _report_outcome(content: Content, targets: Targets, outcome: Outcome, as_jso
     if as_json:
         facts: Mapping[str, object] = _facts(content, targets, outcome.survey)
         end = {"push": outcome.push, "state": outcome.state.value, "reason": outcome.reason}
-        echo_json({**end, **facts, "unrestored": dict(outcome.unrestored)})
+        echo_json({**end, **facts, "unrestored": dict(outcome.unrestored), "unrecorded": outcome.unrecorded})
         return
+    if outcome.unrecorded:
+        warn(f"history says so once the database is back: {outcome.unrecorded}")
     for reason in outcome.survey.refusals:
         warn(reason)
     for text in outcome.unrestored.values():

@@ -17,8 +17,7 @@ from configtool.tables import Push, PushItem, PushLock
 from sipmdcs.errors import ServiceError
 
 LOCK_TIMEOUT = timedelta(seconds=60)
-"""A client on another machine that was silent for longer counts as dead. Longer than any single step of a push: reads wait 5 s,
-puts 10 s."""
+"""A client on another machine that was silent for longer counts as dead; a push beats every 2 s, whatever takes long."""
 
 _NAME = "push"
 _START_SLACK_S = 2.0
@@ -97,6 +96,21 @@ def release_lock(session: Session, push_id: int) -> None:
     session.execute(delete(PushLock).where(PushLock.name == _NAME, PushLock.push_id == push_id))
 
 
+def _what_is_known(push: Push, lock: PushLock | None, now: datetime) -> str:
+    client = f"its client (process {push.pid} on {push.host})"
+    if push.host == socket.gethostname() or lock is None:
+        return f"{client} is gone and left no record of an end"
+    return f"nothing was heard of {client} for {(now - lock.beat_at).total_seconds():.0f} s"
+
+
+def _what_was_sent(session: Session, push: Push) -> str:
+    sent = select(func.count()).where(PushItem.push_id == push.id, PushItem.written_at.is_not(None))
+    count, restored = session.scalar(sent), session.scalar(sent.where(PushItem.status == "rolled back"))
+    if not count:
+        return "no value had been sent"
+    return f"{count} values had been sent, of which {restored} are recorded as rolled back"
+
+
 def mark_dead_pushes(session: Session, now: datetime) -> list[str]:
     """Mark pushes whose client died as aborted and free their lock.
 
@@ -109,8 +123,7 @@ def mark_dead_pushes(session: Session, now: datetime) -> list[str]:
         lock = locks.get(push.id)
         if lock is not None and not _is_dead(Client(push.host, push.pid, push.process_started), lock.beat_at, now):
             continue
-        sent = session.scalar(select(func.count()).where(PushItem.push_id == push.id, PushItem.written_at.is_not(None)))
-        reason = f"its client (process {push.pid} on {push.host}) died; {sent} values had been sent and were not rolled back"
+        reason = f"{_what_is_known(push, lock, now)}; {_what_was_sent(session, push)}"
         push.state, push.reason, push.ended_at = PushState.ABORTED, reason, now
         session.flush()
         release_lock(session, push.id)

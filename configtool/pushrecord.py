@@ -1,23 +1,34 @@
-"""What a push does, written to SQL before it does it. Every method is a transaction of its own."""
+"""What a push does, written to SQL before it does it; to the journal on the disk once the database is lost.
+
+Every method is a transaction of its own. The first that loses the database raises ``ServiceError``, so that the push rolls
+back; from then on everything goes to the journal, and only ``LockLost`` is raised.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, bindparam, insert, update
+from sqlalchemy import Engine, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from configtool.pushlock import Client, keep_lock, release_lock, take_lock
+from configtool.pushjournal import Journal, Rows, end_entry, replay, rows_entry, set_end, set_rows
+from configtool.pushlock import Client, LockLost, keep_lock, take_lock
 from configtool.pushplan import Plan, PushState
 from configtool.pushsteps import Check, Failure, Write
 from configtool.reading import Reading
 from configtool.tables import Push, PushItem
 from sipmdcs.clock import Clock, to_datetime
 from sipmdcs.database import database_error
+from sipmdcs.errors import ServiceError
+from sipmdcs.spool import Spool
+
+BEAT_S = 2.0
+"""How often a push shows that its client lives, whatever takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +45,14 @@ class Request:
 class PushRecord:
     """The record of one push, and its lock."""
 
-    def __init__(self, engine: Engine, request: Request, clock: Clock) -> None:
+    def __init__(self, engine: Engine, request: Request, clock: Clock, journal: Spool) -> None:
         """Take the lock and open the record.
+
+        Args:
+            engine: of the database.
+            request: the push.
+            clock: the time.
+            journal: keeps what the database does not take.
 
         Raises:
             PushBusy: another push is under way.
@@ -43,6 +60,10 @@ class PushRecord:
         """
         self._engine = engine
         self._clock = clock
+        self._journal = Journal(journal)
+        self.lost = ""
+        """Why the database does not take the record any more; empty if it does."""
+        self._taken_over: LockLost | None = None
         with self._transaction() as session:
             push = Push(
                 version_id=request.version,
@@ -72,17 +93,39 @@ class PushRecord:
         except SQLAlchemyError as err:
             raise database_error(self._engine, err) from err
 
-    def beat(self) -> None:
-        """Show that the client lives.
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Beat every ``BEAT_S`` seconds in a thread of its own while the block runs."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(BEAT_S) and self._taken_over is None:
+                self._beat()
+
+        thread = threading.Thread(target=beat, name="push heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _beat(self) -> None:
+        try:
+            with self._transaction() as session:
+                keep_lock(session, self.id, self._now())
+        except LockLost as err:
+            self._taken_over = err  # for the next step: only that may stop the push
+        except ServiceError:
+            pass  # a step finds that out; the database may come back
+
+    def planned(self, plan: Plan) -> None:
+        """All values with what was there before; the push is running from here on.
 
         Raises:
             LockLost: another client took the push for dead.
+            ServiceError: the database does not work.
         """
-        with self._transaction() as session:
-            keep_lock(session, self.id, self._now())
-
-    def planned(self, plan: Plan) -> None:
-        """All values with what was there before; the push is running from here on."""
         rows = [
             {
                 "push_id": self.id,
@@ -110,7 +153,7 @@ class PushRecord:
         """Values that are about to be put."""
         status = "restoring" if step.restoring else "writing"
         now = self._now()
-        self._update({pv: {"status": status, "written_at": now} for pv in step.puts})
+        self._update({pv: {"status": status, "written_at": now} for pv in step.puts}, done=False)
 
     def wrote(self, step: Write, failures: Mapping[str, Failure]) -> None:
         """What became of the puts."""
@@ -136,25 +179,53 @@ class PushRecord:
                 rows[pv]["error"] = mismatches[pv]
         self._update(rows)
 
-    def _update(self, rows: Mapping[str, Mapping[str, object]]) -> None:
-        """Set columns of items; rows that set the same columns go in one statement."""
-        by_columns: dict[tuple[str, ...], list[dict[str, object]]] = {}
-        for pv, values in rows.items():
-            by_columns.setdefault(tuple(sorted(values)), []).append({"of_pv": pv, **{f"new_{k}": v for k, v in values.items()}})
-        table = PushItem.__table__
-        with self._transaction() as session:
-            keep_lock(session, self.id, self._now())
-            for columns, batch in by_columns.items():
-                query = (
-                    update(table)  # type: ignore[arg-type]
-                    .where(table.c.push_id == self.id, table.c.pv == bindparam("of_pv"))
-                    .values({column: bindparam(f"new_{column}") for column in columns})
-                )
-                session.connection().execute(query, batch)
+    def _update(self, rows: Rows, *, done: bool = True) -> None:
+        """Set columns of items.
+
+        Args:
+            rows: by PV.
+            done: whether they say what has happened; if not, that is not done where the database is lost now.
+        """
+        if self._taken_over is not None:
+            raise self._taken_over
+        if not self.lost:
+            try:
+                with self._transaction() as session:
+                    keep_lock(session, self.id, self._now())
+                    set_rows(session, self.id, rows)
+                return
+            except LockLost:
+                raise
+            except ServiceError as err:
+                self.lost = str(err)
+                if done:
+                    self._journal.put(rows_entry(self.id, rows))
+                raise
+        self._journal.put(rows_entry(self.id, rows))
 
     def finish(self, state: PushState, reason: str) -> None:
-        """Close the record and release the lock."""
-        with self._transaction() as session:
-            keep_lock(session, self.id, self._now())
-            session.execute(update(Push).where(Push.id == self.id).values(state=state, reason=reason, ended_at=self._now()))
-            release_lock(session, self.id)
+        """Close the record and release the lock.
+
+        If the database is away, that is kept on the disk; ``lost`` then says why it is not in the database.
+
+        Raises:
+            LockLost: another client took the push for dead.
+            ServiceError: neither database nor disk take it.
+        """
+        if not self.lost:
+            try:
+                with self._transaction() as session:
+                    keep_lock(session, self.id, self._now())
+                    set_end(session, self.id, state, reason, self._now())
+                return
+            except LockLost:
+                raise
+            except ServiceError as err:
+                self.lost = str(err)
+        self._journal.put(end_entry(self.id, state, reason, self._now()))
+        if self._journal.trouble:
+            raise ServiceError(f"the push ended {state} without a record of its end: {self.lost}; {self._journal.trouble}")
+        with suppress(ServiceError):  # it may be back already
+            replay(self._engine, self._journal.spool, lambda _line: None)
+            if not len(self._journal.spool):
+                self.lost = ""

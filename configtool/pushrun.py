@@ -18,16 +18,13 @@ from sipmdcs.errors import ChannelError, PutRefused, ServiceError
 
 POLL_S = 0.2
 PUT_TIMEOUT_S = 10.0
-BEAT_S = 2.0
-"""How often a long wait shows that the client lives."""
 
 
 class Recorder(Protocol):
-    """Where steps are recorded; ``PushRecord`` is the real one. Methods raise ``ServiceError`` when they cannot."""
+    """Where steps are recorded; ``PushRecord`` is the real one.
 
-    def beat(self) -> None:
-        """The client lives."""
-        ...
+    A method raises ``ServiceError`` when the record is lost, once; from then on steps are kept elsewhere as well as can be.
+    """
 
     def writing(self, step: Write) -> None:
         """Before the puts of a step."""
@@ -40,18 +37,6 @@ class Recorder(Protocol):
     def checked(self, step: Check, readings: Mapping[str, Reading], mismatches: Mapping[str, str]) -> None:
         """After reading back."""
         ...
-
-
-class _NoRecorder:
-    """Takes over when the database is lost in the middle: putting the hardware back goes before writing it down."""
-
-    def beat(self) -> None: ...
-
-    def writing(self, step: Write) -> None: ...
-
-    def wrote(self, step: Write, failures: Mapping[str, Failure]) -> None: ...
-
-    def checked(self, step: Check, readings: Mapping[str, Reading], mismatches: Mapping[str, str]) -> None: ...
 
 
 class Watcher(Protocol):
@@ -102,11 +87,11 @@ class PushRunner:
         self._pause = pause
 
     def run(self, plan: Plan) -> Finish:
-        """Push until it is verified or rolled back.
+        """Push until it is verified or rolled back; that the record is lost is a reason to roll back.
 
         Raises:
             LockLost: another client took over; nothing more was written.
-            ServiceError: the record could not be kept; the hardware was rolled back first, as far as the message says.
+            ServiceError: Channel Access cannot be used.
         """
         self._progress = begin(plan)
         lost: ServiceError | None = None
@@ -119,10 +104,10 @@ class PushRunner:
             except LockLost:
                 raise
             except ServiceError as err:
-                lost, self._record = err, _NoRecorder()
+                if lost is not None:  # a record is lost only once, so it is something else
+                    raise
+                lost = err
                 self._progress = interrupt(self._progress, str(err))
-        if lost is not None:
-            raise ServiceError(f"{lost}; the push ended {step.state} without a record of its end") from lost
         return step
 
     def _write(self, step: Write) -> None:
@@ -140,8 +125,7 @@ class PushRunner:
         readings: dict[str, Reading] = {}
         differing: dict[str, str] = {}
         pending = step.items
-        last_beat = self._clock.monotonic()
-        patience = Patience(last_beat)
+        patience = Patience(self._clock.monotonic())
         while pending:
             readings |= read_targets(self._channels, [item.target for item in pending])
             now = self._clock.monotonic()
@@ -156,9 +140,6 @@ class PushRunner:
             given_up = bool(self._stop.reason) and not step.restoring
             if given_up or not any(patience.has(item, now) for item in pending):
                 break
-            if now - last_beat > BEAT_S:
-                self._record.beat()
-                last_beat = now
             self._pause(POLL_S)
         mismatches = {pv: text for pv, text in differing.items() if text}
         self._record.checked(step, readings, mismatches)

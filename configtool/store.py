@@ -11,11 +11,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from configtool.pushjournal import replay
 from configtool.pushlock import mark_dead_pushes
 from configtool.schema import upgrade
 from sipmdcs.clock import Clock, SystemClock, to_datetime
 from sipmdcs.database import database_error, make_engine
 from sipmdcs.site import Site
+from sipmdcs.spool import Spool
 
 
 class Store:
@@ -40,11 +42,11 @@ class Store:
 
 @contextmanager
 def open_store(site: Site, tell: Callable[[str], None], clock: Clock | None = None) -> Iterator[Store]:
-    """The database of a site with all tables; pushes whose client died are marked, and told.
+    """The database of a site with all tables. What waited for it is recorded, pushes whose client died are marked, both told.
 
     Args:
         site: the site.
-        tell: is given one line for the user about each dead push.
+        tell: is given one line for the user about each of these pushes.
         clock: the time; the machine's own if left out.
 
     Raises:
@@ -54,12 +56,23 @@ def open_store(site: Site, tell: Callable[[str], None], clock: Clock | None = No
     try:
         upgrade(engine)
         store = Store(engine)
+        journal = journal_of(site)
+        if journal.folder.is_dir():
+            refused = set(journal.refused.glob("*.reason"))
+            replay(engine, journal, tell)
+            for path in sorted(set(journal.refused.glob("*.reason")) - refused):
+                tell(f"{path}: what waited for the database cannot be recorded: {path.read_text('utf-8').strip()}")
         with store.session() as session:
             for line in mark_dead_pushes(session, to_datetime((clock or SystemClock()).time_ns())):
                 tell(line)
         yield store
     finally:
         engine.dispose()
+
+
+def journal_of(site: Site) -> Spool:
+    """What pushes of this machine could not record yet."""
+    return Spool(site.spool_folder("pushes"))
 
 
 def this_user() -> str:

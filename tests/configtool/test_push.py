@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from configtool import pushrun
@@ -26,8 +26,8 @@ from configtool.tables import Push, PushItem, PushLock
 from configtool.targets import Target
 from sipmdcs.channels_fake import FakeChannels
 from sipmdcs.clock import ManualClock, to_datetime
-from sipmdcs.errors import ServiceError
 from sipmdcs.severity import Severity, Status
+from sipmdcs.spool import Spool
 
 MakeDetector = Callable[..., FakeChannels]
 
@@ -52,20 +52,31 @@ class Quiet:
 class Bench:
     """A database with one controller imported, and a detector for it."""
 
-    def __init__(self, engine: Engine, targets: tuple[Target, ...], channels: FakeChannels) -> None:
+    def __init__(self, engine: Engine, targets: tuple[Target, ...], channels: FakeChannels, journal: Spool) -> None:
         self.engine = engine
         self.targets = targets
         self.channels = channels
         self.clock = ManualClock()
         self.watcher = Quiet()
         self.stop = StopRequest()
+        self.journal = journal
+
+    def record(self, client: Client | None = None) -> PushRecord:
+        return PushRecord(self.engine, self.request(client), self.clock, self.journal)
 
     def request(self, client: Client | None = None) -> Request:
         return Request(1, (), "me", "test", client or this_client())
 
     def push(self) -> Outcome:
         return carry_out(
-            self.engine, self.request(), self.targets, self.channels, watcher=self.watcher, clock=self.clock, stop=self.stop
+            self.engine,
+            self.request(),
+            self.targets,
+            self.channels,
+            watcher=self.watcher,
+            clock=self.clock,
+            stop=self.stop,
+            journal=self.journal,
         )
 
     def values(self) -> dict[str, Any]:
@@ -96,10 +107,11 @@ def bench(
     head_targets: Callable[[Engine], tuple[Target, ...]],
     make_detector: MakeDetector,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Bench:
     load(engine, table(*rows_of("17", overvoltage=3.0)))
     targets = head_targets(engine)
-    out = Bench(engine, targets, make_detector(targets))
+    out = Bench(engine, targets, make_detector(targets), Spool(tmp_path / "journal"))
     # Waiting moves the clock of the test and takes no time.
     runner = pushrun.PushRunner
     monkeypatch.setattr("configtool.push.PushRunner", lambda *args: runner(*args, pause=out.clock.advance))
@@ -272,7 +284,7 @@ def test_rows_are_there_before_the_put(bench: Bench) -> None:
 
 
 def test_one_push_at_a_time(bench: Bench) -> None:
-    record = PushRecord(bench.engine, bench.request(), bench.clock)
+    record = bench.record()
     with pytest.raises(PushBusy, match=r"push 1 by me is under way since .* \(process \d+ on .*\); one at a time"):
         bench.push()
     assert bench.channels.puts == []
@@ -297,7 +309,7 @@ def mark(bench: Bench) -> list[str]:
     ids=["alive", "its number was given to another process", "gone", "elsewhere, quiet", "elsewhere, silent too long"],
 )
 def test_a_dead_client_loses_the_lock(bench: Bench, client: Client, silent_s: float, dead: bool) -> None:
-    PushRecord(bench.engine, bench.request(client), bench.clock)
+    bench.record(client)
     bench.clock.advance(silent_s)
     lines = mark(bench)
     assert len(lines) == dead
@@ -321,21 +333,6 @@ def test_a_client_that_was_taken_for_dead_writes_nothing_more(bench: Bench) -> N
     assert not any(pv.endswith(":BIAS") for pv, _ in bench.channels.puts)
 
 
-def test_a_database_that_dies_half_way_rolls_the_detector_back(bench: Bench) -> None:
-    before = bench.values()
-
-    def break_it() -> None:
-        with bench.engine.begin() as connection:
-            connection.execute(text("ALTER TABLE config_push_item RENAME TO lost"))
-
-    bench.channels.on_put(bench.pv("CH01:BIAS"), lambda value: break_it() if value != 1.0 else None)
-    bench.channels.on_put(bench.pv("CH01:BIAS"), None)
-    bench.watcher.at["writing, phase 2"] = break_it
-    with pytest.raises(ServiceError, match=r"config_push_item.*; the push ended rolled_back without a record of its end"):
-        bench.push()
-    assert bench.values() == before
-
-
 def test_kill_9_leaves_a_push_that_the_next_command_marks(bench: Bench) -> None:
     """A real process that is killed between the record and the put."""
     url = bench.engine.url.render_as_string(hide_password=False)
@@ -350,8 +347,11 @@ from configtool.reading import Reading
 from configtool.targets import Target
 from sipmdcs.clock import SystemClock
 from sipmdcs.database import make_engine
+from sipmdcs.spool import Spool
+from pathlib import Path
 target = Target(ChannelId("17", 1), "HV17", "BIAS", "A:BIAS", "", 5.0, "V", 0.01, 1.0, 1, 0.0, 80.0)
-record = PushRecord(make_engine({url!r}), Request(1, (), "victim", "", this_client()), SystemClock())
+journal = Spool(Path({str(bench.journal.folder)!r}))
+record = PushRecord(make_engine({url!r}), Request(1, (), "victim", "", this_client()), SystemClock(), journal)
 plan = make_plan([target], {{"A:BIAS": Reading(1.0, None)}})
 record.planned(plan)
 record.writing(next_step(begin(plan)))

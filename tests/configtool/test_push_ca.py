@@ -18,12 +18,14 @@ import pytest
 
 from sipmdcs.site import Site
 from tests.configtool.conftest import COLUMNS
+from tests.postgresql import PostgresServer
 
 pytestmark = pytest.mark.timeout(180)  # commands as processes of their own, on a machine that may be busy
 
 SITE = """
 name: Test
 prefix: DET
+database: "{database}"
 channel_access: {{server_port: {server}, repeater_port: {repeater}, address_list: [127.0.0.1]}}
 controllers:
   HV07: {{driver: padme-nim, id: "07", subsystem: VETO, port: sim}}
@@ -92,7 +94,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory, rows_of: Callable[..., li
     """A site whose settings are in SQL."""
     folder = tmp_path_factory.mktemp("imported") / "site"
     folder.mkdir()
-    (folder / "site.yaml").write_text(SITE.format(server=1, repeater=2))
+    (folder / "site.yaml").write_text(SITE.format(server=1, repeater=2, database=""))
     rows = [COLUMNS, *rows_of("07"), *rows_of("17", overvoltage=3.0)]
     (folder / "channels.csv").write_text("\n".join(rows) + "\n")
     Installation(folder).run("import", "--channels", str(folder / "channels.csv"))
@@ -104,7 +106,7 @@ def installation(tmp_path: Path, free_ports: Callable[[int], list[int]], importe
     server, repeater = free_ports(2)
     folder = tmp_path / "site"
     shutil.copytree(imported, folder)
-    (folder / "site.yaml").write_text(SITE.format(server=server, repeater=repeater))
+    (folder / "site.yaml").write_text(SITE.format(server=server, repeater=repeater, database=""))
     return Installation(folder)
 
 
@@ -156,3 +158,36 @@ def test_kill_9_is_reported_by_the_next_command(installation: Installation) -> N
         assert json.loads(history.stdout)["pushes"][0]["state"] == "aborted"
         assert installation.run("history").stderr == ""
         assert installation.run("push", "--only", "17").stdout.splitlines()[-1].startswith("push 2 verified: 48 values agree")
+
+
+def test_postgresql_stopped_in_the_middle_is_rolled_back_and_history_says_so_when_it_is_back(
+    tmp_path: Path, free_ports: Callable[[int], list[int]], imported: Path
+) -> None:
+    server, repeater, port = free_ports(3)
+    database = PostgresServer(port)
+    try:
+        database.start()
+        folder = tmp_path / "site"
+        shutil.copytree(imported, folder, ignore=shutil.ignore_patterns("var"))
+        (folder / "site.yaml").write_text(SITE.format(server=server, repeater=repeater, database=database.url))
+        site = Installation(folder)
+        site.run("import", "--channels", str(folder / "channels.csv"))
+        with site.ioc(STUCK):
+            with site.pushing("writing, phase 2") as process:
+                assert process.stderr is not None
+                assert any(line.startswith("verifying") for line in process.stderr)
+                database.stop()
+                said = process.stderr.read()
+                assert process.wait(120) == 1
+            assert "push 1 rolled_back: database postgresql+psycopg://" in said
+            assert "history says so once the database is back" in said
+            assert site.read("DET:VETO:HV17:CH01:BIAS_RBV", "DET:VETO:HV07:CH01:VBR") == [1.0, 1.0]
+            database.start()
+            history = site.run("history", "--json")
+            (push,) = json.loads(history.stdout)["pushes"]
+            assert push["state"] == "rolled_back"
+            assert history.stderr.startswith("push 1 of version 1 by ")
+            assert "died" not in history.stderr + push["reason"]
+            assert " verified: 48 values agree" in site.run("push", "--only", "17").stdout.splitlines()[-1]
+    finally:
+        database.remove()
