@@ -14,7 +14,8 @@ from configtool.pushsteps import Check, Failure, Finish, Write, begin, checked, 
 from configtool.reading import Reading, mismatch, not_restored, read_targets
 from sipmdcs.channels import Channels
 from sipmdcs.clock import Clock
-from sipmdcs.errors import ChannelError, PutRefused, ServiceError
+from sipmdcs.errors import ServiceError
+from sipmdcs.outcome import Completed, put_completed
 
 POLL_S = 0.2
 PUT_TIMEOUT_S = 10.0
@@ -113,8 +114,12 @@ class PushRunner:
     def _write(self, step: Write) -> None:
         self._watcher.step(f"{'restoring' if step.restoring else 'writing'}, phase {step.phase}", len(step.puts))
         self._record.writing(step)
-        answers = self._channels.put(step.puts, timeout=PUT_TIMEOUT_S) if step.puts else {}
-        failures = {pv: _failure(error) for pv, error in answers.items() if error is not None}
+        completions = put_completed(self._channels, step.puts, timeout=PUT_TIMEOUT_S)
+        failures = {
+            pv: Failure(f"{pv}: {completion.reason}", touched=completion.result is Completed.UNKNOWN)
+            for pv, completion in completions.items()
+            if completion.result is not Completed.DONE
+        }
         # Before the record: should that fail, the roll-back must know of these puts.
         self._progress = wrote(self._progress, failures)
         self._record.wrote(step, failures)
@@ -145,7 +150,3 @@ class PushRunner:
         self._record.checked(step, readings, mismatches)
         if not (self._stop.reason and mismatches and not step.restoring):
             self._progress = checked(self._progress, mismatches)
-
-
-def _failure(error: ChannelError) -> Failure:
-    return Failure(str(error), touched=not isinstance(error, PutRefused))

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from analysis.chain.outputs import Pending
 from sipmdcs.channels import Channels, PvValue
 from sipmdcs.errors import ChannelError
+from sipmdcs.outcome import SetpointWriter
 from sipmdcs.severity import Severity
 
 GET_S = 3.0
-PUT_S = 5.0
 
 _REFERENCE = ("_TREF", "_TCOEF")
 
 
 def put_all(channels: Channels, items: Sequence[Pending]) -> dict[Pending, str]:
-    """Put values and wait for each server's word. Blocks up to ``GET_S`` and ``PUT_S``.
+    """Put values and wait for the outcome of each. Blocks for some seconds where one does not answer.
 
     Returns:
         For each an empty text, or why it could not be put.
@@ -34,11 +34,11 @@ def put_all(channels: Channels, items: Sequence[Pending]) -> dict[Pending, str]:
             values[item.pv] = at_reference(item, reference) if _is_vbr(item) else item.value
         except ChannelError as err:
             said[item] = str(err)
-    answers = channels.put(values, timeout=PUT_S) if values else {}
+    outcomes = SetpointWriter(channels).write(values)
     for item in items:
         if item not in said:
-            error = answers[item.pv]
-            said[item] = "" if error is None else str(error)
+            outcome = outcomes[item.pv]
+            said[item] = "" if outcome.ok else f"{item.pv}: {outcome.text}"
     return said
 
 

@@ -18,7 +18,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 
-from aioca import CANothing
+from aioca import CANothing, caget
 from ophyd_async.core import (
     AsyncStatus,
     NotConnectedError,
@@ -44,6 +44,8 @@ _INVALID = -1
 _SILENCE_POLLS = 6
 _SILENCE_S = 10.0
 """Without a fresh reading for so many polls and seconds a channel is given up."""
+
+_REASON_S = 2.0
 
 _CA_ERRORS = (CANothing, NotConnectedError, TimeoutError)
 
@@ -174,7 +176,7 @@ class SipmChannel(StandardReadable):
         try:
             await self.enable.set(True)
         except _CA_ERRORS as err:
-            raise ChannelTrouble("ENABLE is refused") from err
+            raise ChannelTrouble(f"ENABLE is refused{await self._reason('ENABLE')}") from err
         await self._arrive(value, value, from_off=True)
 
     @AsyncStatus.wrap
@@ -262,8 +264,16 @@ class SipmChannel(StandardReadable):
         try:
             await self.bias.set(volts)
         except _CA_ERRORS as err:
-            raise ChannelTrouble(f"BIAS {volts:.3f} V is refused") from err
+            raise ChannelTrouble(f"BIAS {volts:.3f} V is refused{await self._reason('BIAS')}") from err
         self._commanded, self._under_way = volts, None
+
+    async def _reason(self, setpoint: str) -> str:
+        """What the record says of a put that failed."""
+        try:
+            message = str(await caget(f"{self.prefix}:{setpoint}.AMSG", timeout=_REASON_S))
+        except CANothing:
+            return ""
+        return f": {message}" if message else ""
 
     async def _arrive(self, volts: float, distance_V: float, *, from_off: bool) -> None:
         silence_s = await self._silence()

@@ -13,7 +13,8 @@ import click
 
 from sipmdcs.channels import open_channels
 from sipmdcs.controllers import controller_type
-from sipmdcs.errors import ServiceError
+from sipmdcs.errors import ChannelError, ServiceError
+from sipmdcs.outcome import Completed, put_completed
 from sipmdcs.site import HttpService, Site
 from sipmdcs.supervise.bring_up import NotReady, bring_up
 from sipmdcs.supervise.demo_site import import_tables, run_command, writable_site
@@ -79,11 +80,12 @@ def _switch_on(site: Site) -> None:
     names = [f"{site.controller_prefix(controller)}:ALL_ON" for controller in site.file.controllers]
     channels = open_channels()
     try:
-        failed = [error for error in channels.put(dict.fromkeys(names, 1)).values() if error is not None]
+        completions = put_completed(channels, dict.fromkeys(names, 1))
     finally:
         channels.close()
-    if failed:
-        raise failed[0]
+    for pv, completion in completions.items():
+        if completion.result is not Completed.DONE:
+            raise ChannelError(pv, completion.reason)
 
 
 def _say_where(site: Site) -> None:
