@@ -6,7 +6,7 @@ Columns: ``controller,channel,cable_position,preamp_position,sipm_serial,vbr_V,v
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -161,7 +161,8 @@ def _ids(installed: Mapping[str, Installed]) -> str:
 class Overvoltages:
     """The overvoltages of a table as a default and what differs from it."""
 
-    default: Decimal
+    default: Decimal | None
+    """``None`` if it is not a plain number."""
     controllers: Mapping[str, Decimal]
     channels: Mapping[ChannelId, Decimal]
 
@@ -174,11 +175,11 @@ def layer_overvoltages(table: Mapping[ChannelId, SensorRow]) -> Overvoltages:
     by_controller: dict[str, list[SensorRow]] = defaultdict(list)
     for sensor in table.values():
         by_controller[sensor.channel.controller].append(sensor)
-    default = _commonest(list(table.values()))
+    default = commonest(list(table.values()))
     controllers: dict[str, Decimal] = {}
     channels: dict[ChannelId, Decimal] = {}
     for controller, sensors in by_controller.items():
-        own = _commonest(sensors)
+        own = commonest(sensors)
         base = default
         if 1 + sum(sensor.overvoltage != own for sensor in sensors) < sum(sensor.overvoltage != default for sensor in sensors):
             controllers[controller] = base = own
@@ -186,7 +187,8 @@ def layer_overvoltages(table: Mapping[ChannelId, SensorRow]) -> Overvoltages:
     return Overvoltages(default, controllers, channels)
 
 
-def _commonest(sensors: list[SensorRow]) -> Decimal:
+def commonest(sensors: Sequence[SensorRow]) -> Decimal:
+    """The overvoltage that most of them have."""
     counts = Counter(sensor.overvoltage for sensor in sensors)
     # Of equally common values the lower one: a default errs on the safe side.
     return min(counts, key=lambda value: (-counts[value], value))
@@ -194,7 +196,7 @@ def _commonest(sensors: list[SensorRow]) -> Decimal:
 
 def describe_overvoltages(found: Overvoltages) -> str:
     """One line for people."""
-    parts = [f"default {display(found.default)} V"]
+    parts = [] if found.default is None else [f"default {display(found.default)} V"]
     parts += [f"controller {name} {display(value)} V" for name, value in sorted(found.controllers.items())]
     parts += [f"channel {channel} {display(value)} V" for channel, value in sorted(found.channels.items())]
     return ", ".join(parts)

@@ -83,11 +83,19 @@ def _channel_ids(session: Session) -> dict[ChannelId, int]:
 
 
 def link_sensors(
-    session: Session, ids: Mapping[ChannelId, int], serials: Mapping[ChannelId, str], when: datetime
+    session: Session, ids: Mapping[ChannelId, int], serials: Mapping[ChannelId, str], when: datetime, *, complete: bool
 ) -> TopologyChange:
-    """Make ``serials`` what hangs on the channels from ``when`` on; a channel that is not named is left without a SiPM."""
+    """Make ``serials`` what hangs on the channels from ``when`` on.
+
+    A channel that is not named keeps its SiPM, unless that hangs elsewhere now or ``serials`` is ``complete``.
+    """
     before = sensors_now(session)
-    ended = [ids[channel] for channel, serial in before.items() if serials.get(channel) != serial]
+    moved = set(serials.values())
+    ended = [
+        ids[channel]
+        for channel, serial in before.items()
+        if serials.get(channel) != serial and (complete or channel in serials or serial in moved)
+    ]
     begun = {channel: serial for channel, serial in serials.items() if before.get(channel) != serial}
     if ended:
         query = update(SensorLink).where(SensorLink.valid_to.is_(None), SensorLink.channel_id.in_(ended))
@@ -103,15 +111,23 @@ def link_sensors(
 
 
 def link_hops(
-    session: Session, ids: Mapping[ChannelId, int], source: str, hops: Mapping[ChannelId, Mapping[str, str]], when: datetime
+    session: Session,
+    ids: Mapping[ChannelId, int],
+    source: str,
+    hops: Mapping[ChannelId, Mapping[str, str]],
+    when: datetime,
+    *,
+    complete: bool,
 ) -> TopologyChange:
-    """Make ``hops`` the way of these channels from ``when`` on, and end what ``source`` said of other channels."""
+    """Make ``hops`` the way of these channels from ``when`` on; if ``complete``, end what ``source`` said of other channels."""
+    named = {ids[channel] for channel in hops}
     wanted = {(ids[channel], kind): label for channel, kinds in hops.items() for kind, label in kinds.items()}
     open_now = {(row.channel_id, row.kind): row for row in session.scalars(select(Hop).where(Hop.valid_to.is_(None)))}
     ended = [
         row.id
         for key, row in open_now.items()
-        if (row.source == source and key not in wanted) or (key in wanted and (row.source, row.label) != (source, wanted[key]))
+        if (row.source == source and key not in wanted and (complete or row.channel_id in named))
+        or (key in wanted and (row.source, row.label) != (source, wanted[key]))
     ]
     if ended:
         session.execute(update(Hop).where(Hop.id.in_(ended)).values(valid_to=when))

@@ -121,10 +121,13 @@ class Loader:
 
     installed: dict[str, Installed]
 
-    def __call__(self, engine: Engine, channels: Path, *mappings: Path, now: datetime | None = None) -> ImportResult:
+    def __call__(
+        self, engine: Engine, channels: Path, *mappings: Path, now: datetime | None = None, replace: bool = False
+    ) -> ImportResult:
         when = now or datetime.now(UTC)
         with Store(engine).session() as session:
-            return import_tables(session, channels, mappings, self.installed, author="me", message="test", now=when)
+            who = {"author": "me", "message": "test"}
+            return import_tables(session, channels, mappings, self.installed, **who, now=when, replace=replace)
 
 
 @pytest.fixture

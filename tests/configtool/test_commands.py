@@ -297,6 +297,20 @@ def test_history_of_nothing(program: Program) -> None:
     assert program.json("history") == {"versions": [], "pushes": []}
 
 
+def test_a_table_that_replaces_is_confirmed_and_a_dry_run_stores_nothing(
+    program: Program, imported: Path, table: Callable[..., Path], rows_of: Callable[..., list[str]]
+) -> None:
+    part = table(*rows_of("07"), name="part.csv")
+    facts = program.json("import", "--channels", str(part), "--replace", "--dry-run")
+    assert (len(facts["dropped"]), facts["stored"], program.json("history")["versions"][0]["version"]) == (32, False, 1)
+    refused = program("import", "--channels", str(part), "--replace", code=1)
+    assert "channels that end: 32 (02.01, 02.02, " in refused.stderr
+    assert "nothing was stored: say --yes" in refused.stderr
+    assert program.json("history")["versions"][0]["version"] == 1
+    assert len(program.json("import", "--channels", str(part))["dropped"]) == 0
+    assert program.json("import", "--channels", str(part), "--replace", "--yes")["version"] == 2
+
+
 @pytest.mark.parametrize("name", ["import", "render", "show", "diff", "history", "set", "push"])
 def test_help_teaches_with_examples(name: str) -> None:
     result = CliRunner().invoke(main, ["config", name, "--help"])

@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from configtool.formula import parse_formula
+from configtool.channeltable import SensorRow
+from configtool.csvfile import Row
+from configtool.formula import constant, parse_formula
+from configtool.importer import table_settings
 from configtool.layers import DEFAULT, ChannelId, Layer, Place
 from configtool.resolution import Installed, resolve
 from configtool.settings import Settings
 from configtool.store import Store
-from configtool.tables import Base
+from configtool.tables import Base, Version
 from configtool.topology import hops_at, sensors_now
 from configtool.versions import commit, load_settings
 from sipmdcs.errors import BadInput
@@ -164,11 +169,103 @@ def test_an_import_keeps_what_the_table_says_nothing_about(engine: Engine, load:
         after = load_settings(session, 3)
     assert after.items() >= kept.items()
     assert overrides(after) == ["default OVERVOLTAGE 5"]
-    load(engine, table(*rows_of("07")))
+    load(engine, table(*rows_of("07")))  # what it does not name stays, so this changes nothing
     with Session(engine) as session:
-        last = load_settings(session, 4)
-    assert (Place(Layer.CHANNEL, "08.01"), "CURRENT_LIMIT") not in last
-    assert len(last.channels) == 16
+        assert load_settings(session, 3) == after
+        assert session.scalars(select(func.max(Version.id))).one() == 3
+
+
+def test_part_of_a_table_changes_the_channels_that_it_names_and_no_others(
+    engine: Engine, load: Any, example: Path, tmp_path: Path, installed: dict[str, Installed]
+) -> None:
+    load(engine, example / "channels.csv", example / "pveto_mapping.csv", now=NOW)
+    kept = (Place(Layer.CHANNEL, "21.03"), "CURRENT_LIMIT")
+    with Store(engine).session() as session:
+        edited = Settings((dict(load_settings(session, 1)) | {kept: parse_formula("7")}).items())
+        commit(session, edited, parent=1, author="me", message="", now=NOW)
+        before = resolve(edited, installed)
+        hung = sensors_now(session)
+    with (example / "channels.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["controller"] == "13"]
+    assert len(rows) == 16
+    for row in rows:
+        row["vop_V"] = str(Decimal(row["vbr_V"]) + 3)
+    rows[2]["sipm_serial"] = "NEW"
+    part = tmp_path / "hv13.csv"
+    with part.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    result = load(engine, part, now=NOW + timedelta(days=1))
+    assert (result.dropped, result.unplugged, result.topology.closed, result.topology.opened) == ([], [], 1, 1)
+    with Session(engine) as session:
+        settings = load_settings(session, 3)
+        after, hangs = resolve(settings, installed), sensors_now(session)
+    changed = {channel for channel in after if after[channel] != before.get(channel)}
+    assert changed == {ChannelId("13", n) for n in range(1, 17)}
+    assert after.keys() == before.keys()
+    assert {str(after[channel]["OVERVOLTAGE"].value) for channel in changed} == {"3"}
+    assert "controller 13 OVERVOLTAGE 3" in overrides(settings)
+    assert hangs == hung | {ChannelId("13", 3): "NEW"}
+    # The whole table again: a current limit set by a person survives, and the detector is as it was.
+    load(engine, example / "channels.csv", now=NOW + timedelta(days=2))
+    with Session(engine) as session:
+        again = load_settings(session, 4)
+    assert again[kept] == parse_formula("7")
+    assert resolve(again, installed) == before
+
+
+@given(data=st.data())
+def test_any_part_of_a_table_gives_its_channels_their_values_and_leaves_the_others(
+    data: st.DataObject, installed: dict[str, Installed]
+) -> None:
+    ids = ("07", "08", "17")
+    rows = {channel: _row(channel, Decimal(5)) for one in ids for channel in (ChannelId(one, n) for n in range(1, 5))}
+    before = table_settings(Settings(), rows, installed)
+    volts = st.sampled_from([Decimal(3), Decimal(5), Decimal("4.5")])
+    edits = data.draw(
+        st.dictionaries(
+            st.sampled_from(
+                [DEFAULT, Place(Layer.SUBSYSTEM, "VETO"), Place(Layer.CONTROLLER, "07"), Place(Layer.CHANNEL, "07.02")]
+            ),
+            volts,
+        )
+    )
+    before = Settings((dict(before) | {(place, "OVERVOLTAGE"): constant(value) for place, value in edits.items()}).items())
+    part = {
+        channel: _row(channel, data.draw(volts)) for channel in data.draw(st.sets(st.sampled_from(sorted(rows)), min_size=1))
+    }
+    settings = table_settings(before, part, installed)
+    old, new = resolve(before, installed), resolve(settings, installed)
+    assert {channel: new[channel]["BIAS"].value for channel in part} == {channel: row.vop for channel, row in part.items()}
+    if part.keys() != rows.keys():
+        assert all(new[channel] == old[channel] for channel in rows.keys() - part.keys())
+    assert table_settings(settings, part, installed) == settings
+
+
+def _row(channel: ChannelId, overvoltage: Decimal) -> SensorRow:
+    vbr = Decimal(50)
+    return SensorRow(channel, "", "", str(channel), vbr, vbr + overvoltage, Decimal("0.1"), Row(Path("t.csv"), 1, {}))
+
+
+def test_a_sensor_that_a_part_of_a_table_puts_elsewhere_leaves_its_old_place(
+    engine: Engine, load: Any, table: Table, rows_of: Rows
+) -> None:
+    load(engine, table(*rows_of("07"), *rows_of("08")), now=NOW)
+    rows = [rows_of("07")[0].replace("S07-1,", "S08-4,")]
+    result = load(engine, table(*rows), now=NOW + timedelta(days=1))
+    assert (result.dropped, result.unplugged) == ([], [ChannelId("08", 4)])
+    with Session(engine) as session:
+        hangs = sensors_now(session)
+    assert (hangs[ChannelId("07", 1)], ChannelId("08", 4) in hangs, len(hangs)) == ("S08-4", False, 31)
+
+
+def test_a_table_that_replaces_ends_what_it_does_not_name(engine: Engine, load: Any, table: Table, rows_of: Rows) -> None:
+    load(engine, table(*rows_of("07"), *rows_of("08")), now=NOW)
+    result = load(engine, table(*rows_of("07")), now=NOW + timedelta(days=1), replace=True)
+    assert result.dropped == result.unplugged == [ChannelId("08", n) for n in range(1, 17)]
+    with Session(engine) as session:
+        assert {channel.controller for channel in load_settings(session, 2).channels} == {"07"}
 
 
 def test_a_device_that_cannot_resolve_dark_currents_has_limits_of_its_own(engine: Engine, load: Any, table: Table) -> None:
