@@ -25,6 +25,9 @@ LOOK_S = 0.1
 _ANSWER_S = 2.0
 """For a look at records that were connected a moment ago; without an answer the connection counts as lost."""
 
+_MAX_STEP_S = 2.0
+"""A ramp of an IOC advances by no more than so many seconds at a poll."""
+
 _POLLS = 3
 _SETTLE_S = 5.0
 """Outputs of all supported devices settle, and the IOC polls after a command, within these."""
@@ -209,7 +212,8 @@ def _travel_s(wanted: PvData, metadata: PvMetadata, plan: Readback, around: Mapp
         return 0.0  # an output shows that it is on before it ramps
     up, down = (_number(around.get(name), 0.0) for name in plan.ramps)
     speed = up if target > level else down
-    return abs(target - level) / speed if speed > 0 and math.isfinite(target) else 0.0
+    slower = max(1.0, _number(around.get(plan.period), 0.0) / _MAX_STEP_S)
+    return slower * abs(target - level) / speed if speed > 0 and math.isfinite(target) else 0.0
 
 
 def _is_write_alarm(reading: Reading) -> bool:

@@ -200,8 +200,8 @@ async def test_posting(bench: Bench) -> None:
     record = bench.server._record("BIAS_RBV")
     assert (record.val, record.stat, record.sevr) == (59.0, Status.HIHI, Severity.MAJOR)
     assert record.time_ns == 1_800_000_000_000_000_000
-    bench.server.invalidate(["BIAS_RBV"], Status.COMM)
-    assert (record.val, record.stat, record.sevr) == (59.0, Status.COMM, Severity.INVALID)
+    bench.server.invalidate(["BIAS_RBV"], Status.COMM, "no reply")
+    assert (record.val, record.stat, record.sevr, record.amsg) == (59.0, Status.COMM, Severity.INVALID, "no reply")
     bench.server.post({"BIAS_RBV": 5.0})
     assert record.sevr == 0
 
