@@ -1,13 +1,15 @@
 """The devices in a plan of somebody else: the example of the how-to, typed as it stands."""
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.analysis.scan.conftest import CHANNELS, HV, Plant, wait_until
+from sipmdcs.outcome import Outcome, Result, SetpointWriter
+from tests.analysis.scan.conftest import CHANNELS, HV, WORKING_V, Plant, wait_until
 
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "iv-scan.md"
 
@@ -27,3 +29,37 @@ def test_the_example_of_the_how_to_runs(installation: Plant) -> None:
     assert currents[-1] > 10 * currents[0]
     assert "'exit_status': 'success'" in done.stdout
     wait_until(lambda: abs(installation.get(f"{CHANNELS[0]}:BIAS") - 56.0) < 1e-6, "stays where the plan left it")
+
+
+@pytest.mark.timeout(240)
+def test_outcomes_of_writes_to_a_real_ioc(installation: Plant) -> None:
+    """What the writer says of a ramp, a refusal, a clamp and a command, and of an IOC that does not answer any more."""
+    channel = CHANNELS[1]
+    installation.working([channel])
+    writer = SetpointWriter(installation.channels)
+
+    def write(item: str, value: float) -> Outcome:
+        return writer.write({f"{channel}:{item}": value})[f"{channel}:{item}"]
+
+    volts = WORKING_V[channel]
+    done = write("BIAS", volts - 2)
+    assert (done.result, done.checked) == (Result.DONE, f"{channel}:BIAS_RBV")
+    assert abs(installation.get(f"{channel}:BIAS_RBV") - (volts - 2)) < 1e-3
+    assert write("OVERVOLTAGE_LIMIT", 5.0).text == "done; it has no readback"
+    refused = write("BIAS", volts + 10)
+    assert refused.text.startswith("refused: overvoltage ")
+    assert refused.text.endswith("V, limit is 5 V")
+    assert installation.get(f"{channel}:STATE") == 4, "and nothing else happened"
+    write("OVERVOLTAGE_LIMIT", 0.0)
+    assert write("BIAS", volts).result is Result.DONE
+    assert write("CURRENT_LIMIT", 20_000.0).text == "clamped to 10000.000 uA: limits are 0.000 uA to 10000.000 uA"
+    assert write("CURRENT_LIMIT", 50.0).result is Result.DONE
+    assert write("ENABLE", 0).result is Result.DONE
+    assert installation.get(f"{channel}:ENABLE_RBV") == 0
+    assert write("TRIP_RESET", 1).result is Result.DONE
+    installation.processes["all"].send_signal(signal.SIGSTOP)
+    try:
+        assert write("ENABLE", 1).result is Result.UNKNOWN
+    finally:
+        installation.processes["all"].send_signal(signal.SIGCONT)
+    installation.working([channel])

@@ -12,7 +12,7 @@ from iocs.drivers.driver import ChannelReading
 from iocs.fsm import Channel, SetBias, Settings, SwitchOff, SwitchOn, observe
 from iocs.ramp import Ramp, Rates
 from sipmdcs.channelstate import ChannelState, TripCause
-from sipmdcs.errors import DeviceRefused
+from sipmdcs.errors import DeviceRefused, WireError
 from tests.iocs.controller.bench import OFF, ON, SETTINGS, TRAITS, Bench
 
 NOW = 100.0
@@ -201,13 +201,20 @@ def test_states_of_an_output_that_is_on(reading: ChannelReading, busy_until: flo
 def test_the_direction_of_a_ramp(ramp: Ramp, vmon_V: float, state: ChannelState) -> None:
     slow = replace(SETTINGS, rates=Rates(1e-9, 1e-9, None))
     assert seen(replace(HELD, ramp=ramp), replace(ON, vmon_V=vmon_V), slow).state is state
-    at_end = replace(HELD, ramp=replace(ramp, present_V=ramp.target_V, then_off=False))
     direction = fsm._direction(replace(ramp, present_V=ramp.target_V), replace(ON, vmon_V=vmon_V))
     assert direction is state
     assert fsm._direction(replace(ramp, present_V=ramp.target_V), replace(ON, vmon_V=ramp.target_V)) is (
         ChannelState.RAMPING_DOWN
     )
-    assert at_end.ramp is not None
+
+
+def test_a_ramp_that_ends_in_off_falls_wherever_the_output_is() -> None:
+    at_end = Ramp(40.0, 40.0, NOW, then_off=True)
+    assert fsm._direction(at_end, replace(ON, vmon_V=30.0)) is ChannelState.RAMPING_DOWN
+    assert (
+        fsm._direction(replace(at_end, present_V=50.0, then_off=False), replace(ON, vmon_V=30.0)) is ChannelState.RAMPING_DOWN
+    )
+    assert fsm._direction(replace(at_end, then_off=False), replace(ON, vmon_V=None)) is ChannelState.RAMPING_DOWN
 
 
 def test_a_lost_wire_keeps_only_the_ramp_that_ends_in_off() -> None:
@@ -231,6 +238,13 @@ def test_switching_on_starts_at_the_floor_unless_the_device_is_slow_enough() -> 
     assert fsm.switch_on(dark, SETTINGS, NOW)[0].ramp == Ramp(57.0, 0.0, NOW)
 
 
+def test_switching_on_needs_an_open_interlock_and_a_reset() -> None:
+    with pytest.raises(DeviceRefused, match="interlock is active"):
+        fsm.switch_on(AWAY, replace(SETTINGS, interlock=True), NOW)
+    with pytest.raises(DeviceRefused, match="tripped: hardware"):
+        fsm.switch_on(replace(AWAY, trip=TripCause.HARDWARE), SETTINGS, NOW)
+
+
 def test_switching_off_before_it_was_seen_on_is_at_once() -> None:
     coming = replace(AWAY, wanted=True, busy_until=NOW + 5)
     after, actions = fsm.switch_off(coming, SETTINGS, NOW)
@@ -243,7 +257,10 @@ def test_switching_off_before_it_was_seen_on_is_at_once() -> None:
     assert fsm.switch_off(on_its_way, SETTINGS, NOW)[0].ramp == Ramp(0.0, 50.0, NOW - 1, then_off=True)
 
 
-@pytest.mark.parametrize("channel", [HELD, replace(AWAY, wanted=True), replace(AWAY, ramp=Ramp(0.0, 5.0, NOW, then_off=True))])
+@pytest.mark.parametrize(
+    "channel",
+    [HELD, replace(HELD, wanted=False), replace(AWAY, wanted=True), replace(AWAY, ramp=Ramp(0.0, 5.0, NOW, then_off=True))],
+)
 def test_a_setpoint_below_the_floor_is_refused_unless_the_output_is_off(channel: Channel) -> None:
     low = replace(SETTINGS, bias_V=39.9, traits=replace(TRAITS, floor_V=40.0))
     with pytest.raises(DeviceRefused, match=r"^BIAS 39\.9 V is below 40 V$"):
@@ -329,3 +346,34 @@ def test_breakdown_moves_in_millivolt_per_kelvin_from_its_reference() -> None:
     assert not defaults.is_too_high(ON)
     assert replace(defaults, vbr_slope=1000.0).breakdown(26.0) == 1.0
     assert (Channel().busy_until, Channel().told_off, defaults.interlock, defaults.masked) == (0.0, False, False, False)
+
+
+def test_an_interlock_ends_whatever_is_under_way() -> None:
+    channel = replace(AWAY, wanted=True, ramp=Ramp(57.0, 0.0, NOW), busy_until=NOW + 9)
+    after, actions = observe(channel, OFF, replace(SETTINGS, interlock=True), NOW)
+    assert (after.wanted, after.ramp, after.busy_until, actions) == (False, None, NOW, ())
+
+
+def test_the_last_cause_stays_while_all_is_well() -> None:
+    assert seen(replace(HELD, last_cause=TripCause.HARDWARE), ON).last_cause is TripCause.HARDWARE
+    rising = replace(AWAY, ramp=Ramp(57.0, 50.0, NOW))
+    assert seen(rising, ON).wanted is True, "only a ramp that ends in off keeps an output unwanted"
+    assert not Channel().was_on
+
+
+def test_a_falling_step_takes_the_time_of_the_device() -> None:
+    falling = replace(HELD, ramp=Ramp(40.0, 57.0, NOW - 1))
+    after, actions = observe(falling, ON, replace(SETTINGS, rates=Rates(5.0, 10.0, 20.0)), NOW)
+    assert actions == (SetBias(47.0),)
+    assert after.busy_until == NOW + 10.0 / 20 + 2.0
+
+
+def test_commands_on_the_way() -> None:
+    assert fsm.switch_off(ENDING, SETTINGS, NOW)[0].ramp == Ramp(0.0, 40.0, NOW - 1, then_off=True)
+    rising = replace(HELD, ramp=Ramp(57.0, 50.0, NOW - 1))
+    settings = replace(SETTINGS, bias_V=55.0)
+    assert fsm.set_bias(rising, settings, NOW) == (replace(rising, ramp=Ramp(55.0, 50.0, NOW - 1)), ())
+    for channel, start_V in ((replace(HELD, wanted=False), 57.0), (replace(AWAY, wanted=True), 57.0)):
+        assert fsm.set_bias(channel, settings, NOW) == (replace(channel, ramp=Ramp(55.0, start_V, NOW)), ())
+    with pytest.raises(WireError, match="disconnected"):
+        fsm.switch_on(replace(AWAY, seen=None), SETTINGS, NOW)
