@@ -145,18 +145,24 @@ def measure_refresh(parent: Path, controllers: int, repeat: int) -> None:
 
 def fill(url: str, runs: int) -> None:
     """The run table of a site that has run for years."""
+    from sqlalchemy import text
+
     import logbook.schema
     from sipmdcs.database import make_engine
 
     engine = make_engine(url)
     logbook.schema.upgrade(engine)
     with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO logbook_run (number, request_key, partition, type, state, opened_at, started_at, ended_at, opened_by,"
-            " ended_by, end_reason, events, config_version, config_push, config_hash, software_version, facts, summary)"
-            " SELECT i, 'k' || i, 'p', 'physics', 'ended', t, t, t + interval '2 min', 'daq', 'daq', '', i, 1 + i % 50,"
-            " 1 + i % 70, md5(i::text), '0.1', '{}', 'done'"
-            f" FROM (SELECT i, timestamptz '2020-01-01' + i * interval '3 min' AS t FROM generate_series(1, {runs}) i) AS made"
+        connection.execute(
+            text(
+                "INSERT INTO logbook_run (number, request_key, partition, type, state, opened_at, started_at,"
+                " ended_at, opened_by, ended_by, end_reason, events, config_version, config_push, config_hash,"
+                " software_version, facts, summary)"
+                " SELECT i, 'k' || i, 'p', 'physics', 'ended', t, t, t + interval '2 min', 'daq', 'daq', '', i, 1 + i % 50,"
+                " 1 + i % 70, md5(i::text), '0.1', '{}', 'done'"
+                " FROM (SELECT i, timestamptz '2020-01-01' + i * interval '3 min' AS t"
+                f" FROM generate_series(1, {runs}) i) AS made"
+            )
         )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE logbook_run")

@@ -106,6 +106,11 @@ class ArchiveRows:
             raise bad_parameter("filter[pv][EQ]", f"{len(names)} PVs in one query, the limit is {_MOST_PVS}")
         now_ns = self._clock.time_ns()
         bins = wanted_bins(query.filters, query.group, now_ns / NS)
+        if (count := (bins.end_s - bins.start_s) // bins.width_s * len(names)) > MOST_ROWS:
+            raise bad_parameter(
+                "filter[pv][EQ]",
+                f"{count:,} bins of {len(names)} PVs, the limit is {MOST_ROWS:,}; ask for wider bins or fewer PVs",
+            )
         return Rows([row for name in names for row in self._history(name, bins, now_ns)])
 
     def _ask(self, path: str, parameters: Sequence[tuple[str, str]]) -> Any:

@@ -37,7 +37,7 @@ class Dispatcher:
         Raises:
             ApiError: what ``work`` raises, or 503 if its pool is busy.
         """
-        reply = await self._pools.run(self._pool(request, resources), work)
+        reply = await self._pools.run(self._pool(request, resources), request.client.host if request.client else "", work)
         return _not_modified(reply) if _has(request, reply) else reply
 
     def _pool(self, request: Request, resources: Sequence[Resource]) -> Pool:

@@ -147,7 +147,7 @@ class Live:
             self._number[order] = values["value"]
             self._time_ns[order] = values["time_ns"]
             self._received_ns[order] = values["received_ns"]
-            self._severity[order] = values["severity"]
+            self._severity[order] = np.minimum(values["severity"], Severity.INVALID)  # any number may come from the wire
             self._status[order] = values["status"]
             with_payload = values[values["payload"] > 0]
             for place, payload in zip(with_payload["pv"].tolist(), with_payload["payload"].tolist(), strict=True):

@@ -116,7 +116,7 @@ class LiveTable:
             strict=True,
         )
         for row, (pv, severity, status, unit, time_ns, is_gone) in enumerate(rows):
-            note: dict[str, Any] = {"pv": pv, "severity": _SEVERITIES[severity], "status": _STATUSES[status]}
+            note: dict[str, Any] = {"pv": pv, "severity": _SEVERITIES[severity], "status": _STATUSES.get(status, str(status))}
             if unit is not None:
                 note["units"] = unit
             if time_ns:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
 from typing import TypeVar
 
@@ -36,25 +37,50 @@ class Pool(Enum):
         self.threads = threads
 
 
+class _Share:
+    """What one client may have in work in one pool: all places but one, so that another client finds a place."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.places = CapacityLimiter(max(pool.threads - 1, 1))
+        self.users = 0
+
+
 class Pools:
     """Runs work in the pools; for one event loop."""
 
     def __init__(self) -> None:
         self._places = {pool: CapacityLimiter(pool.threads) for pool in Pool}
+        self._shares: dict[tuple[Pool, str], _Share] = {}
         self._threads = CapacityLimiter(math.inf)  # the places limit them
 
-    async def run(self, pool: Pool, work: Callable[[], T]) -> T:
+    async def run(self, pool: Pool, client: str, work: Callable[[], T]) -> T:
         """What ``work`` gives; it runs in a thread of the pool, to its end even if the caller is cancelled.
 
+        Args:
+            pool: where.
+            client: who asks.
+            work: blocks.
+
         Raises:
-            ApiError: 503, every thread of the pool was busy for ``QUEUE_S``.
+            ApiError: 503, every place was taken for ``QUEUE_S``.
         """
-        places, ours = self._places[pool], object()
-        with anyio.move_on_after(QUEUE_S) as waiting:
-            await places.acquire_on_behalf_of(ours)
-        if waiting.cancelled_caught:
-            raise source_away(f"{pool.threads} requests that need {pool.title} are in work already; try again", 1)
-        try:
+        async with self._share(pool, client) as share, AsyncExitStack() as taken:
+            with anyio.move_on_after(QUEUE_S) as waiting:
+                for places in (share.places, self._places[pool]):
+                    ours = object()
+                    await places.acquire_on_behalf_of(ours)
+                    taken.callback(places.release_on_behalf_of, ours)
+            if waiting.cancelled_caught:
+                raise source_away(f"{pool.threads} requests that need {pool.title} are in work already; try again", 1)
             return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+    @asynccontextmanager
+    async def _share(self, pool: Pool, client: str) -> AsyncIterator[_Share]:
+        share = self._shares.setdefault((pool, client), _Share(pool))
+        share.users += 1
+        try:
+            yield share
         finally:
-            places.release_on_behalf_of(ours)
+            share.users -= 1
+            if not share.users:
+                del self._shares[pool, client]
