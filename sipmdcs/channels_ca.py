@@ -160,7 +160,8 @@ def _refused(channel: CaChannel, value: PvData, status: int) -> ChannelError:
         hint = ", is it one of its labels?"
     elif isinstance(value, str) and channel.type is not PvType.STRING:
         hint = ", expected a number"
-    return PutRefused(channel.name, f"refused {value!r}{hint} ({libca.message(status)})")
+    carried_out = status == Eca.PUTFAIL
+    return PutRefused(channel.name, f"refused {value!r}{hint} ({libca.message(status)})", carried_out=carried_out)
 
 
 def _close_all() -> None:

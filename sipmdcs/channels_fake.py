@@ -204,7 +204,7 @@ class FakeChannels:
         except DeviceError as err:
             status = Status.COMM if isinstance(err, WireError) else Status.WRITE
             self.set(name, severity=Severity.INVALID, status=status, message=str(err))
-            return PutRefused(name, f"refused {value!r}")
+            return PutRefused(name, f"refused {value!r}", carried_out=True)
         return None
 
 

@@ -58,7 +58,17 @@ class NotConnected(ChannelError):
 
 
 class PutRefused(ChannelError):
-    """The server said no: access rights, wrong type, unknown enumeration string, disabled record."""
+    """The server said no: access rights, wrong type, unknown enumeration string, disabled record.
+
+    Args:
+        pv: that was written.
+        message: why.
+        carried_out: the server tried, so that the alarm of the record may say why it failed.
+    """
+
+    def __init__(self, pv: str, message: str, *, carried_out: bool = False) -> None:
+        self.carried_out = carried_out
+        super().__init__(pv, message)
 
 
 class ChannelTimeout(ChannelError):

@@ -19,6 +19,7 @@ class Eca(IntEnum):
 
     NORMAL = 1
     TIMEOUT = 80
+    PUTFAIL = 160
     DISCONN = 192
     NORDACCESS = 368
     NOWTACCESS = 376

@@ -43,7 +43,7 @@ def put_completed(channels: Channels, values: Mapping[str, PvData], *, timeout: 
     if not values:
         return {}
     answers = channels.put(values, timeout=timeout)
-    failed = [pv for pv, error in answers.items() if isinstance(error, PutRefused)]
+    failed = [pv for pv, error in answers.items() if isinstance(error, PutRefused) and error.carried_out]
     looks = channels.get([name for pv in failed for name in (pv, f"{pv}.AMSG")], timeout=_LOOK_S) if failed else {}
     return {pv: _completion(pv, error, looks) for pv, error in answers.items()}
 
@@ -54,6 +54,8 @@ def _completion(pv: str, error: ChannelError | None, looks: Mapping[str, PvValue
             return Completion()
         case NotConnected() | ChannelTimeout():
             return Completion(Completed.UNKNOWN, _without_name(pv, error))
+        case PutRefused() if not error.carried_out:
+            return Completion(Completed.REFUSED, _without_name(pv, error))
         case PutRefused():
             record, message = looks[pv], looks[f"{pv}.AMSG"]
             reason = message.value if isinstance(message, PvValue) and isinstance(message.value, str) else ""

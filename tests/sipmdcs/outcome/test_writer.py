@@ -125,6 +125,13 @@ def test_a_device_that_says_no_is_not_one_that_says_nothing(
     assert (outcome.result, outcome.text) == (result, text)
 
 
+def test_a_put_that_never_reached_the_record_has_its_own_reason(bench: Bench) -> None:
+    """Not the one of an earlier refusal that the record still shows."""
+    bench.pvs.set(f"{CH}:BIAS", severity=Severity.INVALID, status=Status.WRITE, message="an older reason")
+    bench.pvs.refuse(f"{CH}:BIAS", "no write access")
+    assert bench.write("BIAS", 51.0).text == "refused: no write access"
+
+
 def test_a_refusal_after_completion_is_one(bench: Bench) -> None:
     """A later step of the ramp is refused: the IOC shows it on the setpoint."""
     poll = bench.poll
