@@ -10,6 +10,7 @@ import pytest
 
 from iocs.drivers import c11204_link
 from iocs.drivers.c11204 import C11204Driver
+from iocs.drivers.c11204_codec import Command
 from iocs.drivers.driver import ChannelReading
 from iocs.simulators.background import Background
 from iocs.simulators.faults import Knob
@@ -206,3 +207,23 @@ def test_no_such_line() -> None:
 def test_closed_driver_says_so() -> None:
     with pytest.raises(WireError, match="not connected"):
         C11204Driver(dict, lambda *_: 0).poll()
+
+
+def test_a_module_that_refuses_to_tell_its_factors_is_polled_with_those_it_told_last(
+    driver: C11204Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read(driver)
+    ask = driver._ask
+
+    def refuse(command: Command, request: bytes | None = None) -> str:
+        return "hxx0005" if command is Command.GET_COMPENSATION else ask(command, request)
+
+    monkeypatch.setattr(driver, "_ask", refuse)
+    driver.take_flaws()
+    readings = [read(driver) for _ in range(3)]
+    assert {reading.bias_V for reading in readings} == {before.bias_V}
+    assert len(driver.take_flaws()) == 1, "told once, not at every poll"
+    assert not driver.poll().power_cycled
+    driver.open()
+    with pytest.raises(DeviceRefused):
+        driver.poll()  # nothing was ever told
