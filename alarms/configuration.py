@@ -99,7 +99,7 @@ def _leaf(record: Record, info: AlarmInfo, file: AlarmsFile) -> Leaf:
 
 def _refined(leaf: Leaf, entry: PvEntry | ExtraEntry, file: AlarmsFile, path: Path, key: NodePath) -> Leaf:
     said = entry.model_dump(exclude_none=True, exclude={"path", "description", "enabled", "guidance", "mask"})
-    rules = replace(leaf.rules, **said)
+    rules = replace(leaf.rules, **said) if said else leaf.rules
     if rules.count and not rules.delay_s:
         raise bad_key(path, key, f"count {rules.count} means nothing without delay_s")
     return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from alarms.banner import banner_choice
@@ -47,16 +48,15 @@ class Published:
 
     def records(self, node_template: Path, area_template: Path) -> list[Record]:
         """The records of all nodes but the root, of all leaves and areas."""
+        node, area = _Copier(node_template, _DESC_LENGTH), _Copier(area_template, _AREA_LENGTH)
         out: list[Record] = []
         for path, name in self.names.nodes.items():
             if path:
-                description = self._tree.nodes[path].description or path[-1]
-                out += load_template(node_template, {"P": name, "DESC": _literal(description, _DESC_LENGTH)})
+                out += node.records(name, self._tree.nodes[path].description or path[-1])
             if len(path) == 1:
-                out += load_template(area_template, {"P": name, "DESC": _literal(path[0], _AREA_LENGTH)})
+                out += area.records(name, path[0])
         for pv, name in self.names.leaves.items():
-            description = self._tree.leaves[pv].description or pv
-            out += load_template(node_template, {"P": name, "DESC": _literal(description, _DESC_LENGTH)})
+            out += node.records(name, self._tree.leaves[pv].description or pv)
         return out
 
     def show_all(self, states: Mapping[str, PvState], publisher: Publisher) -> None:
@@ -112,6 +112,34 @@ class Published:
         if fresh:
             publisher.post(fresh)
             self._posted.update(fresh)
+
+
+class _Copier:
+    """Records of one template with macros ``P`` and ``DESC``, thousands of times.
+
+    A template that uses ``P`` for the name and ``DESC`` for the description of one record, and nothing else, is expanded once;
+    a hundred thousand records then cost a tenth of the time.
+    """
+
+    def __init__(self, template: Path, length: int) -> None:
+        self._template = template
+        self._length = length
+        records = load_template(template, {"P": _NAME, "DESC": _TEXT})
+        other = load_template(template, {"P": _NAME + "X", "DESC": _TEXT + "X"})
+        self._one = records[0] if len(records) == 1 and _named(records[0], _NAME + "X", _TEXT + "X") == other[0] else None
+
+    def records(self, name: str, description: str) -> list[Record]:
+        text = _literal(description, self._length)
+        if self._one is None:
+            return load_template(self._template, {"P": name, "DESC": text})
+        return [_named(self._one, name, text)]
+
+
+_NAME, _TEXT = "NAME:OF:A:RECORD", "text of a record"
+
+
+def _named(record: Record, name: str, description: str) -> Record:
+    return replace(record, name=name, fields={**record.fields, "DESC": description})
 
 
 def _literal(text: str, length: int) -> str:

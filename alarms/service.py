@@ -17,7 +17,6 @@ from alarms.engine import Alarms, Draft
 from alarms.handler import Handler
 from alarms.intake import Intake
 from alarms.letter import Desk, Letter, write_letter
-from alarms.masks import Masks
 from alarms.monitor import Monitor, Report
 from alarms.notifyfile import NotifyFile, load_notify
 from alarms.outbox import Outbox, age_s
@@ -26,8 +25,8 @@ from alarms.paging import Notice, Paging
 from alarms.published import Published
 from alarms.store import DATABASE_FILE, Store
 from alarms.values import MetadataCache, limit_text
-from alarms.watch import Watch
-from sipmdcs.channels import Channels, Mask
+from alarms.watch import Captured, Watch, capture_all
+from sipmdcs.channels import Channels
 from sipmdcs.clock import NS
 from sipmdcs.epicsdb import Record
 from sipmdcs.errors import BadInput, ServiceError
@@ -87,16 +86,15 @@ class AlarmService:
         self._figures: Mapping[str, Value] = {}
         self._figures_at = 0.0
 
-    async def run(self, channels: Channels) -> None:
-        """Watch, show, page and answer until cancelled."""
-        tree = self.handler.alarms.tree
+    async def run(self, channels: Channels, captured: Captured) -> None:
+        """Watch, show, page and answer until cancelled; ``channels`` and what they captured are closed then."""
         metadata = self._metadata = MetadataCache(channels)
         try:
             await self.handler.start()
             self._service.publisher.on_write(self.handler.published.acknowledge_pv, self._acknowledge_by_pv)
-            names, masks = list(tree.leaves), Masks(tree.leaves)
+            masks = captured.masks
             monitor = self._monitor = Monitor(
-                names,
+                captured.of_values.names,
                 metadata,
                 self._clock,
                 grace_s=self._file.disconnect_grace_s,
@@ -109,7 +107,7 @@ class AlarmService:
             edge = Edge(SERVICE, self._service.site.file.http, health=self._health)
             started = asyncio.Event()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._watch(watch, channels, names, masks.names), name="watch")
+                group.create_task(watch.run(captured.of_values, captured.of_masks), name="watch")
                 group.create_task(self._take_all(watch.filled), name="take")
                 group.create_task(self._pager.run(), name="pager")
                 group.create_task(self._keep_time(monitor), name="time")
@@ -121,14 +119,6 @@ class AlarmService:
         finally:
             channels.close()
             self._store.close()
-
-    async def _watch(self, watch: Watch, channels: Channels, names: Sequence[str], masks: Sequence[str]) -> None:
-        # Alarm changes alone: their events carry the value of that moment; a value that moves within its limits costs nothing.
-        with (
-            await asyncio.to_thread(channels.capture, masks) as of_masks,
-            await asyncio.to_thread(channels.capture, names, mask=Mask.ALARM, enum_mask=Mask.VALUE) as values,
-        ):
-            await watch.run(values, of_masks)
 
     async def _take_all(self, filled: asyncio.Event) -> None:
         """Take what was reported, and alarms whose delay passed."""
@@ -251,6 +241,7 @@ async def run_alarms(site: Site, channels: Channels) -> None:
         ServiceError: the database or the HTTP port cannot be used.
     """
     configuration = load_configuration(site)
+    captured = await asyncio.to_thread(capture_all, channels, configuration.tree)  # PVs connect while records are made
     notify = load_notify(site.folder)
     if not notify.routes:
         _log.warning("notify.yaml has no routes: nobody is paged")
@@ -259,6 +250,6 @@ async def run_alarms(site: Site, channels: Channels) -> None:
     _log.info("%d PVs in the alarm tree of %s", len(configuration.tree.leaves), site.file.name)
 
     async def body(service: Service) -> None:
-        await AlarmService(service, configuration, notify, published).run(channels)
+        await AlarmService(service, configuration, notify, published).run(channels, captured)
 
     await run_service(site, SERVICE, records, body)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from alarms.intake import Intake
 from alarms.masks import Masks
 from alarms.monitor import Monitor
+from alarms.tree import Tree
 from alarms.values import MetadataCache
-from sipmdcs.channels import Capture, Channels, PvValue
+from sipmdcs.channels import Capture, Channels, Mask, PvValue
 from sipmdcs.errors import ChannelError
 
 _WAIT_S = 0.5
@@ -26,6 +28,26 @@ _MAX_ASKED = 2_000
 """PVs that are asked for something at once."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """Monitors on all PVs of a tree, and on those that mask some of them."""
+
+    masks: Masks
+    of_values: Capture
+    of_masks: Capture
+
+
+def capture_all(channels: Channels, tree: Tree) -> Captured:
+    """Begin to look for everything that a tree needs.
+
+    Of numbers alarm changes alone: their events carry the value of that moment, and one that moves within its limits costs
+    nothing.
+    """
+    masks = Masks(tree.leaves)
+    of_values = channels.capture(list(tree.leaves), mask=Mask.ALARM, enum_mask=Mask.VALUE)
+    return Captured(masks, of_values, channels.capture(masks.names))
 
 
 class Watch:

@@ -10,7 +10,18 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("capture", "ioc_startup", "ioc_update", "archiver_storage", "settings", "spectra", "page", "refresh")
+BENCHMARKS = (
+    "capture",
+    "ioc_startup",
+    "ioc_update",
+    "archiver_storage",
+    "settings",
+    "spectra",
+    "page",
+    "refresh",
+    "alarm_pvs",
+    "paging",
+)
 
 
 def main(names: list[str]) -> int:

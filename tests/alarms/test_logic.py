@@ -173,6 +173,74 @@ def test_acknowledgement_says_who_when_and_why_until_it_ends():
     assert replay.state.acknowledgement is None
 
 
+@pytest.mark.parametrize(
+    ("rules", "script", "word"),
+    [
+        (LATCHING, "major disable", "ack"),
+        (LATCHING, "major disable", "unack"),
+        (LATCHING, "major disable", "disable"),
+        (LATCHING, "major", "enable"),
+        (LATCHING, "major", "unack"),
+        (LATCHING, "ok", "ack"),
+        (LATCHING, "ok", "unack"),
+        (LATCHING, "major ack", "ack"),
+        (DELAYED, "major", "+9"),
+    ],
+)
+def test_what_has_no_effect_leaves_everything_as_it_was(rules, script, word):
+    replay = Replay(rules)
+    replay.run(script)
+    before = replay.state
+    replay.clock.advance(0.5)
+    assert replay.step(word).state == before
+
+
+def test_alarm_that_recovered_is_cleared_at_the_moment_of_its_acknowledgement_with_the_present_value():
+    replay = Replay()
+    replay.run("major ok")
+    replay.clock.advance(3)
+    replay.run("ack>OK")
+    assert replay.state.alarm == AlarmState(Level.OK, "OK", "ok", replay.clock.time_ns())
+
+
+def test_disabling_forgets_a_delay_and_what_was_counted_and_keeps_the_alarm():
+    replay = Replay(COUNTED)
+    replay.run("minor +10>MINOR! major disable")
+    assert (replay.state.pending, replay.state.recent_ns, replay.state.acknowledgement) == (None, (), None)
+    assert replay.state.held is not None
+    assert replay.state.held.alarm.level is Level.MINOR
+    assert replay.state.alarm == AlarmState(Level.OK, DISABLED, "major", replay.clock.time_ns())
+    replay.run("enable")
+    assert replay.state.held is None
+
+
+def test_an_edit_of_count_keeps_as_many_alarms_as_it_counts():
+    replay = Replay(COUNTED)
+    replay.run("major ok +1 major")
+    newest = replay.clock.time_ns()
+    assert len(replay.state.recent_ns) == 2
+    assert adopt(replay.state, Rules(delay_s=10, count=1)).state.recent_ns == (newest,)
+    assert adopt(replay.state, DELAYED).state.recent_ns == ()
+    assert adopt(replay.state, COUNTED).state.pending == replay.state.pending
+
+
+def test_an_edit_lets_a_disabled_or_delayed_alarm_alone():
+    for script in ("major disable", "minor +10 major"):
+        replay = Replay(DELAYED)
+        replay.run(script)
+        assert adopt(replay.state, DELAYED_FOLLOWING).state.alarm == replay.state.alarm
+
+
+def test_the_alarm_from_before_is_kept_while_a_pv_is_away_and_no_longer():
+    replay = Replay()
+    replay.run("major/HIHI ack undefined>UNDEFINED!")
+    assert replay.state.before is not None
+    assert (replay.state.before.alarm.level, replay.state.before.acknowledgement is not None) == (Level.MAJOR_ACK, True)
+    replay.run("ack>UNDEFINED_ACK major/HIHI>MAJOR_ACK")
+    assert replay.state.before is None
+    assert replay.state.acknowledgement is not None
+
+
 def test_disabled_says_so():
     replay = Replay()
     replay.run("major disable")
