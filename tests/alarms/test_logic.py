@@ -29,6 +29,7 @@ CASES = [
     ("acknowledged INVALID covers no valid alarm", LATCHING, "invalid ack>INVALID_ACK major>MAJOR! ack>MAJOR_ACK ok>OK"),
     ("the same when not latching", FOLLOWING, "invalid ack>INVALID_ACK minor>MINOR! ok>OK"),
     ("acknowledged INVALID absorbs INVALID and goes with OK", LATCHING, "invalid ack invalid/READ>INVALID_ACK ok>OK"),
+    ("acknowledged INVALID absorbs INVALID for another reason", LATCHING, "invalid ack invalid/COMM>INVALID_ACK ok>OK"),
     ("acknowledged stays when not latching", FOLLOWING, "major ack>MAJOR_ACK minor>MAJOR_ACK ok>OK"),
     ("fallen alarm is acknowledged as what it is", LATCHING, "major minor>MAJOR ack>MINOR_ACK major>MAJOR!"),
     ("acknowledge twice", LATCHING, "major ack>MAJOR_ACK ack>MAJOR_ACK"),
@@ -79,6 +80,8 @@ CASES = [
     ("UNDEFINED acknowledged twice over", LATCHING, "undefined ack>UNDEFINED_ACK unack>UNDEFINED ok>UNDEFINED"),
     ("disconnected shorter than the delay", DELAYED, "undefined>OK +5 ok>OK +10>OK"),
     ("disconnected longer than the delay", DELAYED, "undefined>OK +10>UNDEFINED! ok>UNDEFINED ack>OK"),
+    ("back in alarm within the delay waits anew, as what it is", DELAYED, "undefined +5 major +5>OK +5>MAJOR!"),
+    ("acknowledged UNDEFINED for another reason", LATCHING, "major undefined ack>UNDEFINED_ACK undefined/Gone>UNDEFINED_ACK"),
     ("disconnected while disabled", LATCHING, "major ack disable undefined>OK major>OK enable>MAJOR_ACK"),
     ("disabled while disconnected", LATCHING, "major undefined disable>OK ok>OK enable>MAJOR"),
     ("un-acknowledge while disconnected and delayed", DELAYED, "major +10 ack undefined>MAJOR_ACK unack>UNDEFINED major>MAJOR"),
@@ -239,6 +242,34 @@ def test_the_alarm_from_before_is_kept_while_a_pv_is_away_and_no_longer():
     replay.run("ack>UNDEFINED_ACK major/HIHI>MAJOR_ACK")
     assert replay.state.before is None
     assert replay.state.acknowledgement is not None
+
+
+def test_only_alarms_that_are_counted_are_remembered():
+    replay = Replay(DELAYED)
+    replay.run("major")
+    assert replay.state.pending is not None
+    assert replay.state.recent_ns == ()
+
+
+def test_nobody_has_acknowledged_what_was_taken_back_while_the_pv_was_away():
+    replay = Replay(DELAYED)
+    replay.run("major +10 ack undefined unack>UNDEFINED major>MAJOR")
+    assert replay.state.acknowledgement is None
+
+
+def test_the_same_reason_again_leaves_a_latched_alarm_with_the_value_and_time_of_its_event():
+    replay = Replay()
+    replay.run("major")
+    first = replay.state.alarm
+    replay.clock.advance(1)
+    replay.run("ok major")
+    assert (replay.state.alarm.value, replay.state.alarm.time_ns) == (first.value, first.time_ns)
+
+
+def test_an_alarm_that_follows_its_pv_latches_nothing():
+    replay = Replay(FOLLOWING)
+    replay.run("minor major")
+    assert not replay.state.alarm.latch
 
 
 def test_disabled_says_so():
