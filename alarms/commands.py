@@ -66,7 +66,7 @@ def alarm() -> None:
 @pass_site
 def list_alarms(site: Site, *, everything: bool, path: str, as_json: bool) -> None:
     """List alarms nobody has acknowledged, the worst first; below PATH only, if given."""
-    client = AlarmClient(site.file.alarms)
+    client = AlarmClient(site)
     rows = client.get("/active", {"path": path})
     if everything:
         rows += client.get("/acknowledged", {"path": path})
@@ -96,7 +96,7 @@ def list_alarms(site: Site, *, everything: bool, path: str, as_json: bool) -> No
 @pass_site
 def tree(site: Site, *, leaves: bool, path: str, as_json: bool) -> None:
     """Show the alarm tree with the worst level of each node."""
-    answer = AlarmClient(site.file.alarms).get("/tree", {"path": path})
+    answer = AlarmClient(site).get("/tree", {"path": path})
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return
@@ -157,7 +157,7 @@ def unack(site: Site, what: tuple[str, ...], comment: str, user: str) -> None:
 def history(site: Site, *, what: str, since: str, limit: int, as_json: bool) -> None:
     """Show changes of alarms, newest first; of a PV or below a path, if given."""
     query = {"of": what, "since": since, "limit": str(limit)}
-    rows = AlarmClient(site.file.alarms).get("/history", query)
+    rows = AlarmClient(site).get("/history", query)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -179,7 +179,7 @@ def history(site: Site, *, what: str, since: str, limit: int, as_json: bool) -> 
 @pass_site
 def pages(site: Site, *, dead: bool, limit: int, as_json: bool) -> None:
     """Show pages, newest first: to whom, and what became of them."""
-    rows = [row for row in AlarmClient(site.file.alarms).get("/pages", {"limit": str(limit)}) if row["dead"] or not dead]
+    rows = [row for row in AlarmClient(site).get("/pages", {"limit": str(limit)}) if row["dead"] or not dead]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -201,7 +201,7 @@ def pages(site: Site, *, dead: bool, limit: int, as_json: bool) -> None:
 @pass_site
 def test_page(site: Site, receiver: str, timeout: float, user: str) -> None:
     """Send a test page to RECEIVER and wait until its mail server has accepted it."""
-    client = AlarmClient(site.file.alarms)
+    client = AlarmClient(site)
     number = client.post("/test-page", {"receiver": receiver, "user": user})["notice"]
     end = time.monotonic() + timeout
     page: dict[str, Any] | None = None
@@ -230,7 +230,7 @@ def _fate(page: dict[str, Any]) -> str:
 
 def _act(site: Site, endpoint: str, done: str, what: tuple[str, ...], comment: str, user: str) -> None:
     body = {"select": list(what), "user": user, "comment": comment}
-    changed = AlarmClient(site.file.alarms).post(endpoint, body)["changed"]
+    changed = AlarmClient(site).post(endpoint, body)["changed"]
     for row in changed:
         click.echo(f"{_coloured(row['severity'])} {row['pv']}")
     click.echo(f"{len(changed)} {done}")

@@ -104,7 +104,8 @@ class AlarmService:
             )
             watch = Watch(channels, monitor, masks, metadata, self._intake)
             http = self._service.site.file.alarms
-            edge = Edge(SERVICE, self._service.site.file.http, health=self._health)
+            site = self._service.site
+            edge = Edge(SERVICE, site.file.http, health=self._health, site=site.identity)
             started = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 group.create_task(watch.run(captured.of_values, captured.of_masks), name="watch")

@@ -139,7 +139,7 @@ def control_of(site: Site) -> Control:
         BadInput: ``logbook.yaml`` cannot be used.
         ServiceError: something else answers where the service should.
     """
-    client = LogbookClient(site.file.logbook)
+    client = LogbookClient(site)
     try:
         client.get("/health")
     except NotRunning:

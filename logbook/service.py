@@ -71,7 +71,8 @@ class LogbookService:
         await self._tend()
         http = self._service.site.file.logbook
         limits = Limits(body_bytes=MAX_BODY)
-        edge = Edge(SERVICE, self._service.site.file.http, health=self._health, limits=limits)
+        site = self._service.site
+        edge = Edge(SERVICE, site.file.http, health=self._health, limits=limits, site=site.identity)
         started = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:

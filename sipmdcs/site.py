@@ -33,6 +33,12 @@ def _name_part(text: str) -> str:
     return text
 
 
+def _identity(text: str) -> str:
+    if text and (not text.strip() or not text.isprintable() or len(text) > 200):
+        raise ValueError("expected one line of at most 200 characters")
+    return text
+
+
 def _ioc_name(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9-]*", text):
         raise ValueError("expected lower-case letters, digits and dashes")
@@ -179,6 +185,8 @@ class SiteFile(Strict):
     archive: str = ""
     """Folder of the archive, relative to the site folder; left out, ``var/archive``."""
     http: HttpEdge = HttpEdge()
+    identity: Annotated[str, AfterValidator(_identity)] = ""
+    """Tells this site from others, for clients on other machines that have a copy of this folder; left out, name and folder."""
     archiver: HttpService = HttpService(port=17665)
     alarms: HttpService = HttpService(port=8081)
     logbook: HttpService = HttpService(port=8082)
@@ -249,6 +257,11 @@ class Site:
     def database_url(self) -> str:
         """SQL URL of configuration and topology."""
         return self._located(self.file.database) or f"sqlite:///{self.var / 'sipmdcs.sqlite'}"
+
+    @property
+    def identity(self) -> str:
+        """What tells this site from others, in requests to its services and in their replies."""
+        return self.file.identity or f"{self.file.prefix} in {self.folder}"
 
     @property
     def archive_folder(self) -> Path:

@@ -12,7 +12,7 @@ import psutil
 
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.http.client import JsonClient
-from sipmdcs.site import HttpService
+from sipmdcs.site import Site
 
 PARTITION = "SCAN"
 """Where scans are runs of their own beside those that take data, if the site has it; else the site's first partition."""
@@ -26,14 +26,14 @@ class LogbookRun:
     """Opens, starts and closes the run of one scan.
 
     Args:
-        where: the logbook answers.
+        site: whose logbook is meant.
         uid: of the scan.
         who: started it.
         number: of the run, if it was opened before.
     """
 
-    def __init__(self, where: HttpService, uid: str, who: str, number: int | None = None) -> None:
-        self._logbook = JsonClient(where, "the logbook", _TIMEOUT_S)
+    def __init__(self, site: Site, uid: str, who: str, number: int | None = None) -> None:
+        self._logbook = JsonClient(site.file.logbook, "the logbook", _TIMEOUT_S, site=site.identity)
         self._uid = uid
         self._who = who[:120]
         self.number = number

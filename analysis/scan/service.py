@@ -207,7 +207,7 @@ class Scanner:
             self._board.show(ScanState.IDLE, MESSAGE="aborted before anything was changed")
             return
         started = self._service.clock.monotonic()
-        logbook = LogbookRun(self._site.file.logbook, accepted.uid, plan.request.who)
+        logbook = LogbookRun(self._site, accepted.uid, plan.request.who)
         missing = await asyncio.to_thread(logbook.open, self._facts(accepted))
         number = logbook.number
         self._board.show(RUN=number or 0, MESSAGE=missing or f"run {number}")
@@ -348,7 +348,7 @@ class Scanner:
 
     async def _close_orphan(self, point: OperatingPoint) -> None:
         """The scan and its run ended with the process before this one."""
-        logbook = LogbookRun(self._site.file.logbook, point.uid, point.who, point.run)
+        logbook = LogbookRun(self._site, point.uid, point.who, point.run)
         await asyncio.to_thread(logbook.close, completed=False, reason="the scanner was interrupted", facts={})
 
     def _soon(self, show: Callable[..., None]) -> Callable[..., None]:

@@ -7,9 +7,10 @@ import http.client
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from sipmdcs.errors import BadInput, DcsError, ServiceError
+from sipmdcs.http.identity import HEADER, encoded
 from sipmdcs.site import HttpService
 
 _EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - only compared with
@@ -36,7 +37,12 @@ class JsonClient:
     """
 
     def __init__(
-        self, where: HttpService, name: str, timeout_s: float, errors: Mapping[int, type[DcsError]] | None = None
+        self,
+        where: HttpService,
+        name: str,
+        timeout_s: float,
+        errors: Mapping[int, type[DcsError]] | None = None,
+        site: str = "",
     ) -> None:
         """Not connected yet; each question has a connection of its own.
 
@@ -45,12 +51,14 @@ class JsonClient:
             name: what errors call it, such as "the logbook service".
             timeout_s: how long to wait for an answer, seconds.
             errors: by status, instead of those above.
+            site: identity of the site whose service is meant; empty takes any.
         """
         self._host = "127.0.0.1" if where.interface == _EVERY_INTERFACE else where.interface
         self._port = where.port
         self._name = name
         self._timeout_s = timeout_s
         self._errors = errors or {}
+        self._site = site
 
     def get(self, path: str, query: Mapping[str, str | Sequence[str]] | None = None) -> Any:
         """The answer to a GET request; parameters without a value are left out, several values are several parameters."""
@@ -65,8 +73,12 @@ class JsonClient:
         where = f"http://{self._host}:{self._port}"
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         try:
-            connection.request(method, target, body, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json"} | ({HEADER: encoded(self._site)} if self._site else {})
+            connection.request(method, target, body, headers)
             reply = connection.getresponse()
+            theirs = reply.getheader(HEADER)
+            if self._site and theirs is not None and theirs != encoded(self._site):
+                raise ServiceError(f"what answers at {where} is {self._name} of another site, {unquote(theirs)[:120]!r}")
             answer = json.loads(reply.read())
             if reply.status < 400:
                 return answer

@@ -1,7 +1,7 @@
 """What stands before every service: the one place where a request from outside is let in or refused.
 
-In this order: what a proxy says, the host, the origin, the check of a token, ``/health`` and ``/metrics``, a turn. Then the
-application answers, through compression. Connections, sizes and times are ``protocol``'s.
+In this order: what a proxy says, the host, the origin, the site, the check of a token, ``/health`` and ``/metrics``, a turn.
+Then the application answers, through compression. Connections, sizes and times are ``protocol``'s.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sipmdcs.http.compression import Compressing
 from sipmdcs.http.errors import JSON_TYPE, HttpError, Refusal, refusal
 from sipmdcs.http.forwarded import apply_forwarded
 from sipmdcs.http.hosts import Hosts
+from sipmdcs.http.identity import check_site, marked
 from sipmdcs.http.limits import Limits, limits_of
 from sipmdcs.http.metrics import CONTENT_TYPE, REFUSED, UNMATCHED, Metrics
 from sipmdcs.http.protocol import CONNECTION, EdgeProtocol
@@ -54,6 +55,7 @@ class Edge:
         light: Callable[[str], bool] = lambda path: False,
         refusal: Refusal = refusal,
         check: Check = let_all_in,
+        site: str = "",
     ) -> None:
         """Put it together.
 
@@ -66,6 +68,7 @@ class Edge:
             light: whether a path is answered without waiting for a turn, because it costs nothing.
             refusal: writes refusals.
             check: is asked before any route.
+            site: identity of the site; a request for another one is refused. Empty lets all in.
         """
         self.limits = limits_of(settings, limits or Limits())
         self.proxies = frozenset(settings.proxies)
@@ -78,6 +81,7 @@ class Edge:
         self._body_bytes = sorted((body_bytes or {}).items(), reverse=True)
         self._light = light
         self._check = check
+        self._site = site
         self._executor = ThreadPoolExecutor(2, "compression")
 
     def body_bytes(self, path: str) -> int:
@@ -98,7 +102,7 @@ class Edge:
     async def _serve(self, application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         start = time.monotonic()
         own = dict(scope)
-        reply = _Reply(send, self.metrics)
+        reply = _Reply(send, self.metrics, self._site)
         self.metrics.active += 1
         route: str | None = REFUSED
         try:
@@ -116,6 +120,7 @@ class Edge:
         path = scope["path"]
         apply_forwarded(scope, self.proxies)
         self._hosts.check(scope)
+        check_site(scope, self._site)
         await self._check(scope)
         if path in (HEALTH, METRICS) and scope["method"] in ("GET", "HEAD"):
             await self._own(path)(scope, receive, reply.send)
@@ -144,8 +149,9 @@ class _Gone(Exception):
 class _Reply:
     """Sends a reply piece by piece and knows how far it is."""
 
-    def __init__(self, send: Send, metrics: Metrics) -> None:
+    def __init__(self, send: Send, metrics: Metrics, site: str) -> None:
         self._send = send
+        self._site = site
         self._metrics = metrics
         self.status = HTTPStatus.INTERNAL_SERVER_ERROR.value
         self.slot: Slot | None = None
@@ -154,7 +160,7 @@ class _Reply:
         """As ASGI's ``send``."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            await self._passed(message)
+            await self._passed(marked(message, self._site))
             return
         body, more = message.get("body", b""), message.get("more_body", False)
         self._metrics.sent(len(body))
