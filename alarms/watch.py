@@ -21,6 +21,9 @@ _WAIT_S = 0.5
 _PAUSE_S = 0.05
 """Pause between batches: a storm costs a few rounds, not thousands."""
 
+_LOOK_SHARE = 5
+"""Looking for PVs whose time is over may take one part of so many."""
+
 _METADATA_S = 1.0
 """Wait for units and labels of PVs that just connected."""
 
@@ -76,6 +79,7 @@ class Watch:
 
     async def _read(self, values: Capture, masks: Capture) -> None:
         monitor, intake = self._monitor, self._intake
+        time, look_at = asyncio.get_running_loop().time, 0.0
         while True:
             await asyncio.to_thread(values.wait, _WAIT_S)
             batch = values.drain()
@@ -86,8 +90,10 @@ class Watch:
             if batch.dropped or mask_batch.dropped:
                 _log.error("%d events are lost; all PVs are read again", batch.dropped + mask_batch.dropped)
                 await self._read_again(values)
-            intake.add(monitor.settled())
-            intake.add(monitor.overdue())
+            if (start := time()) >= look_at:
+                intake.add(monitor.settled())
+                intake.add(monitor.overdue())
+                look_at = time() + _LOOK_SHARE * (time() - start)  # with 100,000 PVs that connect, looking takes a while
             if intake:
                 self.filled.set()
             await asyncio.sleep(_PAUSE_S)

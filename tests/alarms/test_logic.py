@@ -1,11 +1,13 @@
 """Every numbered rule of the Phoebus logic as one line; see ``Replay`` for the language, ADR 0170 for what differs."""
 
+from dataclasses import replace
+
 import pytest
 
 from alarms import logic
 from alarms.level import Level
 from alarms.logic import adopt
-from alarms.state import DISABLED, AlarmState, Rules
+from alarms.state import DISABLED, MASKED, AlarmState, Rules
 from tests.alarms.replay import Replay
 
 LATCHING = Rules()
@@ -44,6 +46,8 @@ CASES = [
     ("latching: highest within the delay", DELAYED, "minor>OK +2 major>OK +2 minor>OK +6>MAJOR! ok>MAJOR"),
     ("following: last within the delay", DELAYED_FOLLOWING, "minor>OK +2 major>OK +2 minor>OK +6>MINOR! ok>OK"),
     ("a rise waits, what is held stays", DELAYED, "minor +10>MINOR! major>MINOR +9>MINOR +1>MAJOR!"),
+    ("latching: a rise that fell within its delay", DELAYED, "minor +10>MINOR! major>MINOR +2 minor>MINOR +8>MAJOR!"),
+    ("the shortest delay", Rules(delay_s=1), "major>OK +1>MAJOR!"),
     ("timer is not restarted", DELAYED, "minor>OK +8 major>OK +2>MAJOR!"),
     ("next delay is a full one", DELAYED, "minor>OK +8 ok>OK +1 minor>OK +8>OK +2>MINOR!"),
     ("a short MAJOR over MINOR does not count", DELAYED, "minor +10>MINOR! major>MINOR +5 ok>MINOR +20>MINOR"),
@@ -58,6 +62,7 @@ CASES = [
     ("count spread wider than delay", COUNTED, "major>OK +4 ok>OK +4 major>OK +4 ok>OK +4 major>OK ok>OK +20>OK"),
     ("count starts anew after it fired", COUNTED, "major ok +1 major ok +1 major>MAJOR! ack ok>OK +1 major>OK +1 ok>OK"),
     ("exactly the delay is within it", COUNTED, "major ok +5 major ok +5 major>MAJOR!"),
+    ("count of one: at once", Rules(delay_s=10, count=1), "major>MAJOR!"),
     ("count without delay: at once", Rules(count=3), "major>MAJOR!"),
     # 1.5 disable
     ("disabled shows OK", LATCHING, "major>MAJOR! disable>OK minor>OK enable>MAJOR"),
@@ -264,6 +269,25 @@ def test_the_same_reason_again_leaves_a_latched_alarm_with_the_value_and_time_of
     replay.clock.advance(1)
     replay.run("ok major")
     assert (replay.state.alarm.value, replay.state.alarm.time_ns) == (first.value, first.time_ns)
+    replay.run("ack>MAJOR_ACK")
+    assert replay.state.alarm.time_ns == first.time_ns
+
+
+def test_a_rise_above_what_was_acknowledged_is_acknowledged_by_nobody():
+    replay = Replay()
+    replay.run("major ack invalid>INVALID!")
+    assert replay.state.acknowledgement is None
+
+
+def test_a_delay_ends_where_the_alarm_is_shown_already():
+    replay = Replay(DELAYED)
+    replay.run("major +10 ack invalid>MAJOR_ACK unack>INVALID")
+    assert replay.state.pending is None
+
+
+def test_masked_says_so():
+    state = replace(Replay().state, masked=True)
+    assert logic.disable(state, 0).state.alarm.message == MASKED
 
 
 def test_an_alarm_that_follows_its_pv_latches_nothing():
