@@ -41,5 +41,10 @@ class Outcome:
     """One standard deviation, ``None`` without a value."""
     reason: str = ""
     """Why there is no value."""
-    quality: Mapping[str, float] = field(default_factory=dict)
-    """``chi2``, ``ndf`` and the like."""
+    quality: Mapping[str, float | str] = field(default_factory=dict)
+    """``chi2``, ``ndf`` and the like; ``branch``, which way of the analysis was taken; ``statistical`` and ``systematic``, the
+    parts of the uncertainty where it has two."""
+
+    def number(self, name: str, default: float = 0.0) -> float:
+        """A number of ``quality``."""
+        return float(self.quality.get(name, default))

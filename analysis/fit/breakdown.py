@@ -14,30 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fit.iv_curve import prepare
+from analysis.fit.law_average import average_laws
 from analysis.fit.onset import SIGNIFICANT, Onset, find_onset
-from analysis.fit.zero_fit import bent_fit, straight_fit
+from analysis.fit.zero_fit import straight_fit
 from analysis.outcome import NoResult
 
 Floats = NDArray[np.float64]
 
-FIT_RANGE_V = 2.0
-"""Above the onset: higher up quenching resistors and afterpulses bend the curve."""
 SQRT_RANGE_V = 1.0
-"""Shorter, since the law is the square only near the breakdown."""
+"""Above the onset: the law is the square only near the breakdown."""
 FEWEST_POINTS = 5
 FINE_V = 0.3
 """Half window of smoothing at steps of 0.1 V; a wider one moves the maximum of a derivative by ``SMEARED`` of the excess."""
 SMEARED = 0.4
-EXPONENTS = (0.5, 8.0)
-"""What a rise at a breakdown can be like."""
-_NO_LAW = "ild: the inverse derivative is no rising line, so there is no breakdown law to follow"
+STRAIGHT, BENT = "straight", "bent"
+"""Values of ``quality["branch"]`` of ``ild``: the law with the largest weight."""
+_DRAWN = 30
 
 
 class Method(StrEnum):
     """How the breakdown voltage is found."""
 
     ILD = "ild"
-    """1 / (d ln I/dV) = (V - Vbr) / n: zero of a straight line; the default."""
+    """Zero of 1 / (d ln I/dV), which is the line (V - Vbr) / n or a bent one; the default."""
     LOG_DERIVATIVE = "log-derivative"
     """Maximum of d ln I/dV: 0.1 to 0.4 V high."""
     SQRT = "sqrt"
@@ -61,7 +60,7 @@ class Breakdown:
     method: Method
     vbr_V: float
     uncertainty_V: float
-    quality: Mapping[str, float]
+    quality: Mapping[str, float | str]
     x: Floats
     """Voltages of the points that were fitted."""
     y: Floats
@@ -101,41 +100,24 @@ def breakdown_at(onset: Onset, method: Method) -> Breakdown:
 
 
 def _ild(onset: Onset) -> Breakdown:
-    voltage, smooth = onset.curve.voltage, onset.smooth
-    net = onset.curve.current - onset.leakage
-    used = _above(onset, 1.0, FIT_RANGE_V) & (net > SIGNIFICANT * onset.sigma)
-    reach = np.abs(smooth.slope[used]).sum(axis=0) > 0
-    _check_points("ild", used, FIT_RANGE_V)
-    if (net[reach] <= 0).any():
-        at = voltage[reach & (net <= 0)][0]
-        raise NoResult(f"ild: above {onset.voltage:.4g} V the current is below the leakage at {at:.4g} V")
-    safe = np.where(net > 0, net, 1.0)
-    log_net = np.where(net > 0, np.log(safe), 0.0)
-    by_leakage = -onset.leakage_design / safe[:, None]
-    spread = np.diag((onset.sigma / safe) ** 2) + by_leakage @ onset.leakage_covariance @ by_leakage.T
-    slope_operator = smooth.slope[used]
-    slope = slope_operator @ log_net
-    slope_covariance = slope_operator @ spread @ slope_operator.T
-    if (slope <= 0).any():
-        raise NoResult("ild: the current does not rise steadily above the breakdown")
+    voltage = onset.curve.voltage
+    average = average_laws(onset)
+    used, law = average.used, average.law
+    quality: dict[str, float | str] = {
+        "branch": BENT if law.bends else STRAIGHT,
+        "bent_weight": average.bent,
+        "exponent": float(law.coefficients[1]),
+        "chi2": law.chi2,
+        "ndf": float(law.ndf),
+        "scale": average.scale,
+        "statistical": average.statistical,
+        "systematic": average.systematic,
+    }
     x = voltage[used]
-    covariance = slope_covariance / np.outer(slope**2, slope**2)
-    y = 1 / slope
-    fit, straight = straight_fit(x, y, covariance), y
-    for _ in range(3):
-        # a smoothed slope of a bent curve is not the slope: take off what smoothing does to the law that was found
-        zero, exponent = fit.zero, 1 / fit.slope
-        inside = np.where(voltage > zero + 0.25 * smooth.half, voltage - zero, 0.25 * smooth.half)
-        seen = slope_operator @ (exponent * np.log(inside))
-        if (seen * exponent <= 0).any():
-            raise NoResult(_NO_LAW)
-        straight = y - (1 / seen - (x - zero) / exponent)
-        fit = straight_fit(x, straight, covariance)
-    if fit.slope <= SIGNIFICANT * fit.slope_sigma or not EXPONENTS[0] < 1 / fit.slope < EXPONENTS[1]:
-        raise NoResult(_NO_LAW)
-    fit = bent_fit(fit, x, straight, covariance)
-    quality = fit.quality() | {"exponent": 1 / fit.slope}
-    return Breakdown(Method.ILD, fit.zero, fit.zero_sigma, quality, x, straight, Line(*fit.drawn(x)))
+    with np.errstate(divide="ignore"):
+        y = np.where(onset.slope[used] > 0, 1 / onset.slope[used], np.nan)
+    drawn = np.linspace(law.zero, x[-1], _DRAWN)
+    return Breakdown(Method.ILD, average.zero, average.uncertainty, quality, x, y, Line(drawn, law.inverse_slope(drawn)))
 
 
 def _log_derivative(onset: Onset) -> Breakdown:
@@ -152,13 +134,13 @@ def _log_derivative(onset: Onset) -> Breakdown:
 
 def _smearing(onset: Onset) -> float:
     """What coarse steps make of a maximum of the derivative, V."""
-    return SMEARED * max(onset.smooth.half - FINE_V * (1 + 1e-9), 0.0)
+    return SMEARED * max(onset.half - FINE_V * (1 + 1e-9), 0.0)
 
 
 def _near(onset: Onset, index: int) -> NDArray[np.bool_]:
     """Points within a window of one, at least its neighbours."""
     voltage = onset.curve.voltage
-    near = np.abs(voltage - voltage[index]) <= onset.smooth.half * (1 + 1e-9)
+    near = np.abs(voltage - voltage[index]) <= onset.half * (1 + 1e-9)
     near[index - 1 : index + 2] = True
     return near
 
@@ -189,8 +171,10 @@ def _vertex(onset: Onset, near: NDArray[np.bool_]) -> tuple[float, float, Floats
 
 def _sqrt(onset: Onset) -> Breakdown:
     net = onset.curve.current - onset.leakage
-    used = _above(onset, 0.0, SQRT_RANGE_V) & (net > SIGNIFICANT * onset.sigma)
-    _check_points("sqrt", used, SQRT_RANGE_V)
+    used = _above(onset) & (net > SIGNIFICANT * onset.sigma)
+    if used.sum() < FEWEST_POINTS:
+        message = f"sqrt: only {int(used.sum())} points clear of the leakage within {SQRT_RANGE_V:g} V: {FEWEST_POINTS} needed"
+        raise NoResult(message)
     x, y = onset.curve.voltage[used], np.sqrt(net[used])
     by_leakage = -onset.leakage_design[used] / (2 * y[:, None])
     covariance = np.diag((onset.sigma[used] / (2 * y)) ** 2) + by_leakage @ onset.leakage_covariance @ by_leakage.T
@@ -206,7 +190,7 @@ def _tangent(onset: Onset) -> Breakdown:
     # which of the two steepest points is the steepest is chance
     other = _crossing(onset, _second(onset))[0]
     sigma = float(np.linalg.norm([sigma, (vbr - other) / 2, _smearing(onset)]))
-    ends = np.array([vbr, voltage[peak] + onset.smooth.half])
+    ends = np.array([vbr, voltage[peak] + onset.half])
     value, slope = onset.smooth.value[peak], onset.smooth.slope[peak]
     drawn = (value + slope * (ends - voltage[peak])[:, None]) @ onset.log_current
     near = _near(onset, peak)
@@ -237,20 +221,9 @@ _METHODS: Mapping[Method, Callable[[Onset], Breakdown]] = {
 }
 
 
-def _check_points(method: str, used: NDArray[np.bool_], range_V: float) -> None:
-    if used.sum() < FEWEST_POINTS:
-        count = int(used.sum())
-        raise NoResult(f"{method}: only {count} points clear of the leakage within {range_V:g} V: {FEWEST_POINTS} needed")
-
-
-def _above(onset: Onset, windows: float, range_V: float) -> NDArray[np.bool_]:
-    """Points above the onset, ``windows`` half windows away so that smoothing reaches not below it, up to the range.
-
-    Coarse curves get as many points as a line needs.
-    """
-    voltage = onset.curve.voltage
-    start = onset.voltage + max(windows * onset.smooth.half, onset.curve.step)
-    first = int(np.searchsorted(voltage, start - 1e-9))
-    last = max(int(np.searchsorted(voltage, start + range_V)), first + FEWEST_POINTS + 1)
-    index = np.arange(len(voltage))
+def _above(onset: Onset) -> NDArray[np.bool_]:
+    """Points above the onset, up to the range of the square law; coarse curves get as many points as a line needs."""
+    index = np.arange(len(onset.curve.voltage))
+    first = onset.index + 1
+    last = max(int(np.searchsorted(onset.curve.voltage, onset.curve.voltage[first] + SQRT_RANGE_V)), first + FEWEST_POINTS + 1)
     return (index >= first) & (index < last) & onset.smooth.valid

@@ -29,8 +29,6 @@ class IVCurve:
     """V, shape (N,), strictly ascending."""
     current: Floats
     """A, shape (N,)."""
-    step: float
-    """Median distance of voltages."""
     limit: float | None
     """Current (A) at which the meter cut the curve off; those points are left out."""
     averaged: int
@@ -41,8 +39,7 @@ def prepare(array: NDArray[np.generic]) -> IVCurve:
     """Put the points of a sweep in order.
 
     A curve with more negative than positive voltages is turned; points of the other polarity and those far below are left out.
-    Points closer than a twentieth of their mean distance are repetitions and are averaged, so that sweeps up and down can be
-    mixed.
+    Points closer than a twentieth of their mean distance are averaged as repetitions, so that sweeps up and down can be mixed.
 
     Args:
         array: shape (N, 2), volt and ampere.
@@ -78,21 +75,25 @@ def prepare(array: NDArray[np.generic]) -> IVCurve:
         voltage, current = voltage[:cut], current[:cut]
         if len(voltage) < FEWEST_POINTS:
             raise NoResult(f"{len(voltage)} points below the limit of the meter, {limit:.3g} A: {FEWEST_POINTS} are needed")
-    return IVCurve(voltage, current, float(np.median(np.diff(voltage))), limit, averaged)
+    return IVCurve(voltage, current, limit, averaged)
 
 
 def _average(points: Floats) -> tuple[Floats, Floats]:
-    """Means of points that are repetitions, or closer than ``MOST_POINTS`` to the range."""
-    span = points[-1, 0] - points[0, 0]
+    """Means of points that are repetitions, and of neighbours where there are more than ``MOST_POINTS``."""
+    voltage = points[:, 0]
+    span = voltage[-1] - voltage[0]
     if span <= 0:
         return points[:1, 0], points[:1, 1]
     same = span / (20 * len(points))
-    group = np.concatenate([[0], np.cumsum(np.diff(points[:, 0]) > same)])
-    if group[-1] >= MOST_POINTS:
-        group = np.floor((points[:, 0] - points[0, 0]) / span * (MOST_POINTS - 1)).astype(int)
-        group = np.unique(group, return_inverse=True)[1]
+    starts = np.concatenate([[True], np.diff(voltage) > same])
+    chain = np.cumsum(starts) - 1
+    # many fine steps in a row are no repetition: none is averaged with points farther away than that
+    piece = np.floor((voltage - voltage[starts][chain]) / same)
+    group = np.concatenate([[0], np.cumsum(starts[1:] | (np.diff(piece) > 0))])
+    # by number, not by voltage, so that fine steps about the breakdown stay fine
+    group //= -(-int(group[-1] + 1) // MOST_POINTS)
     counts = np.bincount(group)
-    return np.bincount(group, points[:, 0]) / counts, np.bincount(group, points[:, 1]) / counts
+    return np.bincount(group, voltage) / counts, np.bincount(group, points[:, 1]) / counts
 
 
 def _plateau(current: Floats) -> int:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.fit.breakdown import Breakdown, Method, breakdown_at
+from analysis.fit.breakdown import BENT, Breakdown, Method, breakdown_at
 from analysis.fit.canvas import COLOURS, DATA, FAINT, note, panels
 from analysis.fit.iv_curve import IVCurve, prepare
 from analysis.fit.onset import Onset, find_onset
@@ -111,12 +111,12 @@ def _draw_method(axis: Axes, onset: Onset, method: Method, result: Breakdown | N
     axis.axvline(result.vbr_V, color=colour, lw=1)
     if method is not Method.LOG_DERIVATIVE:
         axis.axhline(0, color=FAINT, lw=0.8)
-        top = 1.6 * float(np.max(result.y))
+        top = 1.6 * float(np.nanmax(result.y))
         axis.set_ylim(-0.08 * top, top)
-    exponent = result.quality.get("exponent")
-    scale = result.quality.get("scale", 1.0)
+    exponent, scale = float(result.quality.get("exponent", 0)), float(result.quality.get("scale", 1))
+    bent = ", bent" if result.quality.get("branch") == BENT else ""
     words = [
-        f"$I \\propto (V - V_{{br}})^{{{exponent:.2f}}}$" if exponent else "",
+        f"$I \\propto (V - V_{{br}})^{{{exponent:.2f}}}${bent}" if exponent else "",
         f"uncertainty x {scale:.2g} by the scatter" if scale > 1 else "",
     ]
     if text := ", ".join(filter(None, words)):

@@ -18,6 +18,9 @@ SIGNIFICANT = 5.0
 """Standard deviations."""
 FEWEST_BELOW = 3
 FEWEST_ABOVE = 5
+BELOW_V, USUAL_BELOW = 3.0, 8
+"""How far below the onset the leakage is fitted, and the points that this takes at least if there are so many: what a diode
+carries far below its breakdown says little of what it carries there."""
 LEAST_RISE = 2.0
 """Current at the end over that before the onset."""
 LEAST_CLIMB = 0.2
@@ -63,6 +66,11 @@ class Onset:
         """Voltage of the largest slope."""
         return float(self.curve.voltage[self.index])
 
+    @property
+    def half(self) -> float:
+        """Half the window of smoothing there, V."""
+        return float(self.smooth.half[self.index])
+
 
 def find_onset(curve: IVCurve) -> Onset:
     """Find the breakdown in a curve.
@@ -72,7 +80,7 @@ def find_onset(curve: IVCurve) -> Onset:
     """
     voltage, current = curve.voltage, curve.current
     where = f"between {voltage[0]:g} and {voltage[-1]:g} V"
-    smooth = smoother(voltage, curve.step)
+    smooth = smoother(voltage)
     if np.ptp(current) == 0:
         raise NoResult(f"no breakdown {where}: every current is {current[0]:g} A")
     rough = _view(curve, smooth, _floor_noise(current), np.ones(len(voltage), dtype=bool))
@@ -88,8 +96,10 @@ def find_onset(curve: IVCurve) -> Onset:
     _check_rise(curve, smooth, index, below, above, view)
     if below.sum() < FEWEST_BELOW:
         below = np.arange(len(voltage)) < FEWEST_BELOW
-    design = np.stack([np.ones_like(voltage), voltage - voltage[0]], axis=1)
+    design = np.stack([np.ones_like(voltage), voltage - voltage[index]], axis=1)
     leakage, covariance = _leakage(design, current, view.sigma, below)
+    # a step of the meter that hides the noise is one and the same error of all points
+    covariance[0, 0] += _quantum(current) ** 2 / 4
     return Onset(
         curve,
         smooth,
@@ -119,8 +129,7 @@ class _View(NamedTuple):
 
 def _view(curve: IVCurve, smooth: Smoother, floor_sigma: float, above: NDArray[np.bool_]) -> _View:
     current = curve.current
-    quantum = float(np.diff(np.unique(current)).min())
-    soft = max(floor_sigma, quantum / 12**0.5, 1e-9 * float(np.abs(current).max()))
+    soft = max(floor_sigma, _quantum(current) / 12**0.5, 1e-9 * float(np.abs(current).max()))
     log_current = np.arcsinh(current / (2 * soft))
     relative = _relative_noise(log_current, smooth, above & (current > 20 * soft))
     sigma = np.sqrt(soft**2 + (relative * current) ** 2)
@@ -128,9 +137,19 @@ def _view(curve: IVCurve, smooth: Smoother, floor_sigma: float, above: NDArray[n
     return _View(soft, sigma, log_current, log_sigma, smooth.slope @ log_current, np.sqrt((smooth.slope**2) @ log_sigma**2))
 
 
+def _quantum(current: Floats) -> float:
+    """Smallest step between currents, A: that of the meter, if it has a coarse one."""
+    return float(np.diff(np.unique(current)).min())
+
+
 def _sides(voltage: Floats, smooth: Smoother, index: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Points that are clearly below and above the steepest one."""
-    return voltage < voltage[index] - smooth.half, voltage > voltage[index] + smooth.half
+    """Points that are clearly below and above the steepest one; below, those near enough to tell what is under the rise."""
+    half = smooth.half[index]
+    end = int(np.searchsorted(voltage, voltage[index] - half - 1e-9))
+    start = min(int(np.searchsorted(voltage, voltage[index] - half - BELOW_V - 1e-9)), max(end - USUAL_BELOW, 0))
+    below = np.zeros(len(voltage), dtype=bool)
+    below[start:end] = True
+    return below, voltage > voltage[index] + half + 1e-9
 
 
 def _steepest(curve: IVCurve, smooth: Smoother, view: _View) -> int:
@@ -166,7 +185,7 @@ def _check_rise(
     Raises:
         NoResult: too few points above, too small a rise, a mere step, a hump, or a gap beside it.
     """
-    voltage, current, steepest = curve.voltage, curve.current, float(curve.voltage[index])
+    voltage, current, steepest, half = curve.voltage, curve.current, float(curve.voltage[index]), smooth.half[index]
     where = f"between {voltage[0]:g} and {voltage[-1]:g} V"
     if above.sum() < FEWEST_ABOVE:
         raise NoResult(f"only {int(above.sum())} points above {steepest:g} V{_limit(curve)}: {FEWEST_ABOVE} are needed")
@@ -177,18 +196,18 @@ def _check_rise(
     just_above = float(current[above][0])
     if just_above <= 0 or np.log(last / just_above) < LEAST_CLIMB:
         raise NoResult(f"no breakdown {where}: the current steps up at {steepest:g} V and does not go on rising")
-    farther = [steepest + times * max(CLIMB_V, 1.5 * smooth.half) for times in (1, 2)]
+    farther = [steepest + times * max(CLIMB_V, 1.5 * half) for times in (1, 2)]
     if voltage[-1] >= farther[1] and np.diff(np.interp(farther, voltage, smooth.value @ view.log_current))[0] < LEAST_CLIMB:
         raise NoResult(f"no breakdown {where}: the current steps up at {steepest:g} V and does not go on rising")
     peak = view.slope[index]
     if any(side.any() and np.median(view.slope[side]) > most * peak for side, most in ((below, EDGE_SLOPE), (above, ALIKE))):
         raise NoResult(f"no breakdown {where}: the current rises as steeply elsewhere as at {steepest:g} V")
-    falling = above & (voltage < steepest + smooth.half + LAW_RANGE_V) & (view.slope <= 0)
+    falling = above & (voltage < steepest + half + LAW_RANGE_V) & (view.slope <= 0)
     if falling.any():
         raise NoResult(f"no breakdown {where}: above {steepest:g} V the current falls again, at {voltage[falling][0]:g} V")
-    near = np.abs(voltage - steepest) < 2 * smooth.half
+    near = np.abs(voltage - steepest) < 2 * half
     beside = near[1:] | near[:-1]
-    if not smooth.valid[near].all() or np.diff(voltage)[beside].max() > 2 * smooth.half:
+    if not smooth.valid[near].all() or np.diff(voltage)[beside].max() > 2 * half:
         raise NoResult(f"gap in the curve beside {steepest:g} V, where the current rises most")
 
 

@@ -54,10 +54,10 @@ def iv_report(file: str, outcomes: Sequence[Outcome], methods: Sequence[Method])
     objects = tuple(
         {"file": file, "method": str(one.method), "error": one.reason}
         if one.value is None
-        else {"file": file, "method": str(one.method), "vbr_V": one.value, "vbr_err_V": one.uncertainty}
+        else {"file": file, "method": str(one.method), "vbr_V": one.value, "vbr_err_V": one.uncertainty} | _parts(one, "_V")
         for one in chosen
     )
-    rows = tuple((file, str(one.method), with_error(one), one.reason or _scaled(one)) for one in chosen)
+    rows = tuple((file, str(one.method), with_error(one), one.reason or _remark(one)) for one in chosen)
     return Report(objects, rows, all(one.value is None for one in chosen))
 
 
@@ -68,7 +68,7 @@ def spectrum_report(file: str, outcomes: Sequence[Outcome]) -> Report:
     if gain.value is None or doubtful.value is None:
         reason = gain.reason or f"{doubtful.reason} (gain {with_error(gain)} {gain.unit})"
         return failure(file, reason, SPECTRUM_COLUMNS)
-    chi2, ndf = gain.quality["chi2"], int(gain.quality["ndf"])
+    chi2, ndf = gain.number("chi2"), int(gain.number("ndf"))
     content = {
         "file": file,
         "gain_adc": gain.value,
@@ -82,7 +82,7 @@ def spectrum_report(file: str, outcomes: Sequence[Outcome]) -> Report:
     }
     names = ("gain", "pedestal", "noise", "mu", "lambda", "crosstalk")
     cells = [with_error(by_name[name]) for name in names]
-    return Report((content,), ((file, *cells, f"{chi2:.0f}/{ndf}", _scaled(gain)),), False)
+    return Report((content,), ((file, *cells, f"{chi2:.0f}/{ndf}", _remark(gain)),), False)
 
 
 def rate_report(file: str, measured: Sequence[Counts], window_s: float | None) -> Report:
@@ -107,9 +107,8 @@ def rate_report(file: str, measured: Sequence[Counts], window_s: float | None) -
             continue
         failed = False
         objects.append({"file": file, **place, "rate_Hz": mean.value, "rate_err_Hz": mean.uncertainty})
-        dispersion = mean.quality.get("dispersion")
-        spread = "" if dispersion is None else f"{dispersion:.3g}"
-        rows.append((file, shown, with_error(mean), with_error(zeros), spread, _scaled(mean)))
+        spread = f"{mean.number('dispersion'):.3g}" if "dispersion" in mean.quality else ""
+        rows.append((file, shown, with_error(mean), with_error(zeros), spread, _remark(mean)))
     return Report(tuple(objects), tuple(rows), failed)
 
 
@@ -127,11 +126,22 @@ def staircase_note(measured: Sequence[Counts], window_s: float | None, pixel_mV:
     return f"crosstalk R(1.5)/R(0.5) = {rounded(100 * probability, 100 * error)} %"
 
 
-def _scaled(outcome: Outcome) -> str:
-    if (limit := outcome.quality.get("upper_limit_Hz")) is not None:
-        return f"nothing counted: below {limit:.2g} Hz at 90 %"
-    scale = outcome.quality.get("scale", 1.0)
-    return "" if scale == 1.0 else f"uncertainty x {scale:.2g}, as the scatter says"
+def _remark(outcome: Outcome) -> str:
+    """How the value came about, as far as a reader must know."""
+    if "upper_limit_Hz" in outcome.quality:
+        return f"nothing counted: below {outcome.number('upper_limit_Hz'):.2g} Hz at 90 %"
+    parts = [str(outcome.quality["branch"])] if "branch" in outcome.quality else []
+    if outcome.number("systematic") > 0:
+        parts.append(f"systematic {outcome.number('systematic'):.2g}")
+    if (scale := outcome.number("scale", 1.0)) != 1.0:
+        parts.append(f"uncertainty x {scale:.2g}, as the scatter says")
+    return "; ".join(parts)
+
+
+def _parts(outcome: Outcome, unit: str) -> dict[str, float | str]:
+    """The parts of an uncertainty and the branch that was taken, for JSON."""
+    named = {f"{name}{unit}": outcome.number(name) for name in ("statistical", "systematic") if name in outcome.quality}
+    return named | ({"branch": outcome.quality["branch"]} if "branch" in outcome.quality else {})
 
 
 def with_error(outcome: Outcome) -> str:
