@@ -46,10 +46,13 @@ class Histogram:
     """Shape (B,)."""
 
 
-def check_charges(array: NDArray[np.generic]) -> Charges:
-    """Sort the charges, find their polarity and the step of the ADC.
+def check_charges(array: NDArray[np.generic], polarity: int | None = None) -> Charges:
+    """Sort the charges, find the step of the ADC and turn them so that pulses are positive.
 
-    The polarity is the sign of the third central moment: noise is symmetric, a compound Poisson law is not.
+    Args:
+        array: shape (N,), ADC counts.
+        polarity: +1 or -1; if it is not known, the sign of the third central moment stands for it: noise is symmetric, a
+            compound Poisson law is not. A cut spectrum may have the wrong sign, so that both have to be compared.
 
     Raises:
         NoResult: empty, few, not finite, all at one code, or saturated.
@@ -75,7 +78,8 @@ def check_charges(array: NDArray[np.generic]) -> Charges:
         if pile > MOST_SATURATED * values.size:
             end = values[-1 if sign > 0 else 0]
             raise NoResult(f"saturated: {pile} of {values.size} events at the last code, {end:g}")
-    polarity = 1 if _skew(inside) >= 0 else -1
+    if polarity is None:
+        polarity = 1 if _skew(inside) >= 0 else -1
     return Charges(np.sort(polarity * inside), polarity, code, piles[polarity], strays)
 
 
@@ -120,6 +124,11 @@ def histogram(charges: Charges, width: float) -> Histogram:
     edges[-1] += width * 1e-6
     counts, _ = np.histogram(values, edges)
     return Histogram(edges, counts.astype(float))
+
+
+def mirrored(binned: Histogram) -> Histogram:
+    """The same bins of charges of the other polarity."""
+    return Histogram(-binned.edges[::-1], binned.counts[::-1])
 
 
 def _without_strays(values: Floats) -> tuple[Floats, int]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 METHODS = ("ild", "log-derivative", "sqrt", "tangent")
 """Values of ``analysis.fit.breakdown.Method``, which costs more to import than ``--help`` may take."""
+POLARITIES = {"positive": 1.0, "negative": -1.0}
 PLOTS = (".png", ".svg")
 
 
@@ -130,6 +131,7 @@ def iv(
     ),
 )
 @_common
+@click.option("--polarity", type=click.Choice(list(POLARITIES)), help="Of the pulses, where a cut spectrum does not tell.")
 @click.option("--electrons-per-adc", type=float, help="With --store: electrons per ADC count.")
 @_temperature
 @_overvoltage
@@ -143,6 +145,7 @@ def spectrum(
     wanted: bool,
     channel: str | None,
     run: int | None,
+    polarity: str | None,
     electrons_per_adc: float | None,
     temperature: float | None,
     overvoltage: float | None,
@@ -152,18 +155,20 @@ def spectrum(
     from analysis.fit.recipe import analyse as analyse_raw
     from analysis.fit.report import SPECTRUM_COLUMNS, spectrum_report
 
+    stated = _known(polarity=None if polarity is None else POLARITIES[polarity])
+
     def one(file: Path) -> tuple[Report, NDArray[np.float64], Callable[[], Figure]]:
         array = read_charges(file)
-        report = spectrum_report(str(file), analyse_raw(Kind.SPECTRUM, array, {}))
+        report = spectrum_report(str(file), analyse_raw(Kind.SPECTRUM, array, stated))
 
         def draw() -> Figure:
             from analysis.fit.spectrum_plot import draw_spectrum
 
-            return draw_spectrum(array, file.name)
+            return draw_spectrum(array, file.name, stated)
 
         return report, array, draw
 
-    conditions = _known(electrons_per_adc=electrons_per_adc, temperature_C=temperature, overvoltage_V=overvoltage)
+    conditions = stated | _known(electrons_per_adc=electrons_per_adc, temperature_C=temperature, overvoltage_V=overvoltage)
     storing = _Store(invocation, Storing(wanted, channel, run), Kind.SPECTRUM, conditions)
     _run(files, one, SPECTRUM_COLUMNS, as_json=as_json, plot=plot, storing=storing)
 

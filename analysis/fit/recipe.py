@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.fit.breakdown import Method, breakdown_at
 from analysis.fit.dark_count import Rate, mean_rate, zero_rate
 from analysis.fit.iv_curve import prepare
+from analysis.fit.light_systematics import light_systematics
 from analysis.fit.onset import find_onset
 from analysis.fit.spectrum_fit import SpectrumFit, fit_spectrum
 from analysis.outcome import Kind, NoResult, Outcome
@@ -24,7 +26,9 @@ def analyse(kind: Kind, array: NDArray[np.generic], conditions: Mapping[str, flo
     Args:
         kind: what the array is.
         array: of the shape that ``Kind`` names.
-        conditions: ``window_s`` for counts; with ``electrons_per_adc`` the gain comes in electrons.
+        conditions: ``window_s`` for counts; of a spectrum, with ``electrons_per_adc`` the gain comes in electrons, and
+            ``polarity`` says whether pulses are positive (+1) or negative (-1); ``light_spread`` and ``afterpulsing`` limit
+            what is not crosstalk (``light_systematics``).
 
     Returns:
         Always the same quantities for a kind: ``vbr`` by each method of ``breakdown.Method``; or ``gain``, ``pedestal``,
@@ -55,22 +59,43 @@ def _spectrum(array: NDArray[np.generic], conditions: Mapping[str, float]) -> tu
     gain_unit = "adc" if factor is None else "e"
     units = {"gain": gain_unit, "pedestal": "adc", "noise": "adc", "mu": "pe", "lambda": "", "crosstalk": "%"}
     try:
-        fit = fit_spectrum(array)
+        fit = fit_spectrum(array, polarity_of(conditions))
     except NoResult as reason:
         return tuple(Outcome(name, SPECTRUM_METHOD, unit, None, None, str(reason)) for name, unit in units.items())
     values = spectrum_values(fit)
     if factor is not None:
         values["gain"] = (values["gain"][0] * factor, values["gain"][1] * abs(factor))
+    systematics = spectrum_systematics(fit, conditions)
     return tuple(
         Outcome(name, SPECTRUM_METHOD, unit, None, None, fit.doubt, fit.quality)
         if fit.doubt and name != "gain"
-        else Outcome(name, SPECTRUM_METHOD, unit, *values[name], quality=fit.quality)
+        else _with_systematic(Outcome(name, SPECTRUM_METHOD, unit, *values[name], quality=fit.quality), systematics.get(name))
         for name, unit in units.items()
     )
 
 
+def _with_systematic(outcome: Outcome, systematic: float | None) -> Outcome:
+    """The outcome with both parts of its uncertainty in it."""
+    if systematic is None or outcome.uncertainty is None:
+        return outcome
+    quality = {**outcome.quality, "statistical": outcome.uncertainty, "systematic": systematic}
+    return replace(outcome, uncertainty=float(np.hypot(outcome.uncertainty, systematic)), quality=quality)
+
+
+def polarity_of(conditions: Mapping[str, float]) -> int | None:
+    """Polarity of the pulses, if the conditions say so.
+
+    Raises:
+        NoResult: they say something else.
+    """
+    polarity = conditions.get("polarity")
+    if polarity not in (None, 1, -1):
+        raise NoResult(f"polarity {polarity:g}: expected +1 or -1")
+    return None if polarity is None else int(polarity)
+
+
 def spectrum_values(fit: SpectrumFit) -> dict[str, tuple[float, float]]:
-    """Quantities of a fitted spectrum with their uncertainties; charges in ADC counts, crosstalk in %."""
+    """Quantities of a fitted spectrum with their statistical uncertainties; charges in ADC counts, crosstalk in %."""
     parameters = fit.parameters
     survival = 100 * float(np.exp(-parameters.lam))
     return {
@@ -81,6 +106,14 @@ def spectrum_values(fit: SpectrumFit) -> dict[str, tuple[float, float]]:
         "lambda": (parameters.lam, fit.uncertainty("lambda")),
         "crosstalk": (100 - survival, survival * fit.uncertainty("lambda")),
     }
+
+
+def spectrum_systematics(fit: SpectrumFit, conditions: Mapping[str, float]) -> dict[str, float]:
+    """Systematic uncertainties of those quantities of ``spectrum_values`` that have one."""
+    parameters = fit.parameters
+    systematics = light_systematics(parameters.mu, parameters.lam, conditions)
+    survival = 100 * float(np.exp(-parameters.lam))
+    return {"mu": systematics.mu, "lambda": systematics.lam, "crosstalk": survival * systematics.lam}
 
 
 def _dark(array: NDArray[np.generic], conditions: Mapping[str, float]) -> tuple[Outcome, ...]:

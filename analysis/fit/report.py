@@ -77,12 +77,21 @@ def spectrum_report(file: str, outcomes: Sequence[Outcome]) -> Report:
         "mu": doubtful.value,
         "lambda": by_name["lambda"].value,
         "lambda_err": by_name["lambda"].uncertainty,
+        "lambda_statistical": by_name["lambda"].number("statistical"),
+        "lambda_systematic": by_name["lambda"].number("systematic"),
+        "mu_err": doubtful.uncertainty,
+        "mu_statistical": doubtful.number("statistical"),
+        "mu_systematic": doubtful.number("systematic"),
+        "polarity": int(gain.number("polarity")),
+        "branch": gain.quality["branch"],
         "chi2": chi2,
         "ndf": ndf,
     }
     names = ("gain", "pedestal", "noise", "mu", "lambda", "crosstalk")
     cells = [with_error(by_name[name]) for name in names]
-    return Report((content,), ((file, *cells, f"{chi2:.0f}/{ndf}", _remark(gain)),), False)
+    polarity = "positive" if gain.number("polarity") > 0 else "negative"
+    remark = "; ".join(filter(None, [f"{polarity} pulses", _remark(gain)]))
+    return Report((content,), ((file, *cells, f"{chi2:.0f}/{ndf}", remark),), False)
 
 
 def rate_report(file: str, measured: Sequence[Counts], window_s: float | None) -> Report:
@@ -145,10 +154,13 @@ def _parts(outcome: Outcome, unit: str) -> dict[str, float | str]:
 
 
 def with_error(outcome: Outcome) -> str:
-    """Value and uncertainty, rounded to two digits of the uncertainty; empty without a value."""
+    """Value and uncertainty, rounded to two digits of the uncertainty, a systematic one apart; empty without a value."""
     if outcome.value is None or outcome.uncertainty is None:
         return ""
-    return rounded(outcome.value, outcome.uncertainty)
+    statistical, systematic = outcome.number("statistical"), outcome.number("systematic")
+    if outcome.quantity == "vbr" or not systematic > 0:
+        return rounded(outcome.value, outcome.uncertainty)
+    return f"{rounded(outcome.value, statistical)} ± {systematic:.2g} syst"
 
 
 def rounded(value: float, error: float) -> str:

@@ -35,7 +35,19 @@ class Parameters(NamedTuple):
     """Probability per pixel after the first to be late, 0 … 1."""
 
 
-def fractions(parameters: Parameters, edges: Floats, largest: int, *, with_delayed: bool = False) -> tuple[Floats, Floats]:
+class Ends(NamedTuple):
+    """Where a spectrum was cut: no event beyond that end was kept, however many there were."""
+
+    low: bool = False
+    high: bool = False
+
+
+WHOLE = Ends()
+
+
+def fractions(
+    parameters: Parameters, edges: Floats, largest: int, *, with_delayed: bool = False, cut: Ends = WHOLE
+) -> tuple[Floats, Floats]:
     """Probability of each bin, the first and last without end, and its derivatives.
 
     Peak k is normal around ``pedestal + k gain`` with variance ``s0² + k v1``; late pulses smear it evenly down to peak k - 1.
@@ -45,6 +57,7 @@ def fractions(parameters: Parameters, edges: Floats, largest: int, *, with_delay
         edges: shape (B + 1,), ascending.
         largest: number of pixels of the last peak.
         with_delayed: whether there are late pulses at all.
+        cut: ends where the first or last bin has an end after all; probabilities are those of an event in between.
 
     Returns:
         Shapes (B,) and (B, 6), or (B, 7) with late pulses; derivatives in the order of ``NAMES``.
@@ -52,7 +65,8 @@ def fractions(parameters: Parameters, edges: Floats, largest: int, *, with_delay
     pixels = law(parameters.mu, parameters.lam, largest)
     k = np.arange(largest + 1, dtype=float)
     sigma = np.sqrt(parameters.s0**2 + k * parameters.v1)
-    away = edges[1:-1, None] - (parameters.pedestal + k * parameters.gain)
+    inside = slice(0 if cut.low else 1, None if cut.high else -1)
+    away = edges[inside, None] - (parameters.pedestal + k * parameters.gain)
     z = away / sigma
     below = ndtr(z)
     normal = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
@@ -62,7 +76,7 @@ def fractions(parameters: Parameters, edges: Floats, largest: int, *, with_delay
     by_gain = normal @ (-pixels.p * prompt * k / sigma)
     by_sigma = -z * normal / sigma
     cumulated = np.zeros((len(edges), 8 if with_delayed else 7))
-    inner = cumulated[1:-1]
+    inner = cumulated[inside]
     inner[:, 0] = below @ (pixels.p * prompt)
     inner[:, 1], inner[:, 2] = by_place, by_gain
     inner[:, 3] = by_sigma @ (pixels.p * prompt * parameters.s0 / sigma)
@@ -85,10 +99,15 @@ def fractions(parameters: Parameters, edges: Floats, largest: int, *, with_delay
         inner[:, 5] += smeared @ (pixels.by_mu * late)
         inner[:, 6] += smeared @ (pixels.by_lam * late)
         inner[:, 7] = (smeared - below) @ (pixels.p * by_late)
-    cumulated[-1, 0] = pixels.p.sum()
-    cumulated[-1, 5:7] = pixels.by_mu.sum(), pixels.by_lam.sum()
+    if not cut.high:
+        cumulated[-1, 0] = pixels.p.sum()
+        cumulated[-1, 5:7] = pixels.by_mu.sum(), pixels.by_lam.sum()
     binned = np.diff(cumulated, axis=0)
-    return binned[:, 0], binned[:, 1:]
+    if cut == WHOLE:
+        return binned[:, 0], binned[:, 1:]
+    kept = np.maximum(cumulated[-1] - cumulated[0], [1e-12, *[-np.inf] * (cumulated.shape[1] - 1)])
+    probability = binned[:, 0] / kept[0]
+    return probability, (binned[:, 1:] - np.outer(probability, kept[1:])) / kept[0]
 
 
 def _late(k: Floats, delayed: float) -> tuple[Floats, Floats]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.fit.canvas import COLOURS, DATA, FAINT, note, panels
 from analysis.fit.poisson_fit import deviance
+from analysis.fit.recipe import polarity_of, spectrum_systematics
 from analysis.fit.report import rounded
 from analysis.fit.spectrum_fit import SpectrumFit, fit_spectrum
 from analysis.fit.spectrum_model import density
@@ -19,17 +22,17 @@ Floats = NDArray[np.float64]
 _POINTS = 2000
 
 
-def draw_spectrum(array: NDArray[np.generic], title: str) -> Figure:
+def draw_spectrum(array: NDArray[np.generic], title: str, conditions: Mapping[str, float]) -> Figure:
     """The spectrum with its fit, or with the reason why there is none."""
     try:
-        fit = fit_spectrum(array)
+        fit = fit_spectrum(array, polarity_of(conditions))
     except NoResult as reason:
         return _without_result(array, title, str(reason))
     figure, axes = panels(title, [2.0, 0.8])
     axes[0].set_ylabel("events per bin")
     axes[1].set_ylabel("pull")
     axes[1].set_xlabel("charge [ADC counts]")
-    _draw_fit(axes[0], fit)
+    _draw_fit(axes[0], fit, spectrum_systematics(fit, conditions))
     _draw_pulls(axes[1], fit)
     return figure
 
@@ -51,7 +54,7 @@ def _centres(fit: SpectrumFit) -> Floats:
     return fit.polarity * (edges[:-1] + edges[1:]) / 2
 
 
-def _draw_fit(axis: Axes, fit: SpectrumFit) -> None:
+def _draw_fit(axis: Axes, fit: SpectrumFit, systematics: Mapping[str, float]) -> None:
     edges, counts = fit.histogram.edges, fit.histogram.counts
     width = float(np.median(np.diff(edges)))
     axis.errorbar(_centres(fit), counts, np.sqrt(counts), fmt=".", color=DATA, ms=3, lw=0.6, label="measured")
@@ -68,8 +71,8 @@ def _draw_fit(axis: Axes, fit: SpectrumFit) -> None:
         f"gain  {rounded(value.gain, fit.uncertainty('gain'))} ADC",
         f"pedestal  {rounded(fit.pedestal, fit.uncertainty('pedestal'))} ADC",
         f"noise  {rounded(value.s0, fit.uncertainty('s0'))} ADC",
-        f"mu  {rounded(value.mu, fit.uncertainty('mu'))}",
-        f"lambda  {rounded(value.lam, fit.uncertainty('lambda'))}",
+        f"mu  {rounded(value.mu, fit.uncertainty('mu'))} ± {systematics['mu']:.2g} syst",
+        f"lambda  {rounded(value.lam, fit.uncertainty('lambda'))} ± {systematics['lambda']:.2g} syst",
         *late,
         f"chi2/ndf  {fit.chi2:.0f}/{fit.ndf}",
     ]

@@ -63,7 +63,13 @@ def test_json_of_an_iv_curve(files):
 
 def test_json_of_a_spectrum(files):
     (found,) = objects(run("analyse", "spectrum", files["spectrum"], "--json"))
-    assert list(found) == ["file", "gain_adc", "gain_err_adc", "pedestal_adc", "mu", "lambda", "lambda_err", "chi2", "ndf"]
+    numbers = {"gain_adc", "gain_err_adc", "pedestal_adc", "chi2", "ndf", "polarity"}
+    parts = {f"{name}{part}" for name in ("mu", "lambda") for part in ("", "_err", "_statistical", "_systematic")}
+    assert set(found) == {"file", "branch"} | numbers | parts
+    assert found["lambda_err"] == pytest.approx(np.hypot(found["lambda_statistical"], found["lambda_systematic"]))
+    assert (found["branch"], found["polarity"]) == ("whole", 1)
+    (stated,) = objects(run("analyse", "spectrum", files["spectrum"], "--json", "--polarity", "positive"))
+    assert stated["gain_adc"] == found["gain_adc"]
     assert found["gain_adc"] == pytest.approx(20, abs=0.2)
     assert isinstance(found["ndf"], int)
 

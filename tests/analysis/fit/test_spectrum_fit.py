@@ -212,3 +212,40 @@ def test_peaks_at_uneven_distances_are_no_finger_spectrum(events):
 def test_peaks_of_something_else_have_no_light_and_no_crosstalk(draw):
     fit = fit_spectrum(draw(np.random.default_rng(62), 10_000))
     assert "is below zero" in fit.doubt
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("mu", [3.0, 5.0])
+@pytest.mark.parametrize(("low", "high"), [(0.0, 99), (0.3, 99), (-9, 6.5), (-9, 8.5), (1.5, 8.5), (0.5, 6.5)])
+def test_a_cut_spectrum_has_its_gain_and_polarity_but_no_light(sign, mu, low, high):
+    rng = np.random.default_rng(63)
+    for _ in range(2):
+        pixels = (spectrum(rng, mu=mu) - 500) / 20
+        fit = fit_spectrum(500 + sign * 20 * pixels[(pixels > low) & (pixels < high)])
+        assert fit.parameters.gain == pytest.approx(20, abs=0.2)
+        assert fit.doubt or fit.parameters.mu == pytest.approx(mu, abs=4 * fit.uncertainty("mu"))
+        assert fit.doubt or fit.polarity == sign
+
+
+def test_the_polarity_that_is_stated_is_taken():
+    rng = np.random.default_rng(64)
+    charges = spectrum(rng, mu=1.5, polarity=-1)
+    assert fit_spectrum(charges, -1).polarity == -1
+    assert fit_spectrum(charges, -1).parameters.mu == pytest.approx(fit_spectrum(charges).parameters.mu, abs=1e-6)
+    try:
+        wrong = fit_spectrum(charges, 1)
+    except NoResult:
+        return
+    assert wrong.polarity == 1
+
+
+def test_a_spectrum_of_which_either_polarity_is_as_good_asks_for_it():
+    rng = np.random.default_rng(65)
+    pixels = rng.choice(4, 3000, p=[0.1, 0.4, 0.4, 0.1])
+    charges = 500 + 20 * pixels + rng.normal(0, 2, 3000)
+    both = np.concatenate([charges, 1060 - charges])
+    try:
+        fit = fit_spectrum(both)
+    except NoResult:
+        return
+    assert fit.doubt
