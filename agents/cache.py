@@ -61,8 +61,11 @@ class HotCache:
         self._place = f"memcached at {host}:{port}"
         self._clock = clock
         self._pending: dict[str, _Pending] = {}
+        self._dropped: set[str] = set()
         self._uncachable: set[str] = set()
         self.state = CacheState.LOST
+        self.connections = 0
+        """How often it began to answer; whatever lay there before may be gone with each."""
         self.writes = 0
         """Entries that memcached has taken."""
 
@@ -77,9 +80,16 @@ class HotCache:
         for key, data in entries.items():
             if is_key(key) and len(data) <= LARGEST_VALUE:
                 self._pending[key] = _Pending(data, expires)
+                self._dropped.discard(key)
             elif key not in self._uncachable:  # not again at every run
                 self._uncachable.add(key)
                 _log.error("%s cannot be cached: %d bytes under a key of %d", key[:60], len(data), len(key))
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Let entries be gone before their time."""
+        for key in filter(is_key, keys):
+            self._pending.pop(key, None)
+            self._dropped.add(key)
 
     async def get(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Entries that are there; none while memcached does not answer."""
@@ -101,6 +111,7 @@ class HotCache:
                     await self._write()
                     if self.state is not CacheState.CONNECTED:
                         _log.info("%s answers", self._place)
+                        self.connections += 1
                     self.state = CacheState.CONNECTED
                 except (OSError, MemcacheError) as err:
                     self._lost(err)
@@ -121,6 +132,9 @@ class HotCache:
         by_ttl: dict[int, dict[str, bytes]] = {}
         for key, one in batch.items():
             by_ttl.setdefault(ceil(one.expires - now), {})[key] = one.data
+        if gone := list(self._dropped):
+            await asyncio.to_thread(self._client.delete_many, gone, noreply=False)
+            self._dropped.difference_update(gone)
         if not by_ttl and self.state is not CacheState.CONNECTED:
             await asyncio.to_thread(self._client.version)
         for ttl, entries in by_ttl.items():

@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from agents.declaration import Declaration
@@ -30,17 +33,24 @@ class Hung(Exception):
 class Child:
     """One worker process, which answers one request at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
         self._process = process
+        self._folder = folder
 
     @classmethod
     async def start(cls) -> Child:
         """A process without a plugin yet."""
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            *worker_command(), stdin=pipe, stdout=pipe, env=worker_environment(), limit=_LONGEST_LINE, start_new_session=True
-        )
-        return cls(process)
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="sipmdcs-agent-"))
+        environment = worker_environment() | {"TMPDIR": str(folder)}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *worker_command(), stdin=pipe, stdout=pipe, env=environment, limit=_LONGEST_LINE, start_new_session=True
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return cls(process, folder)
 
     @property
     def pid(self) -> int:
@@ -89,8 +99,9 @@ class Child:
             return b""
 
     async def kill(self) -> None:
-        """End it and whatever it has started, whatever they do."""
+        """End it and whatever it has started, whatever they do, and remove its temporary files."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), _KILL_S)
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)

@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any
 
 from agents.agentsfile import AgentsFile
@@ -49,7 +48,7 @@ def declare(site: Site, found: Iterable[Found], file: AgentsFile, *, again: bool
     plugins = list(found)
     memory = HangingMemory(memory_path(site))
     asked = [plugin for plugin in plugins if again or not memory.hung(plugin)]
-    requests = [json.dumps(load_request(site, plugin, file)) for plugin in asked]
+    requests = [load_request(site, plugin, file) for plugin in asked]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         answers = list(pool.map(_ask, asked, requests))
     declared: dict[str, Declared] = {plugin.name: _hangs(str(plugin.path)) for plugin in plugins}
@@ -82,16 +81,29 @@ def worker_environment() -> dict[str, str]:
     return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
-def _ask(plugin: Found, request: str) -> Declared:
+_answers: dict[tuple[str, str], tuple[str, Declared]] = {}
+"""By path and site folder: what was asked last, and the answer. One for each plugin, so that none drives out another."""
+
+
+def _ask(plugin: Found, request: Mapping[str, Any]) -> Declared:
+    if plugin.problem is not None:
+        return plugin.problem
+    load = request["load"]
+    place = load["path"], load["folder"]
+    asked = json.dumps({**load, "source": plugin.version})
+    known, answer = _answers.get(place, ("", None))
+    if answer is not None and known == asked:
+        return answer
     try:
-        return plugin.problem or _declared(str(plugin.path), plugin.version, request)
-    except Problem as problem:
+        answer = _declared(load["path"], json.dumps(request))
+    except Problem as problem:  # may be otherwise the next time
         return problem
+    _answers[place] = asked, answer
+    return answer
 
 
-@lru_cache(maxsize=256)
-def _declared(path: str, _version: str, request: str) -> Declared:
-    """What the text says, which stays so; what may be otherwise the next time is raised and not kept."""
+def _declared(path: str, request: str) -> Declared:
+    """What the text says; what may be otherwise the next time is raised."""
     pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(
         worker_command(), stdin=pipe, stdout=pipe, stderr=nowhere, text=True, env=worker_environment(), start_new_session=True

@@ -349,7 +349,7 @@ class HostedAgent:
     async def _take(self, child: Child, declaration: Declaration, interval: float, answer: Mapping[str, Any]) -> None:
         if "problem" in answer:
             problem = Problem(**answer["problem"])
-            if answer["exhausted"]:  # what it keeps it will not give back
+            if answer["exhausted"]:  # what it keeps, it will not give back
                 await self._give_up(child, problem, AgentState.FAILED, Status.SOFT)
                 return
             self._fail(problem.short, str(problem), AgentState.FAILED)
@@ -362,6 +362,12 @@ class HostedAgent:
         self._runs += 1
         self._failures = 0
         self.state = AgentState.IDLE
+        if answer["excess"]:  # its outputs are good; the next run gets a process that holds nothing yet
+            self.child = None
+            self._errors += 1
+            self._say(answer["excess"], f"{answer['excess']}: its process is replaced")
+            self._restart_due = self._around.clock.monotonic() + _BACKOFF.delay(1)
+            await child.kill()
 
     def _invalidate(self, status: Status) -> None:
         self._valid = False

@@ -3,8 +3,9 @@
 Requests come on standard input, answers go to standard output, one JSON object a line::
 
     {"load": {"source", "path", "folder", "prefix", "subsystems", "parameters"}}  ->  {"declaration": {…}}
-    {"run": {"groups": {GROUP: {NAME: [value, severity, status, time, age_s]}}, "time": …}}  ->  {"outputs": {…}, "seconds": …}
-    either, when it went wrong  ->  {"problem": {"text", "file", "line", "parameter"}, "exhausted": whether memory ran out}
+    {"run": {"groups": {GROUP: {NAME: [value, severity, status, time, age_s]}}, "time": …}}  ->  {"outputs": {…}, "seconds": …,
+                                                                                           "excess": what it keeps too much of}
+    either, when it went wrong  ->  {"problem": {"text", "file", "line", "parameter"}, "exhausted": whether something ran out}
 
 What the plugin itself prints goes to standard error. The process ends with its input, and with its parent. A copy of it that a
 plugin forked and did not end never answers: two processes must not share the pipes.
@@ -23,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from agents.holdings import Holdings, excess, is_exhaustion
 from agents.loading import Plugin, load_plugin
 from agents.plugin import Context
 from agents.problem import Problem
@@ -39,6 +41,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._plugin: Plugin | None = None
+        self._loaded: Holdings | None = None
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one request; never raises."""
@@ -47,7 +50,7 @@ class Worker:
                 return self._load(request["load"])
             return self._run(request["run"])
         except Problem as problem:
-            return {"problem": asdict(problem), "exhausted": isinstance(problem.__cause__, MemoryError)}
+            return {"problem": asdict(problem), "exhausted": is_exhaustion(problem.__cause__) or bool(self._excess())}
 
     def _load(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if given["folder"] and given["folder"] not in sys.path:
@@ -59,6 +62,7 @@ class Worker:
             json.dumps(declaration)
         except (TypeError, ValueError) as err:
             raise Problem(f"its declaration holds something else than numbers and text: {err}", given["path"], 1) from err
+        self._loaded = Holdings.of_this_process()
         return {"declaration": declaration}
 
     def _run(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +71,10 @@ class Worker:
         groups = {name: readings_from_json(rows) for name, rows in given["groups"].items()}
         start = time.perf_counter()
         outputs = run_plugin(self._plugin, groups, given["time"])
-        return {"outputs": outputs, "seconds": time.perf_counter() - start}
+        return {"outputs": outputs, "seconds": time.perf_counter() - start, "excess": self._excess()}
+
+    def _excess(self) -> str:
+        return "" if self._loaded is None else excess(self._loaded, Holdings.of_this_process())
 
 
 def main() -> None:
