@@ -72,6 +72,7 @@ async def measure(site: Site, port: int, memcached: psutil.Process, arguments: a
     try:
         await child.load(load_request(site, find_plugins(site)["hotcache"], AgentsFile()))
         parts: dict[str, float] = {}
+        before, writes = [0.0, 0.0, 0.0], 0
         for run in range(1, arguments.runs + 2):
             if run == 2:  # the first fills the cache
                 while cache.waiting:  # noqa: ASYNC110

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+from typing import Any
 
 from agents.outputs import AgentOutputs
 from sipmdcs.clock import SystemClock
 from tests.agents.test_cache import running, until
 
+NO_PUBLISHER: Any = None
+"""Copies publish no records."""
 PVS = [f"T:BENCH:PS{n}:X" for n in range(500)]
 
 
 def outputs(cache):
-    return AgentOutputs("copies", "T:AGENT:COPIES", None, cache, 3, SystemClock())
+    return AgentOutputs("copies", "T:AGENT:COPIES", NO_PUBLISHER, cache, 3, SystemClock())
 
 
 def rows(value=1.5, status="NO_ALARM"):
@@ -74,7 +77,7 @@ async def test_copies_are_renewed_before_they_expire_a_share_at_a_time(memcached
     async with running(memcached.port) as cache:
         await until(lambda: cache.connections == 1, "connected")
         clock = Later()
-        copies = AgentOutputs("copies", "T:AGENT:COPIES", None, cache, 3, clock)
+        copies = AgentOutputs("copies", "T:AGENT:COPIES", NO_PUBLISHER, cache, 3, clock)
         copies.mirror(rows(), {}, 1.0, 1)
         await until(lambda: cache.writes == len(PVS), "written")
         written = []
