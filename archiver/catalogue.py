@@ -1,22 +1,27 @@
 """The catalogue: an SQLite database that says what the archive holds and where.
 
-It never holds samples. One process writes it; readers work on a snapshot, which a read transaction pins.
+It never holds samples. One process writes it; readers work on a snapshot, which a read transaction pins. If the file is
+removed or replaced meanwhile, the catalogue is written again from the one that is still open. If its content is spoilt,
+``damaged`` is set: it has to be made again from the rest of the archive. Everything else that goes wrong with it, such as
+another program that locks it, is a ``ServiceError``: try again later.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from archiver.catalogue_schema import SCHEMA, SCHEMA_VERSION
+from archiver.catalogue_schema import MIGRATIONS, SCHEMA, SCHEMA_VERSION
+from archiver.lake_file import sync_folder
 from sipmdcs.channels import PvType
 from sipmdcs.errors import ServiceError
 from sipmdcs.pvinfo import ArchiveMethod, ArchivePolicy
@@ -24,15 +29,19 @@ from sipmdcs.pvinfo import ArchiveMethod, ArchivePolicy
 logger = logging.getLogger(__name__)
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_WAIT_S = 5.0
+"""For another program that has it locked."""
+_TABLES = ("pv", "alias", "pv_type", "file", "chunk", "obsolete", "loss", "run", "progress")
 
 
 @dataclass(frozen=True, slots=True)
 class TypeSpan:
-    """The native type of a PV from some receive time on."""
+    """The native type and unit of a PV from some receive time on."""
 
     since_ns: int
     type: PvType
     count: int
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,8 @@ class Catalogue:
         self._write_lock = threading.Lock()
         self.is_new = False
         """Whether it was made just now."""
+        self.damaged = False
+        """Whether it was found spoilt after it was opened; another one has to take its place."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -85,22 +96,28 @@ class Catalogue:
 
     def _open(self) -> int:
         """Connect and see that every table can be read; returns the version."""
-        self._writer = self._connect()
+        self._writer = self._connect(create=True)
+        self.is_new = False
         try:
             version = self._writer.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 self._writer.executescript(f"BEGIN;{SCHEMA};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
                 self.is_new, version = True, SCHEMA_VERSION
-            elif version == SCHEMA_VERSION:
-                for table in ("pv", "pv_type", "file", "chunk", "obsolete", "loss", "run", "progress"):
+            while version in MIGRATIONS:
+                self._writer.executescript(f"BEGIN;{MIGRATIONS[version]};PRAGMA user_version = {version + 1};COMMIT;")
+                version += 1
+            if version == SCHEMA_VERSION:
+                for table in _TABLES:
                     self._writer.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608 - our own names
         except BaseException:
             self._writer.close()
             raise
+        self._place = self._present_place()
         return version
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+    def _connect(self, *, create: bool = False) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_WAIT_S)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")  # log segments are removed on the strength of a commit
@@ -109,24 +126,106 @@ class Catalogue:
             raise
         return connection
 
+    def _present_place(self) -> tuple[int, int] | None:
+        """What file has the name of the catalogue now."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _put_back_if_moved(self) -> None:
+        if self._present_place() == self._place:
+            return
+        with self._write_lock:
+            if self._present_place() != self._place:
+                try:
+                    self._put_back()
+                except OSError as err:
+                    raise ServiceError(f"{self.path}: was removed and cannot be written again: {err}") from err
+
+    def _put_back(self) -> None:
+        """Write the catalogue that is open to where it was.
+
+        Connections to the file that has no name any more are let go without harm: SQLite removes no journal of a database
+        that is no longer where it was opened.
+        """
+        copy = self.path.with_name(self.path.name + ".copy")
+        copy.unlink(missing_ok=True)
+        target = sqlite3.connect(copy)
+        try:
+            self._writer.backup(target)
+        finally:
+            target.close()
+        with copy.open("rb") as file:
+            os.fsync(file.fileno())
+        self._replace(copy)
+        logger.error("%s was removed or replaced; it is written again", self.path)
+
+    def replace(self, other: Path) -> None:
+        """Take the content of another catalogue, whose file goes, in place of a damaged one, which is set aside.
+
+        Raises:
+            ServiceError: the disk refuses.
+        """
+        with self._saying_why(), self._write_lock:
+            try:
+                self._replace(other)
+            except OSError as err:
+                raise ServiceError(f"{self.path}: is damaged and cannot be replaced: {err}") from err
+            self.damaged = False
+
+    def _replace(self, other: Path) -> None:
+        if self.path.exists() or self.path.with_name(f"{self.path.name}-wal").exists():
+            # Its journal as well, which must not be applied to the new one.
+            logger.error("%s: what is there is set aside as %s", self.path, _set_aside(self.path).name)
+        other.rename(self.path)
+        sync_folder(self.path.parent)
+        self._idle = SimpleQueue()
+        self._open()
+
+    @contextmanager
+    def _saying_why(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as err:
+            self.damaged |= getattr(err, "sqlite_errorcode", None) in _DAMAGED
+            hint = "it is damaged and is made again from the rest of the archive" if self.damaged else "try again later"
+            raise ServiceError(f"{self.path}: {err}; {hint}") from err
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees the catalogue as it is now, whatever is written meanwhile."""
+        """A connection that sees the catalogue as it is now, whatever is written meanwhile.
+
+        Raises:
+            ServiceError: it cannot be read now.
+        """
+        with self._saying_why():
+            self._put_back_if_moved()
+            idle = self._idle
+            try:
+                connection = idle.get_nowait()
+            except Empty:
+                connection = self._connect()
+            connection.execute("BEGIN")
         try:
-            connection = self._idle.get_nowait()
-        except Empty:
-            connection = self._connect()
-        connection.execute("BEGIN")
-        try:
-            yield connection
+            with self._saying_why():
+                yield connection
         finally:
-            connection.execute("ROLLBACK")
-            self._idle.put(connection)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            idle.put(connection)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are committed together, or not at all if the block raises."""
-        with self._write_lock:
+        """A connection whose changes are committed together, or not at all if the block raises.
+
+        Raises:
+            ServiceError: it cannot be written now.
+        """
+        with self._saying_why():
+            self._put_back_if_moved()
+        with self._write_lock, self._saying_why():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -166,22 +265,47 @@ class Catalogue:
             numbers = dict(db.execute("SELECT name, id FROM pv"))
         return {name: numbers[name] for name in policies}
 
+    def name_aliases(self, aliases: Mapping[str, str]) -> None:
+        """Have PVs found under other names as well.
+
+        Args:
+            aliases: name of the PV by alias; those of PVs that are not archived do not count.
+        """
+        with self.writing() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO alias (name, pv_id) SELECT ?, id FROM pv WHERE name = ?", list(aliases.items())
+            )
+
+    def aliases(self) -> dict[str, str]:
+        """Name of the PV by alias."""
+        with self.reading() as db:
+            return dict(db.execute("SELECT alias.name, pv.name FROM alias JOIN pv ON pv.id = pv_id"))
+
+    def deactivate(self, names: Iterable[str], now_ns: int) -> None:
+        """Note that PVs are not archived any more."""
+        with self.writing() as db:
+            db.executemany("UPDATE pv SET active = 0, modified_ns = ? WHERE name = ?", [(now_ns, name) for name in names])
+
     def newest_ns(self) -> dict[int, int]:
         """Newest time stamp in the lake by PV number."""
         with self.reading() as db:
             return dict(db.execute("SELECT id, newest_ns FROM pv"))
 
     def describe(self, entries: Sequence[tuple[int, Mapping[str, str], TypeSpan]]) -> None:
-        """Note what PVs, by number, say about themselves; a type that differs from the present one begins a new span."""
+        """Note what PVs, by number, say about themselves; another type or unit than the present one begins a new span."""
         with self.writing() as db:
             for number, metadata, span in entries:
+                unit = metadata.get("EGU", "")
                 db.execute("UPDATE pv SET metadata = ? WHERE id = ?", (json.dumps(dict(metadata)), number))
                 row = db.execute(
-                    "SELECT type, count FROM pv_type WHERE pv_id = ? ORDER BY since_ns DESC LIMIT 1", (number,)
+                    "SELECT type, count, unit FROM pv_type WHERE pv_id = ? ORDER BY since_ns DESC LIMIT 1", (number,)
                 ).fetchone()
-                if row != (span.type, span.count):
+                if row != (span.type, span.count, unit):
                     since_ns = 0 if row is None else span.since_ns
-                    db.execute("INSERT OR REPLACE INTO pv_type VALUES (?, ?, ?, ?)", (number, since_ns, span.type, span.count))
+                    values = (number, since_ns, span.type, span.count, unit)
+                    db.execute(
+                        "INSERT OR REPLACE INTO pv_type (pv_id, since_ns, type, count, unit) VALUES (?, ?, ?, ?, ?)", values
+                    )
 
     def pvs(self) -> list[ArchivedPv]:
         """Every PV that was ever archived, by name."""
@@ -199,18 +323,22 @@ class Catalogue:
             return [name for (name,) in db.execute("SELECT name FROM pv ORDER BY name")]
 
     def pv(self, name: str) -> ArchivedPv | None:
-        """One PV, ``None`` if it was never archived."""
+        """One PV by its name, by an alias, or with ``.VAL`` where it was archived so; ``None`` if it was never archived."""
+        where = "WHERE name = ? OR name = ? OR id = (SELECT pv_id FROM alias WHERE name = ?)"
         with self.reading() as db:
-            return next(iter(self._pvs(db, "WHERE name = ?", (name,))), None)
+            found = self._pvs(db, where, (name, f"{name}.VAL", name))
+        # An alias that once was archived by itself: what is archived now counts.
+        return min(found, key=lambda pv: (not pv.active, pv.name != name), default=None)
 
     def _pvs(self, db: sqlite3.Connection, where: str, values: tuple[str, ...]) -> list[ArchivedPv]:
         columns = "id, name, method, period_s, active, created_ns, modified_ns, metadata"
         rows = db.execute(f"SELECT {columns} FROM pv {where} ORDER BY name", values).fetchall()  # noqa: S608 - our own text
         spans: dict[int, list[TypeSpan]] = {}
-        only = (rows[0][0],) if where and rows else ()
-        limit = "WHERE pv_id = ?" if only else ""
-        for number, since_ns, kind, count in db.execute(f"SELECT * FROM pv_type {limit} ORDER BY pv_id, since_ns", only):  # noqa: S608
-            spans.setdefault(number, []).append(TypeSpan(since_ns, PvType(kind), count))
+        only = tuple(row[0] for row in rows) if where else ()
+        limit = f"WHERE pv_id IN ({', '.join('?' * len(only))})" if where else ""
+        types = f"SELECT pv_id, since_ns, type, count, unit FROM pv_type {limit} ORDER BY pv_id, since_ns"  # noqa: S608
+        for number, since_ns, kind, count, unit in db.execute(types, only):
+            spans.setdefault(number, []).append(TypeSpan(since_ns, PvType(kind), count, unit))
         return [
             ArchivedPv(
                 number,
@@ -238,7 +366,7 @@ class Catalogue:
 
 
 def _set_aside(path: Path) -> Path:
-    """Give a damaged catalogue another name, its journal as well; returns the new name."""
+    """Give a catalogue another name, its journal as well, as far as they are there; returns the new name."""
     aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)

@@ -1,6 +1,20 @@
 """Tables of the catalogue."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+MIGRATIONS = {
+    1: """
+ALTER TABLE loss ADD COLUMN end_ns INTEGER NOT NULL DEFAULT 0;
+UPDATE loss SET end_ns = time_ns;
+ALTER TABLE pv_type ADD COLUMN unit TEXT NOT NULL DEFAULT '';
+UPDATE pv_type SET unit = (SELECT coalesce(json_extract(metadata, '$.EGU'), '') FROM pv WHERE id = pv_id);
+CREATE TABLE alias (
+    name  TEXT PRIMARY KEY,
+    pv_id INTEGER NOT NULL REFERENCES pv
+) WITHOUT ROWID;
+"""
+}
+"""What makes a catalogue of one version one of the next."""
 
 SCHEMA = """
 CREATE TABLE pv (
@@ -14,11 +28,16 @@ CREATE TABLE pv (
     newest_ns   INTEGER NOT NULL DEFAULT 0, -- newest time stamp in the lake
     metadata    TEXT NOT NULL DEFAULT '{}'  -- newest units, limits, labels ..., as Archiver Appliance names and texts
 );
-CREATE TABLE pv_type (                      -- a change of type begins a new row
+CREATE TABLE alias (                        -- other names under which PVs are found
+    name  TEXT PRIMARY KEY,
+    pv_id INTEGER NOT NULL REFERENCES pv
+) WITHOUT ROWID;
+CREATE TABLE pv_type (                      -- a change of type or unit begins a new row
     pv_id    INTEGER NOT NULL REFERENCES pv,
     since_ns INTEGER NOT NULL,              -- receive time from which it holds
     type     INTEGER NOT NULL,              -- sipmdcs.channels.PvType
     count    INTEGER NOT NULL,
+    unit     TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (pv_id, since_ns)
 ) WITHOUT ROWID;
 CREATE TABLE file (                         -- the manifest: what is not in it is not in the archive
@@ -49,10 +68,11 @@ CREATE TABLE obsolete (                     -- files that merging replaced, remo
     path     TEXT PRIMARY KEY,
     since_ns INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE loss (                         -- events that could not be kept
-    time_ns INTEGER NOT NULL,
+CREATE TABLE loss (                         -- events that could not be kept, of any PV
+    time_ns INTEGER NOT NULL,               -- they came in after this
     cause   INTEGER NOT NULL,               -- rows.Cause
-    count   INTEGER NOT NULL
+    count   INTEGER NOT NULL,
+    end_ns  INTEGER NOT NULL DEFAULT 0      -- and up to this
 );
 CREATE TABLE run (                          -- when the archiver was up; between two runs it was down
     id         INTEGER PRIMARY KEY,

@@ -14,11 +14,11 @@ import numpy as np
 
 from archiver import lake_file, manifest
 from archiver.catalogue import Catalogue
-from archiver.lake import Lake, sync_folder
-from archiver.lake_file import Content, Written
+from archiver.lake import Lake
+from archiver.lake_file import Content, Written, sync_folder
 from archiver.log import Log
 from archiver.partition import Partition, split
-from archiver.rows import LOSS, Flag, is_sample
+from archiver.rows import Flag, is_sample, losses_of
 from archiver.segment import Segment, View
 
 
@@ -35,7 +35,7 @@ class Compactor:
 
         Raises:
             OSError: the disk refuses; the segment stays in the log, and nothing of it is in the lake.
-            sqlite3.Error: as above, from the catalogue.
+            ServiceError: as above, from the catalogue.
         """
         for _ in self.steps(segment):
             pass
@@ -64,15 +64,13 @@ class Compactor:
         yield "removed"
 
     def _commit(self, sequence: int, view: View, done: list[tuple[Path, Partition, Written]]) -> None:
-        rows = view.rows
-        losses = rows[rows["kind"] == LOSS]
         newest = _newest(view, done)
         with self._catalogue.writing() as db:
             for path, partition, written in done:
                 manifest.add_file(db, path, partition, 0, (sequence, sequence), written)
             db.executemany(
-                "INSERT INTO loss VALUES (?, ?, ?)",
-                [(int(row["time_ns"]), int(row["status"]), int(row["value"])) for row in losses],
+                "INSERT INTO loss (time_ns, end_ns, cause, count) VALUES (?, ?, ?, ?)",
+                [(loss.start_ns, loss.end_ns, loss.cause, loss.count) for loss in losses_of(view.rows[view.pvs == 0])],
             )
             db.executemany("UPDATE pv SET newest_ns = max(newest_ns, ?) WHERE id = ?", newest)
             db.execute("UPDATE progress SET compacted_through = ?", (sequence,))

@@ -26,39 +26,46 @@ class Figures:
         self._events = 0
         self._events_at = storage.clock.monotonic()
         self._lost: deque[int] = deque([0], maxlen=_LOSS_WINDOW)
-        self._lake = (0, 0)
+        self._on_disk: dict[str, float | int] = {}
         self._lake_at = self._events_at
         self.latest: dict[str, float | int] = {}
 
+    def look_at_disk(self) -> None:
+        """Measure what only the disk knows; may take as long as a disk that hangs.
+
+        Raises:
+            OSError: it says nothing.
+            ServiceError: the catalogue says nothing.
+        """
+        storage = self._storage
+        if (now := storage.clock.monotonic()) >= self._lake_at:
+            with storage.catalogue.reading() as db:
+                files, size = db.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM file").fetchone()
+            self._on_disk |= {"LAKE_SIZE": size / 1e6, "LAKE_FILES": files}
+            self._lake_at = now + _LAKE_S
+        self._on_disk["LOG_SIZE"] = storage.log.bytes_on_disk / 1e6
+        self._on_disk["DISK_FREE"] = shutil.disk_usage(storage.folder).free / 1e9
+
     def measure(self) -> dict[str, float | int]:
-        """Figures by the last part of their PV's name. Touches the disk, so not for an event loop."""
+        """Figures by the last part of their PV's name, those of the disk as they were seen last. Waits for nothing."""
         engine, storage = self._engine, self._storage
         counters, events, now = engine.counters, engine.recorder.events, storage.clock.monotonic()
         lost = counters.lost_overload + counters.lost_disk
-        rate = (events - self._events) / max(now - self._events_at, 1e-3)
-        if now >= self._lake_at:
-            self._lake_at = now + _LAKE_S
-            with storage.catalogue.reading() as db:
-                self._lake = db.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM file").fetchone()
-        files, size = self._lake
         queries, longest_s = self._meter.take()
         self.latest = {
             "PVS": engine.size,
             "DISCONNECTED": engine.size - int(engine.recorder.connected.sum()),
             "EVENTS": events,
-            "EVENT_RATE": rate,
+            "EVENT_RATE": (events - self._events) / max(now - self._events_at, 1e-3),
             "LOST": lost,
             "LOST_RATE": lost - self._lost[0],
             "LOG_LAG": storage.log.unsafe_s,
-            "LOG_SIZE": storage.log.bytes_on_disk / 1e6,
-            "LAKE_SIZE": size / 1e6,
-            "LAKE_FILES": files,
             "DISK": int(not counters.refused),
-            "DISK_FREE": shutil.disk_usage(storage.folder).free / 1e9,
             "COMPACTION_AGE": now - counters.compacted_at,
             "COMPACTION_ERRORS": counters.compact_errors,
             "QUERIES": queries,
             "QUERY_TIME": longest_s,
+            **self._on_disk,
         }
         self._events, self._events_at = events, now
         self._lost.append(lost)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -13,7 +12,7 @@ import pyarrow as pa
 
 from archiver.catalogue import Catalogue
 from archiver.errors import DamagedFile
-from archiver.lake_file import Content, LakeFile, temporary_name
+from archiver.lake_file import Content, LakeFile, sync_folder, temporary_name
 from sipmdcs.clock import NS
 
 logger = logging.getLogger(__name__)
@@ -103,12 +102,3 @@ class Lake:
         if due:
             with self._catalogue.writing() as db:
                 db.executemany("DELETE FROM obsolete WHERE path = ?", due)
-
-
-def sync_folder(folder: Path) -> None:
-    """Force the names in a folder to the disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -209,3 +209,12 @@ def name_column(pv_ids: NDArray[np.uint32], names: Sequence[str], ids: NDArray[n
     places[ids] = np.arange(len(ids))
     codes = places[pv_ids]
     return pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string()))
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in a folder to the disk."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from archiver.lake_file import Chunk, Content, Written
 from archiver.partition import Partition
+from archiver.rows import Cause, Loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,14 @@ def last_chunk(db: sqlite3.Connection, pv_id: int, content: Content, at_ns: int)
 def compacted_through(db: sqlite3.Connection) -> int:
     """Number of the last log segment that is in the lake."""
     return db.execute("SELECT compacted_through FROM progress").fetchone()[0]
+
+
+def losses_since(db: sqlite3.Connection, from_ns: int, to_ns: int) -> list[Loss]:
+    """Losses that have a part between two times, oldest first."""
+    rows = db.execute(
+        "SELECT time_ns, end_ns, cause, count FROM loss WHERE end_ns >= ? AND time_ns <= ? ORDER BY time_ns", (from_ns, to_ns)
+    )
+    return [Loss(start_ns, end_ns, Cause(cause), count) for start_ns, end_ns, cause, count in rows]
 
 
 def runs(db: sqlite3.Connection) -> list[Run]:

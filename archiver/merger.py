@@ -67,7 +67,7 @@ class Merger:
 
         Raises:
             OSError: the disk refuses; the lake is as it was.
-            sqlite3.Error: as above, from the catalogue.
+            ServiceError: as above, from the catalogue.
         """
         now = to_datetime(self._clock.time_ns())
         with self._catalogue.reading() as db:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from archiver.catalogue import Catalogue, TypeSpan
+from archiver.real_names import real_names
 from archiver.recorder import Recorder
 from sipmdcs.channels import Channels, PvMetadata, PvType
 from sipmdcs.clock import Clock
@@ -46,23 +47,42 @@ class MetadataWatch:
         names: Sequence[str],
         pv_ids: Sequence[int],
         clock: Clock,
+        *,
+        find_aliases: bool,
     ) -> None:
-        """Take the PVs in the order of the capture."""
+        """Take the PVs in the order of the capture.
+
+        Args:
+            channels: Channel Access.
+            catalogue: where metadata go.
+            recorder: knows when PVs connect.
+            names: of the PVs.
+            pv_ids: their numbers in the catalogue.
+            clock: tells the present.
+            find_aliases: ask every record for its name.
+        """
+        self._find_aliases = find_aliases
         self._channels = channels
         self._catalogue = catalogue
         self._recorder = recorder
         self._names = names
         self._ids = pv_ids
         self._clock = clock
+        self._nameless = set(range(len(names)))
+        """PVs that were not yet asked for the name of their record."""
         self._wanted: dict[int, int] = {}
         self._retry_at = 0.0
         self._refresh_at = clock.monotonic() + REFRESH_S
+
+    def refresh(self) -> None:
+        """Have everything asked for again at the next ``update``."""
+        self._refresh_at = self._clock.monotonic()
 
     def update(self) -> None:
         """Ask for what is new, failed before, or old. Waits for answers, a few seconds at worst.
 
         Raises:
-            sqlite3.Error: the catalogue cannot be written; everything is asked for again next time.
+            ServiceError: the catalogue cannot be written; everything is asked for again next time.
         """
         now = self._clock.monotonic()
         new = self._recorder.take_new_connections()
@@ -84,7 +104,21 @@ class MetadataWatch:
                 span = TypeSpan(since_ns, answer.type, answer.count)
                 entries[index] = (self._ids[index], texts(answer), span)
         self._catalogue.describe(list(entries.values()))
+        if self._find_aliases:
+            self._ask_names(self._nameless & entries.keys())
         connected = self._recorder.connected
         self._wanted = {
             index: since_ns for index, since_ns in self._wanted.items() if index not in entries and connected[index]
         }
+
+    def _ask_names(self, indices: set[int]) -> None:
+        """Have a PV that is there under an alias as well archived once."""
+        if not indices:
+            return
+        found = real_names(self._channels, [self._names[index] for index in indices], self._names)
+        self._catalogue.name_aliases(found.aliases)
+        if found.twice:
+            logger.warning("%s: archived as %s", ", ".join(found.twice), ", ".join(found.aliases[name] for name in found.twice))
+            self._recorder.leave_out([self._names.index(name) for name in found.twice])
+            self._catalogue.deactivate(found.twice, self._clock.time_ns())
+        self._nameless -= indices

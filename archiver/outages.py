@@ -1,65 +1,101 @@
-"""Times without connection, as the fields that the Archiver Appliance puts on the first sample after them.
+"""Times in which nothing is known of a PV, from what the archive holds of connections, runs and losses.
 
-==========================  ===================================================
+A gap begins where the PV was lost, the archiver stopped, or events were lost. It ends with the first connection after that,
+which always brings the value with it, or with the first sample that was received after that, whichever is earlier.
+
+Answers list them in their meta part (``sipmdcs.history``). For other clients the first sample after a gap has the fields of
+the Archiver Appliance:
+
+==========================  ============================================================
 ``cnxlostepsecs``           epoch seconds when the connection was lost
 ``cnxregainedepsecs``       epoch seconds when it came back
 ``startup``                 ``"true"``: the archiver itself was down
-==========================  ===================================================
+``lost``                    our own: why events were lost
+==========================  ============================================================
 
-Source: ``PVMetrics.java`` of epicsarchiverap. Of several outages before one sample the fields span all.
+The meta part has ``cnxlostepsecs`` while nothing is known at the end of the answer.
+Source: ``PVMetrics.java`` of epicsarchiverap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from archiver.reader import History
+from archiver.links import Links
+from archiver.manifest import Run
+from archiver.rows import Cause, Loss
+from archiver.samples import Samples
 from sipmdcs.clock import NS
+from sipmdcs.history import LOST, REGAINED, Gap, Reason, merged
+
+_REASONS = {Cause.OVERLOAD: Reason.OVERLOAD, Cause.DISK: Reason.DISK}
 
 
 @dataclass(frozen=True, slots=True)
-class _Outage:
+class Outage:
+    """A time without news of a PV."""
+
     lost_ns: int
-    regained_ns: int
-    startup: bool
+    after_ns: int
+    """What connected or was received after this ends it."""
+    reason: Reason
 
 
-def outage_fields(history: History) -> dict[int, Mapping[str, str]]:
-    """Fields by index of the sample that carries them.
-
-    A sample carries an outage that was after the sample before it. When the connection came back is told by the links;
-    where they do not, by when the sample came in.
-    """
-    samples = history.samples
-    by_sample: dict[int, list[_Outage]] = {}
-    for outage in _outages(history):
-        index = int(np.searchsorted(samples.time_ns, outage.lost_ns, "right"))
-        if 0 < index < len(samples):
-            by_sample.setdefault(index, []).append(outage)
-    fields: dict[int, Mapping[str, str]] = {}
-    for index, outages in by_sample.items():
-        regained_ns = max(outage.regained_ns for outage in outages) or int(samples.received_ns[index])
-        fields[index] = {
-            "cnxlostepsecs": str(min(outage.lost_ns for outage in outages) // NS),
-            "cnxregainedepsecs": str(regained_ns // NS),
-        } | ({"startup": "true"} if any(outage.startup for outage in outages) else {})
-    return fields
+def outages(links: Links, runs: Sequence[Run], losses: Iterable[Loss], from_ns: int, to_ns: int) -> tuple[Outage, ...]:
+    """Outages that began up to ``to_ns`` and were not over before ``from_ns``."""
+    found = [Outage(lost_ns, lost_ns, Reason.DISCONNECTED) for lost_ns in links.time_ns[~links.connected].tolist()]
+    found += [
+        Outage(before.stopped_ns, after.started_ns, Reason.ARCHIVER_DOWN)
+        for before, after in pairwise(runs)
+        if before.stopped_ns is not None
+    ]
+    found += [Outage(loss.start_ns, loss.end_ns, _REASONS[loss.cause]) for loss in losses]
+    return tuple(outage for outage in found if outage.lost_ns <= to_ns and outage.after_ns >= from_ns)
 
 
-def _outages(history: History) -> Iterator[_Outage]:
-    links = history.links
+def gaps_of(samples: Samples, links: Links, found: Iterable[Outage]) -> list[Gap]:
+    """Gaps from the first sample on."""
+    if not len(samples):
+        return []
+    gaps = (Gap(outage.lost_ns, _known_ns(samples, links, outage), outage.reason) for outage in found)
+    return merged(gap for gap in gaps if gap.end_ns > samples.time_ns[0])
+
+
+def _known_ns(samples: Samples, links: Links, outage: Outage) -> int | None:
+    regained_ns = regained(links, outage.after_ns)
+    times, received = samples.time_ns, samples.received_ns
+    for index in range(int(np.searchsorted(times, outage.lost_ns, "right")), len(times)):  # nearly always the first one
+        if regained_ns is not None and times[index] >= regained_ns:
+            break
+        if received[index] > outage.after_ns:
+            return int(times[index])
+    return regained_ns
+
+
+def regained(links: Links, after_ns: int) -> int | None:
+    """The first connection at or after a time."""
     times = links.time_ns[links.connected]
+    index = int(np.searchsorted(times, after_ns, "left"))
+    return int(times[index]) if index < len(times) else None
 
-    def regained(after_ns: int) -> int:
-        index = int(np.searchsorted(times, after_ns, "right"))
-        return int(times[index]) if index < len(times) else 0
 
-    for lost_ns in links.time_ns[~links.connected].tolist():
-        yield _Outage(lost_ns, regained(lost_ns), startup=False)
-    for before, after in pairwise(history.runs):
-        if before.stopped_ns is not None:
-            yield _Outage(before.stopped_ns, regained(after.started_ns), startup=True)
+def gap_fields(samples: Samples, links: Links, gaps: Iterable[Gap]) -> dict[int, Mapping[str, str]]:
+    """Fields by index of the sample that is the first one after a gap, or several."""
+    fields: dict[int, Mapping[str, str]] = {}
+    for gap in gaps:
+        index = int(np.searchsorted(samples.time_ns, gap.lost_ns, "right"))
+        if not 0 < index < len(samples):
+            continue
+        earlier = fields.get(index, {})
+        regained_ns = regained(links, gap.lost_ns) or int(samples.received_ns[index])
+        fields[index] = {
+            LOST: earlier.get(LOST, str(gap.lost_ns // NS)),
+            REGAINED: str(regained_ns // NS),
+            **({"startup": "true"} if gap.reason == Reason.ARCHIVER_DOWN or "startup" in earlier else {}),
+            **({"lost": gap.reason} if gap.reason in _REASONS.values() else {}),
+        }
+    return fields

@@ -42,7 +42,7 @@ def pick(*, last: bool, filled: bool) -> Operator:
         bins, source = fill(binned.number, last_bin(interval, width_s))
         times = centre_ns(bins, width_s, half_seconds=False)
         taken = samples.take(source)
-        moved = Samples(times, times, taken.value, taken.severity, taken.status, taken.flags, taken.payload)
+        moved = Samples(times, taken.received_ns, taken.value, taken.severity, taken.status, taken.flags, taken.payload)
         return Result(moved, np.zeros(len(times), np.bool_))
 
     return operator

@@ -91,11 +91,19 @@ def policies(records: Iterable[Record], rules: Iterable[Rule]) -> dict[str, Arch
     return chosen
 
 
+def aliases(records: Iterable[Record]) -> dict[str, str]:
+    """Name of the record by alias."""
+    return {alias: record.name for record in records for alias in record.aliases}
+
+
 def read_pv_list(path: Path) -> dict[str, ArchivePolicy]:
     """PVs of a plain list, one a line, each archived at every change; empty lines and those with ``#`` in front do not count.
+
+    ``X.VAL`` is ``X``.
 
     Raises:
         OSError: it cannot be read.
     """
     lines = (line.strip() for line in path.read_text("utf-8").splitlines())
-    return {name: ArchivePolicy(ArchiveMethod.MONITOR, 1.0) for name in lines if name and not name.startswith("#")}
+    names = (line.removesuffix(".VAL") for line in lines if line and not line.startswith("#"))
+    return {name: ArchivePolicy(ArchiveMethod.MONITOR, 1.0) for name in names}

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from archiver.lake import sync_folder
+from archiver.lake_file import sync_folder
 
 FILE = "pvs.csv"
 

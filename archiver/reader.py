@@ -7,6 +7,7 @@ is compacted in between is therefore seen in exactly one of the two places.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,13 +25,18 @@ from archiver.errors import BadQuery, DamagedFile
 from archiver.lake import Lake
 from archiver.lake_file import Content
 from archiver.links import Links, join_links
-from archiver.manifest import ChunkEntry, Run
-from archiver.rows import is_sample
+from archiver.manifest import ChunkEntry
+from archiver.outages import Outage, outages, regained
+from archiver.rows import is_sample, losses_of
 from archiver.samples import Samples, in_order, join
 from archiver.segment import View
 from sipmdcs.channels import Kind, PvData
 
 _RETRIES = 5
+EVER_NS = np.iinfo(np.int64).max
+
+Fresh = tuple[NDArray[np.void], Sequence[PvData]]
+"""Rows of one PV in memory, and payloads."""
 
 Part = TypeVar("Part")
 
@@ -51,9 +57,10 @@ class History:
 
     samples: Samples
     links: Links
-    """Connections and disconnections between the first and the last sample and up to the end of the query."""
-    runs: tuple[Run, ...]
-    """Runs of the archiver, oldest first."""
+    """Connections and disconnections from the first sample up to the end of the query; if nothing is known then, also the
+    first connection after that."""
+    outages: tuple[Outage, ...]
+    """Why and when there was no news."""
     complete: bool = True
     """Whether every file that may hold some of it could be read."""
 
@@ -95,7 +102,6 @@ class Reader:
                 last = manifest.last_chunk(db, pv_id, content, from_ns)
                 chunks += [last] if last else []
                 chunks += manifest.chunks_between(db, pv_id, content, from_ns, to_ns)
-            runs = tuple(manifest.runs(db))
             certain = sum(chunk.row_count for chunk in chunks if chunk.min_ns > from_ns and chunk.max_ns <= to_ns)
             if certain > 2 * limit:  # duplicates count here but not in the result
                 raise TooManySamples(certain // 2, limit)
@@ -105,12 +111,40 @@ class Reader:
             samples = _cut(in_order(join([part for part in parts if len(part)])), from_ns, to_ns)
             if len(samples) > limit:
                 raise TooManySamples(len(samples), limit)
-            start_ns = int(samples.time_ns[0]) if len(samples) else from_ns
-            link_chunks = manifest.chunks_between(db, pv_id, Content.LINK, start_ns, to_ns)
-            tables, all_links = self._undamaged([partial(self._table, chunk) for chunk in link_chunks])
-            links = [links_of_table(table) for table in tables]
-            links += [links_of_rows(rows[_is_link(rows)]) for rows, _ in fresh]
-            return History(samples, join_links(links, start_ns, to_ns), runs, whole and all_links)
+            # From when the first sample was taken: a server's clock may be ahead of ours.
+            start_ns = min(int(samples.time_ns[0]), int(samples.received_ns[0])) - 1 if len(samples) else from_ns
+            links, all_links = self._links(db, pv_id, fresh, start_ns, to_ns)
+            if len(links) > limit:
+                raise TooManySamples(len(links), limit)
+            losses = manifest.losses_since(db, start_ns, to_ns)
+            losses += [loss for view in views if view.sequence > through for loss in losses_of(view.rows[view.pvs == 0])]
+            found = outages(links, manifest.runs(db), losses, start_ns, to_ns)
+            if found and regained(links, max(outage.after_ns for outage in found)) is None:
+                links = join_links([links, self._next_connection(db, pv_id, fresh, to_ns)], start_ns, EVER_NS)
+            return History(samples, links, found, whole and all_links)
+
+    def _links(
+        self, db: sqlite3.Connection, pv_id: int, fresh: Sequence[Fresh], from_ns: int, to_ns: int
+    ) -> tuple[Links, bool]:
+        chunks = manifest.chunks_between(db, pv_id, Content.LINK, from_ns, to_ns)
+        tables, whole = self._undamaged([partial(self._table, chunk) for chunk in chunks])
+        links = [links_of_table(table) for table in tables] + [links_of_rows(rows[_is_link(rows)]) for rows, _ in fresh]
+        return join_links(links, from_ns, to_ns), whole
+
+    def _next_connection(self, db: sqlite3.Connection, pv_id: int, fresh: Sequence[Fresh], after_ns: int) -> Links:
+        """The first connection after a time, found without reading all that came after it."""
+        later = [links_of_rows(rows[_is_link(rows)]) for rows, _ in fresh]
+        for chunk in sorted(
+            manifest.chunks_between(db, pv_id, Content.LINK, after_ns, EVER_NS), key=lambda chunk: chunk.min_ns
+        ):
+            tables, _ = self._undamaged([partial(self._table, chunk)])
+            found = join_links([links_of_table(table) for table in tables], after_ns, EVER_NS)
+            if found.connected.any():
+                later.append(found)
+                break
+        links = join_links(later, after_ns, EVER_NS)
+        first = np.flatnonzero(links.connected)[:1]
+        return Links(links.time_ns[first], links.connected[first])
 
     @staticmethod
     def _undamaged(reads: Iterable[Callable[[], Part]]) -> tuple[list[Part], bool]:
@@ -136,7 +170,7 @@ class Reader:
         return self._lake.read(chunk.path, chunk.content, *((first + count - 1, 1) if last_only else (first, count)))
 
 
-def _of_pv(view: View, pv_id: int) -> tuple[NDArray[np.void], Sequence[PvData]]:
+def _of_pv(view: View, pv_id: int) -> Fresh:
     return view.rows[np.flatnonzero(view.pvs == pv_id)], view.payloads
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archiver.arrival import ArrivalWatch
-from archiver.rows import LOSS, Cause, Rows, empty_rows, is_sample
+from archiver.rows import Rows, empty_rows, is_sample
 from archiver.sampler import Sampler
 from sipmdcs.channels import Batch, Kind
 
@@ -55,10 +55,17 @@ class Recorder:
         self.events = 0
         """Samples that came in."""
         self._new_connections: dict[int, int] = {}
+        self._left_out = np.zeros(count, np.bool_)
+
+    def leave_out(self, indices: Sequence[int]) -> None:
+        """Store nothing more of PVs, by their indices in the capture: they are there under another name as well."""
+        self._left_out[list(indices)] = True
 
     def take(self, batch: Batch, now_ns: int) -> Rows:
         """Rows to be stored now: those of this batch that are not held back, and sampled ones that are due."""
         events = batch.events
+        if self._left_out.any():
+            events = events[~self._left_out[events["pv"]]]
         pv = events["pv"]
         rows = empty_rows(len(events))
         for name in _COPIED:
@@ -71,8 +78,11 @@ class Recorder:
         selected = slice(None) if all_samples else sample
         self._count(pv[selected], rows["received_ns"][selected])
         rows["flags"][selected] = self._watch.flags(pv[selected], rows["time_ns"][selected], rows["received_ns"][selected])
-        taken = self._sampler.pass_on(pv, rows, batch.payloads, now_ns) if self._sampler.active else Rows(rows, batch.payloads)
-        return with_loss(taken, Cause.OVERLOAD, batch.dropped, now_ns) if batch.dropped else taken
+        return self._sampler.pass_on(pv, rows, batch.payloads, now_ns) if self._sampler.active else Rows(rows, batch.payloads)
+
+    def adjust_connected(self, connected: NDArray[np.bool_]) -> None:
+        """Take it from the capture which PVs are connected, after events that said so were lost."""
+        self.connected &= connected
 
     def flush(self) -> Rows:
         """What sampling holds back, at the end."""
@@ -111,11 +121,3 @@ class Recorder:
                 self.connected[index] = False
                 self._last_lost[index] = time_ns
                 self._losses[index] += 1
-
-
-def with_loss(taken: Rows, cause: Cause, count: int, now_ns: int) -> Rows:
-    """Rows with one more in front that says how many events were lost."""
-    loss = empty_rows(1)
-    loss["time_ns"], loss["received_ns"] = now_ns, now_ns
-    loss["kind"], loss["status"], loss["value"] = LOSS, cause, count
-    return Rows(np.concatenate([loss, taken.rows]), taken.payloads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs
 
@@ -67,6 +68,16 @@ def moment(parameters: Mapping[str, str], key: str, default_ns: int) -> int:
         return parse_iso(parameters[key])
     except ValueError as err:
         raise BadQuery(f"{key}: {err}") from err
+
+
+_NUMERIC_CLIENTS = re.compile(r"python-(requests|urllib)\b|Mozilla/5\.0$", re.IGNORECASE)
+"""``User-Agent`` of the libraries under aapy, arvpyf and pyarchappl, and of Qt under PyDM: they make arrays of numbers of what
+they get, and fail on ``None``."""
+
+
+def wants_bare_nan(headers: Mapping[str, str]) -> bool:
+    """Whether a client takes ``NaN`` in JSON: a known one that does not name JSON as what it accepts."""
+    return "application/json" not in headers.get("accept", "") and bool(_NUMERIC_CLIENTS.match(headers.get("user-agent", "")))
 
 
 def limit(parameters: Mapping[str, str], default: int) -> int:

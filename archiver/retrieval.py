@@ -13,11 +13,11 @@ from starlette.routing import Route
 from archiver import requests
 from archiver.bins import Interval
 from archiver.errors import BadQuery, NothingFound
-from archiver.formats import FORMATS, Format
+from archiver.formats import FORMATS, Format, Wanted, gap_meta
 from archiver.operators import Processing
 from archiver.query import Answer, Budget, ask
 from archiver.served import Served
-from archiver.value_text import value_texts
+from archiver.value_text import finite_only, value_texts
 from sipmdcs.clock import NS
 
 
@@ -51,11 +51,11 @@ class Retrieval:
     async def _data(self, request: Request, names: Sequence[str]) -> Response:
         parameters = request.query_params
         form = _format(request.path_params["extension"], len(names))
-        wanted = requests.pv_list(names, parameters.get("pp"))
+        named = requests.pv_list(names, parameters.get("pp"))
         interval = requests.interval(parameters, self._served.clock.time_ns())
-        answers = await run_in_threadpool(self._ask, wanted, interval)
-        all_metadata = parameters.get("fetchLatestMetadata") == "true"
-        return StreamingResponse(form.write(answers, all_metadata), media_type=form.media_type)
+        answers = await run_in_threadpool(self._ask, named, interval)
+        wanted = Wanted(parameters.get("fetchLatestMetadata") == "true", requests.wants_bare_nan(request.headers))
+        return StreamingResponse(form.write(answers, wanted), media_type=form.media_type)
 
     def _ask(self, wanted: Sequence[tuple[str, Processing]], interval: Interval) -> list[Answer]:
         with self._served.meter.timed():
@@ -79,9 +79,10 @@ class Retrieval:
         if len(names) > requests.MAX_PVS:
             raise BadQuery(f"{len(names):,} PVs in one request, the limit is {requests.MAX_PVS:,}")
         at_ns = requests.moment(request.query_params, "at", self._served.clock.time_ns())
-        return StreamingResponse(await run_in_threadpool(self._at, names, at_ns), media_type="application/json")
+        bare_nan = requests.wants_bare_nan(request.headers)
+        return StreamingResponse(await run_in_threadpool(self._at, names, at_ns, bare_nan), media_type="application/json")
 
-    def _at(self, names: Sequence[str], at_ns: int) -> Iterator[str]:
+    def _at(self, names: Sequence[str], at_ns: int, bare_nan: bool) -> Iterator[str]:
         parts: list[str] = []
         for name in dict.fromkeys(names):
             try:
@@ -91,16 +92,21 @@ class Retrieval:
             except NothingFound:
                 continue
             if len(answer.samples) and answer.samples.time_ns[0] <= at_ns:
-                parts.append(_at_one(name, answer))
+                parts.append(_at_one(name, answer, bare_nan))
         return iter(["{" + ", ".join(parts) + "}"])
 
 
-def _at_one(name: str, answer: Answer) -> str:
+def _at_one(name: str, answer: Answer, bare_nan: bool) -> str:
+    """The sample, and in ``meta`` since when nothing is known of the PV, if that is so at the time that was asked for."""
     samples = answer.samples
+    texts = value_texts(samples, answer.types)
+    (text,) = texts if bare_nan else finite_only(texts)
+    gap = gap_meta(answer.ends_in)
+    tail = f', "meta": {json.dumps(gap)}' if gap else ""
     secs, nanos = divmod(int(samples.time_ns[0]), NS)
     return (
         f'{json.dumps(name)}: {{"secs": {secs}, "nanos": {nanos}, "severity": {samples.severity[0]},'
-        f' "status": {samples.status[0]}, "val": {value_texts(samples, answer.type)[0]}}}'
+        f' "status": {samples.status[0]}, "val": {text}{tail}}}'
     )
 
 

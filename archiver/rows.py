@@ -17,8 +17,8 @@ from sipmdcs.channels import Kind, PvData
 
 ROW = np.dtype(
     [
-        ("time_ns", "<i8"),  # server's time stamp, Unix nanoseconds; of connection events and losses: the receive time
-        ("received_ns", "<i8"),  # when it came in, by this machine's clock
+        ("time_ns", "<i8"),  # server's time stamp, Unix nanoseconds; of connection events: the receive time; LOSS: its start
+        ("received_ns", "<i8"),  # when it came in, by this machine's clock; LOSS: its end
         ("value", "<f8"),  # SCALAR: the value; LOSS: how many events
         ("pv", "<u4"),  # number of the PV in the catalogue; LOSS: 0
         ("payload", "<u4"),  # 1-based index into the payloads of the log segment, 0 without payload
@@ -35,7 +35,7 @@ LAST_SAMPLE_KIND = int(Kind.TEXT_ARRAY)
 """Kinds up to this one are samples."""
 
 LOSS = 16
-"""Kind of a row that says how many events were lost, and why."""
+"""Kind of a row that says between which times how many events were lost, and why."""
 
 
 class Flag(IntFlag):
@@ -63,6 +63,16 @@ class Cause(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """Events that came in between two times and could not be kept; which PVs they were of is not known."""
+
+    start_ns: int
+    end_ns: int
+    cause: Cause
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Rows in the order they came in, with the payloads they point to."""
 
@@ -79,3 +89,22 @@ def empty_rows(count: int) -> NDArray[np.void]:
 def is_sample(rows: NDArray[np.void]) -> NDArray[np.bool_]:
     """Which rows are samples, not connection events or losses."""
     return rows["kind"] <= LAST_SAMPLE_KIND
+
+
+def loss_rows(loss: Loss) -> Rows:
+    """The one row that says so."""
+    rows = empty_rows(1)
+    rows["time_ns"], rows["received_ns"] = loss.start_ns, loss.end_ns
+    rows["kind"], rows["status"], rows["value"] = LOSS, loss.cause, loss.count
+    return Rows(rows, [])
+
+
+def losses_of(rows: NDArray[np.void]) -> list[Loss]:
+    """Losses among rows, in their order; those of one cause that follow each other without a break are one."""
+    found: list[Loss] = []
+    for row in rows[rows["kind"] == LOSS]:
+        loss = Loss(int(row["time_ns"]), int(row["received_ns"]), Cause(int(row["status"])), int(row["value"]))
+        if found and found[-1].cause is loss.cause and found[-1].end_ns == loss.start_ns:
+            loss = Loss(found[-1].start_ns, loss.end_ns, loss.cause, found.pop().count + loss.count)
+        found.append(loss)
+    return found

@@ -1,12 +1,15 @@
 """A log segment: one log file and the same rows in memory, until they are in the lake.
 
 Rows are appended in memory first, from where retrieval sees them at once, and written to the file in blocks. One thread
-appends; any thread may look.
+appends, one thread writes, any thread may look; nothing that appends or looks waits for the disk.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archiver.block import FILE_HEADER_SIZE, Block, Damage, pack_block, pack_file_header, read_blocks, unpack_file_header
-from archiver.lake import sync_folder
+from archiver.lake_file import sync_folder
 from archiver.rows import Rows, empty_rows
 from sipmdcs.channels import PvData
 
 _FIRST_CAPACITY = 16_384
+REWRITTEN = ".rewritten"
+"""Suffix of a log file that is to take the place of one that the disk failed to keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,9 @@ class Segment:
         self.alive_ns = created_ns
         """When the newest block was written."""
         self.payloads: list[PvData] = []
-        self.size = 0
-        """Bytes of payloads in memory, about."""
+        self.bytes = 0
+        """Memory of rows and payloads, about."""
+        self._lock = threading.Lock()  # rows and the payloads they point to change together
         self._rows = empty_rows(_FIRST_CAPACITY)
         self._pvs = np.zeros(_FIRST_CAPACITY, np.uint32)
         self._count = 0
@@ -54,12 +60,24 @@ class Segment:
 
     def view(self) -> View:
         """The rows so far."""
-        count = self._count
-        return View(self.sequence, self._rows[:count], self._pvs[:count], self.payloads)
+        with self._lock:
+            count = self._count
+            return View(self.sequence, self._rows[:count], self._pvs[:count], self.payloads)
+
+    def since(self, rows: int, payloads: int) -> tuple[NDArray[np.void], list[PvData]]:
+        """Rows and payloads after so many of each, as they were added together."""
+        with self._lock:
+            return self._rows[rows : self._count], self.payloads[payloads:]
 
     def append(self, new: Rows) -> None:
         """Add rows; their payload numbers become those of this segment."""
-        end = self._count + len(new.rows)
+        payloads = list(new.payloads)
+        with self._lock:
+            self._append(new.rows, payloads)
+            self.bytes += memory_of(new.rows, payloads)
+
+    def _append(self, rows: NDArray[np.void], payloads: list[PvData]) -> None:
+        end = self._count + len(rows)
         if end > len(self._rows):
             grown = empty_rows(max(end, 2 * len(self._rows)))
             grown[: self._count] = self._rows[: self._count]
@@ -67,36 +85,51 @@ class Segment:
             pvs[: self._count] = self._pvs[: self._count]
             self._rows, self._pvs = grown, pvs
         target = self._rows[self._count : end]
-        target[:] = new.rows
-        self._pvs[self._count : end] = new.rows["pv"]
-        if new.payloads:
+        target[:] = rows
+        self._pvs[self._count : end] = rows["pv"]
+        if payloads:
             numbers = target["payload"]
             numbers[numbers > 0] += len(self.payloads)
-            self.payloads.extend(new.payloads)
-            self.size += sum(_size(payload) for payload in new.payloads)
-        self._count = end  # last, so that a view never shows half a row
+            self.payloads.extend(payloads)
+        self._count = end
 
 
-def _size(payload: PvData) -> int:
-    return payload.nbytes if isinstance(payload, np.ndarray) else 64
+_OBJECT_BYTES = 64
+"""Of a Python object around a string or an array."""
+
+
+def memory_of(rows: NDArray[np.void], payloads: Sequence[PvData]) -> int:
+    """Memory that rows and payloads take in a segment, bytes, about."""
+    return rows.nbytes + sum(_payload_bytes(payload) for payload in payloads)
+
+
+def _payload_bytes(payload: PvData) -> int:
+    if isinstance(payload, np.ndarray):
+        return _OBJECT_BYTES + payload.nbytes
+    if isinstance(payload, list):
+        return sum(map(_payload_bytes, payload))
+    return _OBJECT_BYTES + len(payload) if isinstance(payload, str) else _OBJECT_BYTES
 
 
 class SegmentFile:
     """The file of a segment that is being written."""
 
     def __init__(self, segment: Segment) -> None:
-        """Create the file.
+        """Create the file of ``segment``.
 
         Raises:
             OSError: the disk is full or the folder is not writable; no file is left behind.
         """
-        self._segment = segment
+        self.segment = segment
         self._rows_written = 0
         self._payloads_written = 0
+        self._bytes_written = 0
         self._fd = os.open(segment.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         self._end = 0
         self.dirty = False
         """Something was written and not yet forced to the disk."""
+        self._doubtful = False
+        """The disk refused to force it: what it has is not known any more."""
         try:
             self._write(pack_file_header(segment.created_ns))
             sync_folder(segment.path.parent)  # or the file might be without a name after a loss of power
@@ -113,7 +146,12 @@ class SegmentFile:
     @property
     def pending(self) -> int:
         """Rows that are in memory only."""
-        return len(self._segment) - self._rows_written
+        return len(self.segment) - self._rows_written
+
+    @property
+    def pending_bytes(self) -> int:
+        """Memory of what is in memory only, bytes, about."""
+        return self.segment.bytes - self._bytes_written
 
     def write_block(self, now_ns: int) -> None:
         """Write what is in memory only as one block; a block without rows if there is nothing.
@@ -121,13 +159,15 @@ class SegmentFile:
         Raises:
             OSError: it could not be written; the file is as before and the rows stay pending.
         """
-        segment = self._segment
-        count, payload_count = len(segment), len(segment.payloads)
-        rows = segment.view().rows[self._rows_written : count]
-        payloads = segment.payloads[self._payloads_written : payload_count]
+        if self._doubtful:
+            self._rewrite(now_ns)
+            return
+        rows, payloads = self.segment.since(self._rows_written, self._payloads_written)
         self._write(*pack_block(rows, self._payloads_written, payloads, now_ns))
-        self._rows_written, self._payloads_written = count, payload_count
-        segment.alive_ns = now_ns
+        self._rows_written += len(rows)
+        self._payloads_written += len(payloads)
+        self._bytes_written += memory_of(rows, payloads)
+        self.segment.alive_ns = now_ns
 
     def sync(self) -> None:
         """Force everything written to the disk.
@@ -135,26 +175,59 @@ class SegmentFile:
         Raises:
             OSError: the disk refused.
         """
+        if self._doubtful:
+            self._rewrite(self.segment.alive_ns)
         if self.dirty:
-            os.fdatasync(self._fd)
+            try:
+                os.fdatasync(self._fd)
+            except OSError:
+                self._doubtful = True
+                raise
             self.dirty = False
+
+    def _rewrite(self, now_ns: int) -> None:
+        """Write the whole segment to another file that takes the place of this one.
+
+        After a failed sync the kernel takes the pages for clean: the next sync would succeed without them.
+        """
+        spare = self.segment.path.with_suffix(REWRITTEN)
+        rows, payloads = self.segment.since(0, 0)
+        parts = (pack_file_header(self.segment.created_ns), *pack_block(rows, 0, payloads, now_ns))
+        fd = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        try:
+            _write_all(fd, parts, spare)
+            os.fdatasync(fd)
+            spare.rename(self.segment.path)
+            sync_folder(self.segment.path.parent)
+        except OSError:
+            os.close(fd)
+            raise
+        os.close(self._fd)
+        self._fd, self._end = fd, sum(map(len, parts))
+        self._rows_written, self._payloads_written = len(rows), len(payloads)
+        self._bytes_written = memory_of(rows, payloads)
+        self.segment.alive_ns = now_ns
+        self.dirty = self._doubtful = False
 
     def close(self) -> None:
         """Close the file; the segment in memory stays."""
         os.close(self._fd)
 
     def _write(self, *parts: bytes | memoryview) -> None:
-        wanted = sum(len(part) for part in parts)
         try:
-            done = os.writev(self._fd, [part for part in parts if len(part)])
-            if done != wanted:
-                raise OSError(28, "No space left on device", str(self._segment.path))
+            _write_all(self._fd, parts, self.segment.path)
         except OSError:
             os.ftruncate(self._fd, self._end)
             os.lseek(self._fd, self._end, os.SEEK_SET)
             raise
-        self._end += wanted
+        self._end += sum(map(len, parts))
         self.dirty = True
+
+
+def _write_all(fd: int, parts: Sequence[bytes | memoryview], path: Path) -> None:
+    done = os.writev(fd, [part for part in parts if len(part)])
+    if done != sum(map(len, parts)):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from archiver.app import make_app, make_edge
 from archiver.engine import Engine
 from archiver.figures import Figures
 from archiver.log import LogLimits
-from archiver.policy import policies, read_archiver_file
+from archiver.policy import aliases, policies, read_archiver_file
 from archiver.query_meter import QueryMeter
 from archiver.served import Served
 from archiver.storage import Storage
@@ -40,6 +40,7 @@ async def archive(
     sock: socket.socket,
     *,
     edge: HttpEdge | None = None,
+    aliases: Mapping[str, str] | None = None,
     report: Report = lambda figures: None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -51,6 +52,7 @@ async def archive(
         wanted: PVs and how to archive them.
         sock: where to serve HTTP.
         edge: what HTTP lets in.
+        aliases: name of the PV by alias; if left out, records are asked for their names.
         report: told the key figures once a second.
         ready: called once when samples are taken and HTTP is served.
 
@@ -59,7 +61,7 @@ async def archive(
     """
     engine: Engine | None = None
     try:
-        engine = await asyncio.to_thread(Engine, storage, channels, wanted)
+        engine = await asyncio.to_thread(Engine, storage, channels, wanted, aliases)
         engine.start()
         logger.info("%d PVs are archived in %s", engine.size, storage.folder)
         meter = QueryMeter()
@@ -76,6 +78,7 @@ async def archive(
         async with asyncio.TaskGroup() as group:
             group.create_task(serve(make_app(served), sock, make_edge(served, edge or HttpEdge())), name="http")
             group.create_task(_report(engine, figures, report), name="figures")
+            group.create_task(_look_at_disk(figures), name="disk")
             ready()
     finally:
         if engine is not None:
@@ -89,7 +92,17 @@ async def _report(engine: Engine, figures: Figures, report: Report) -> None:
     while True:
         if engine.failed.is_set():
             raise ServiceError(f"the archiver cannot go on: {engine.failure}") from engine.failure
-        report(await asyncio.to_thread(figures.measure))
+        report(figures.measure())
+        await asyncio.sleep(_FIGURES_S)
+
+
+async def _look_at_disk(figures: Figures) -> None:
+    """Apart from the other figures, which go on while a disk hangs."""
+    while True:
+        try:
+            await asyncio.to_thread(figures.look_at_disk)
+        except (OSError, ServiceError) as err:
+            logger.warning("the size of the archive cannot be measured: %s", err)
         await asyncio.sleep(_FIGURES_S)
 
 
@@ -119,8 +132,8 @@ async def run_archiver(site: Site) -> None:
         storage = await asyncio.to_thread(Storage, site.archive_folder, service.clock, LogLimits(segment_s=file.compact_s))
         http = site.file.archiver
         sock = listen(http.interface, http.port)
-        edge = site.file.http
-        await archive(storage, open_channels(), wanted, sock, edge=edge, report=report, ready=service.ready)
+        edge, names = site.file.http, aliases(records)
+        await archive(storage, open_channels(), wanted, sock, edge=edge, aliases=names, report=report, ready=service.ready)
 
     await run_service(site, NAME, own, body)
 

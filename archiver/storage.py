@@ -14,7 +14,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +45,8 @@ class Upkeep:
 
     segments: int
     merges: int
+    catalogue_anew: bool = False
+    """Whether the catalogue was made again and knows nothing of what PVs say about themselves."""
 
 
 class Storage:
@@ -101,8 +102,12 @@ class Storage:
                 raise ServiceError(f"{self.folder / FILE}: cannot be read: {err}") from err
             return {}
 
-    def start(self, policies: Mapping[str, ArchivePolicy]) -> dict[str, int]:
+    def start(self, policies: Mapping[str, ArchivePolicy], aliases: Mapping[str, str] | None = None) -> dict[str, int]:
         """Begin a run: note it and the PVs it is about, and open a log segment.
+
+        Args:
+            policies: PVs and how to archive them.
+            aliases: name of the PV by alias.
 
         Returns:
             Numbers of the PVs, in the order given.
@@ -111,14 +116,33 @@ class Storage:
             ServiceError: nothing can be written.
         """
         try:
-            now_ns = self.clock.time_ns()
+            now_ns = self._started_ns = self.clock.time_ns()
+            self._policies, self._aliases = policies, aliases or {}
             numbers = self.catalogue.register(policies, now_ns)
-            write_numbers(self.folder, self.catalogue.numbers())  # before the log holds the first row of a new one
+            self.catalogue.name_aliases(self._aliases)
+            self.numbers = self.catalogue.numbers()
+            write_numbers(self.folder, self.numbers)  # before the log holds the first row of a new one
             self.catalogue.begin_run(now_ns, self.log.alive_ns)
             self.log.start()
-        except (OSError, sqlite3.Error) as err:
+        except OSError as err:
             raise ServiceError(f"{self.folder}: the archive cannot be written: {err}") from err
         return numbers
+
+    def _make_catalogue_anew(self) -> None:
+        """After damage: from lake and what is known here; gaps between earlier runs and counted losses are gone."""
+        path = self.catalogue.path.with_name("catalogue.anew")
+        path.unlink(missing_ok=True)
+        anew = Catalogue(path)
+        try:
+            now_ns = self.clock.time_ns()
+            register_numbers(anew, self.numbers, now_ns)
+            salvage(anew, self.lake, self.log.sequences)
+            anew.register(self._policies, now_ns)
+            anew.name_aliases(self._aliases)
+            anew.begin_run(self._started_ns, 0)
+        finally:
+            anew.close()
+        self.catalogue.replace(path)
 
     def newest_ns(self) -> dict[int, int]:
         """Newest time stamp by PV number, in lake and log, those from the future left out."""
@@ -136,8 +160,11 @@ class Storage:
 
         Raises:
             OSError: the disk refuses; nothing is lost.
-            sqlite3.Error: as above, from the catalogue.
+            ServiceError: as above, from the catalogue.
         """
+        anew = self.catalogue.damaged
+        if anew:
+            self._make_catalogue_anew()
         segments = 0
         for segment in self.log.sealed:
             self._compactor.compact(segment)
@@ -149,7 +176,7 @@ class Storage:
                 merges += 1
             self._merge_at = now + _MERGE_S
         self.lake.remove_obsolete(self.clock.time_ns())
-        return Upkeep(segments, merges)
+        return Upkeep(segments, merges, anew)
 
     def close(self) -> None:
         """End the run and let go of the folder. What is in the log stays there until the next start."""

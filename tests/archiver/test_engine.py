@@ -35,7 +35,7 @@ def channels() -> FakeChannels:
 
 @pytest.fixture
 def storage(folder) -> Storage:
-    return Storage(folder, SystemClock(), LogLimits(pending_rows=2000))
+    return Storage(folder, SystemClock(), LogLimits(pending_bytes=80_000))
 
 
 @pytest.fixture

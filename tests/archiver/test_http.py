@@ -89,11 +89,32 @@ GOLDEN = f"""[ {{ "meta": {{"name": "D:V", "EGU": "V", "PREC": "3"}},
 """  # noqa: W291 - as the Archiver Appliance writes it
 
 
+STRICT = GOLDEN.replace("NaN", "null").replace("Infinity", "null")
+
+
 def test_json_word_for_word(client):
     reply = data(client, "D:V", 1, 5)
     assert reply.status_code == 200
     assert reply.headers["content-type"] == "application/json"
-    assert reply.text == GOLDEN
+    assert reply.text == STRICT
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"User-Agent": "python-requests/2.34.2"}, GOLDEN),
+        ({"User-Agent": "Python-urllib/3.11", "Accept": "*/*"}, GOLDEN),
+        ({"User-Agent": "Mozilla/5.0"}, GOLDEN),  # Qt under PyDM
+        ({"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}, STRICT),
+        ({"User-Agent": "curl/8.0"}, STRICT),
+        ({"User-Agent": "python-requests/2.34.2", "Accept": "application/json"}, STRICT),
+    ],
+)
+def test_nan_is_bare_only_for_clients_that_take_it(client, headers, expected):
+    found = client.get("/retrieval/data/getData.json", params={"pv": "D:V", "from": iso(1), "to": iso(5)}, headers=headers)
+    assert found.text == expected
+    at_time = client.post("/retrieval/data/getDataAtTime", params={"at": iso(1.9)}, json=["D:V"], headers=headers).text
+    assert ("NaN" in at_time) == (expected == GOLDEN)
 
 
 def test_json_is_the_same_from_the_lake(folder):
@@ -102,7 +123,7 @@ def test_json_is_the_same_from_the_lake(folder):
     storage.log.write()
     storage.maintain()
     with served_over_http(Served(storage.catalogue, storage.reader, storage.clock)) as client:
-        assert data(client, "D:V", 1, 5).text == GOLDEN
+        assert data(client, "D:V", 1, 5).text == STRICT
     storage.close()
 
 
@@ -199,7 +220,7 @@ def test_values_at_a_time(client):
     reply = client.post("/retrieval/data/getDataAtTime", params={"at": iso(1.9)}, json=body)
     assert reply.headers["content-type"] == "application/json"
     assert reply.json() == {
-        "D:V": {"secs": S + 1, "nanos": 250_000_000, "severity": 0, "status": 0, "val": pytest.approx(math.nan, nan_ok=True)},
+        "D:V": {"secs": S + 1, "nanos": 250_000_000, "severity": 0, "status": 0, "val": None},
         "D:STATE": {"secs": S + 1, "nanos": 0, "severity": 0, "status": 0, "val": 0},
         "D:TEXT": {"secs": S + 1, "nanos": 0, "severity": 0, "status": 0, "val": "on, off"},
     }
@@ -252,7 +273,7 @@ def test_other_bad_requests(client, path, message):
 
 def test_a_time_zone_whose_plus_became_a_blank(client):
     reply = client.get(f"/retrieval/data/getData.json?pv=D:V&from=2026-01-01T01:00:01+01:00&to={iso(5)}")
-    assert reply.text == GOLDEN
+    assert reply.text == STRICT
 
 
 def test_a_query_over_its_budget_is_refused(storage):

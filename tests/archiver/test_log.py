@@ -90,7 +90,7 @@ def test_the_log_knows_when_it_was_last_alive(folder, clock):
 
 
 def test_a_full_disk_stops_writing_but_not_capturing(folder, clock):
-    log = started(folder, clock, pending_rows=1500)
+    log = started(folder, clock, pending_bytes=1500 * 40)
     log.append(sample_rows([(1, 0, 0.0)]))
     log.write()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

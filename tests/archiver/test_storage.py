@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from archiver import manifest, merger
 from archiver.log import LogLimits
 from archiver.reader import TooManySamples
-from archiver.rows import LOSS, Cause, Flag, Rows
+from archiver.rows import Cause, Flag, Loss, Rows, loss_rows
 from archiver.storage import Storage
 from sipmdcs.clock import NS, ManualClock
 from sipmdcs.errors import ServiceError
@@ -105,7 +105,8 @@ def test_links_and_runs(folder, clock):
     storage.close()
     clock.advance(5)
     storage = opened(folder, clock)
-    first, second = storage.reader.read(1, *EVER, 100).runs
+    with storage.catalogue.reading() as db:
+        first, second = manifest.runs(db)
     assert (first.started_ns, first.stopped_ns) == (START_NS, START_NS + 10 * NS)
     assert (second.started_ns, second.stopped_ns) == (START_NS + 15 * NS, None)
     storage.close()
@@ -119,7 +120,8 @@ def test_a_run_that_was_killed_ended_when_the_log_was_last_written(folder, clock
     storage.catalogue.close()  # and not the storage: its files are as a kill leaves them
     os.close(storage._lock)
     storage = opened(folder, clock)
-    first, _ = storage.reader.read(1, *EVER, 10).runs
+    with storage.catalogue.reading() as db:
+        first, _ = manifest.runs(db)
     assert first.stopped_ns == START_NS + 7 * NS
     storage.close()
 
@@ -142,18 +144,20 @@ def test_a_catalogue_of_another_version_is_refused(folder, clock):
     with sqlite3.connect(folder / "catalogue.sqlite") as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(ServiceError, match="catalogue of version 99, expected 1"):
+    with pytest.raises(ServiceError, match="catalogue of version 99, expected 2"):
         Storage(folder, clock)
 
 
 def test_losses_are_on_record(folder, clock):
     storage = opened(folder, clock)
-    rows = sample_rows([(0, 5, 123.0)])
-    rows.rows["kind"], rows.rows["status"] = LOSS, Cause.OVERLOAD
-    store(storage, rows)
+    parts = [Loss(START_NS + s * NS, START_NS + (s + 1) * NS, Cause.OVERLOAD, 100) for s in (5, 6, 9)]
+    for part in parts:
+        store(storage, loss_rows(part))
     compact(storage)
     with storage.catalogue.reading() as db:
-        assert db.execute("SELECT * FROM loss").fetchall() == [(START_NS + 5 * NS, 1, 123)]
+        found = db.execute("SELECT time_ns, end_ns, cause, count FROM loss").fetchall()
+    whole = [(5, 7, 200), (9, 10, 100)]
+    assert found == [(START_NS + start * NS, START_NS + end * NS, 1, count) for start, end, count in whole]
     storage.close()
 
 
