@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from archiver.bins import Interval
-from archiver.formats import FORMATS
+from archiver.formats import FORMATS, Wanted
 from archiver.log import LogLimits
 from archiver.operators import parse_operator
 from archiver.query import Budget, ask
@@ -89,7 +89,7 @@ def ask_once(storage: Storage, name: str, operator: str, interval: Interval) -> 
         begin = time.perf_counter()
         answer = ask(storage.catalogue, storage.reader, name, parse_operator(operator), interval, Budget())
         count = len(answer.samples)
-        sum(map(len, FORMATS["json"].write([answer], False)))
+        sum(map(len, FORMATS["json"].write([answer], Wanted())))
         times.append(time.perf_counter() - begin)
     span_s = (interval.to_ns - interval.from_ns) / NS
     print(
