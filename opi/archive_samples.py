@@ -1,70 +1,49 @@
-"""Samples of the archiver's retrieval interface as lines to draw: pure, no Qt.
+"""Answers of the archiver's retrieval interface as lines to draw: no Qt.
 
-The archive has a value when it changed. In between it held, as far as anybody listened: a line from sample to sample would show
-a slow rise that never was, and one across an outage a value that nobody knows.
+What was known when is read by ``sipmdcs.history``: a line from sample to sample would show a slow rise that never was, and one
+across a gap a value that nobody knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sipmdcs.severity import Severity
+from sipmdcs.clock import NS
+from sipmdcs.history import Gap, Reading, covers, gap_within, gaps_of, read_answer, sample_ns
 
 Line = NDArray[np.float64]
 """Rows: times in Unix seconds, not falling, then values; NaN where the value is not known."""
 
-_LOST = "cnxlostepsecs"
-"""Field of the first sample after an outage: when the connection was lost, epoch seconds."""
-_REGAINED = "connectionChange"
-"""Field of a bin in which a PV came back, and of those after it that only repeat it."""
+_BAD = "not a reply of the archiver's retrieval interface"
 
 
-def reply_points(reply: Any) -> list[list[Mapping[str, Any]]]:
-    """Points of each PV of a reply.
+def readings(reply: Any) -> list[Reading]:
+    """What a reply says of each PV in it.
 
     Raises:
-        ValueError: the reply has another shape.
+        ValueError: it has another shape.
     """
-    try:
-        return [[{**point, "at": point["secs"] + point.get("nanos", 0) * 1e-9} for point in entry["data"]] for entry in reply]
-    except (TypeError, KeyError) as err:
-        raise ValueError(f"not a reply of the archiver's retrieval interface: {err!r}") from err
+    return [read_answer(entry) for entry in _entries(reply)]
 
 
-def changes(points: Iterable[Mapping[str, Any]]) -> Line:
-    """Two rows: when the value became another, and which; NaN from a disconnection or an INVALID value on.
-
-    Args:
-        points: of one PV, ``{"at", "val", "severity", "fields"}``, numbers, not binned.
-
-    Raises:
-        ValueError: a value is no number.
-    """
-    times: list[float] = []
-    values: list[float] = []
-    for point in points:
-        lost = point.get("fields", {}).get(_LOST)
-        if lost is not None and times and float(lost) < point["at"]:
-            times.append(max(times[-1], float(lost)))
-            values.append(float("nan"))
-        times.append(point["at"])
-        values.append(_value(point))
-    return np.array([times, values], dtype=float)
+def _entries(reply: Any) -> list[Any]:
+    if not isinstance(reply, list):
+        raise ValueError(f"{_BAD}: {type(reply).__name__}, expected a list")  # noqa: TRY004 - what came is of a wrong shape
+    return reply
 
 
-def staircase(line: Line) -> Line:
-    """Changes as points to connect: each value goes on to the next change."""
-    return np.array([np.repeat(line[0], 2)[1:], np.repeat(line[1], 2)[:-1]])
-
-
-def value_at(line: Line, times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What changes say of some times; NaN before the first."""
-    index = np.searchsorted(line[0], times, side="right") - 1
-    return np.where(index < 0, np.nan, np.append(line[1], np.nan)[index])
+def staircase(reading: Reading) -> Line:
+    """Points to connect: each value goes on to the next change, up to the newest thing that is known."""
+    edges = [edge for gap in reading.gaps for edge in (gap.lost_ns, gap.known_ns) if edge is not None]
+    times = reading.time_ns.tolist() + edges
+    if not len(reading.time_ns):
+        return np.empty((2, 0))
+    changes, values = reading.steps(int(reading.time_ns[0]), max(times) + 1)
+    return np.array([np.repeat(changes / NS, 2)[1:], np.repeat(values, 2)[:-1]])
 
 
 def samples_array(reply: Any) -> Line:
@@ -80,35 +59,31 @@ def samples_array(reply: Any) -> Line:
     Raises:
         ValueError: the reply has another shape.
     """
-    found = reply_points(reply)
-    points = found[0] if found else []
-    if points and isinstance(points[0].get("val"), list):
-        return _binned(points)
-    line = changes(points)
-    return staircase(line) if line.size else line
-
-
-def _binned(points: Sequence[Mapping[str, Any]]) -> Line:
-    """Bins; those before a reconnection that only repeat an older one are not known."""
+    if not _entries(reply):
+        return np.empty((2, 0))
     try:
-        rows = [[point["at"], *(float(part) for part in point["val"][:4])] for point in points]
-        for index in range(len(rows) - 1, 0, -1):
-            if _came_back(points[index]) and not _came_back(points[index - 1]):
-                for before in range(index - 1, 0, -1):
-                    if points[before]["val"] != points[before - 1]["val"]:
-                        break
-                    rows[before][1:] = [float("nan")] * 4
-        return np.array(rows, dtype=float).T
-    except (TypeError, KeyError, ValueError) as err:
-        raise ValueError(f"not a reply of the archiver's retrieval interface: {err!r}") from err
+        points = reply[0]["data"]
+        if points and isinstance(points[0].get("val"), list):
+            return _binned(points, gaps_of(reply[0]))
+    except (TypeError, KeyError, ValueError, AttributeError) as err:
+        raise ValueError(f"{_BAD}: {err!r}") from err
+    return staircase(read_answer(reply[0]))
 
 
-def _came_back(point: Mapping[str, Any]) -> bool:
-    return _REGAINED in point.get("fields", {})
+def _binned(points: Sequence[Any], gaps: Sequence[Gap]) -> Line:
+    """Bins; those in which nothing was known are not drawn."""
+    times = np.array([sample_ns(point) for point in points], np.int64)
+    half = int(np.diff(times).min()) // 2 if len(times) > 1 else 0
+    rows: list[list[float]] = []
+    for time_ns, point in zip(times.tolist(), points, strict=True):
+        gap = gap_within(gaps, time_ns - half, time_ns + half + 1)
+        unknown = gap is not None and covers(gap, time_ns - half, time_ns + half)
+        numbers = [np.nan] * 4 if unknown else [np.nan if part is None else float(part) for part in point["val"][:4]]
+        rows.append([time_ns / NS, *numbers])
+    return np.array(rows, dtype=float).T
 
 
-def _value(point: Mapping[str, Any]) -> float:
-    try:
-        return float("nan") if point.get("severity", 0) >= Severity.INVALID else float(point["val"])
-    except (TypeError, KeyError, ValueError) as err:
-        raise ValueError(f"not a reply of the archiver's retrieval interface: {err!r}") from err
+def lone(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which values have no known neighbour, so that no line leads to them and they have to be drawn as points."""
+    known = np.isfinite(values)
+    return known & ~np.r_[False, known[:-1]] & ~np.r_[known[1:], False]

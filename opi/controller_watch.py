@@ -129,9 +129,13 @@ class ControllerWatch(QObject):
         """Which channels count in sums: cabled and not masked."""
         return np.array([watch.connected and watch.value != 1 for watch in self._masks])
 
+    def masked(self) -> NDArray[np.bool_]:
+        """Which channels are known bad."""
+        return np.array([watch.value == 1 for watch in self._masks])
+
     def masked_count(self) -> int:
         """Channels known bad."""
-        return sum(watch.value == 1 for watch in self._masks)
+        return int(self.masked().sum())
 
     def is_cabled(self, index: int) -> bool:
         """Whether a channel has PVs; asked only while the controller's own PVs are there."""

@@ -70,9 +70,9 @@ class DetectorWatch(QObject):
             self.detector.channel_count - masked,
         )
 
-    def used_channels(self) -> list[ChannelNames]:
-        """Channels that count in sums."""
-        return [watch.row.channel(int(index)) for watch in self.controllers for index in np.flatnonzero(watch.used())]
+    def counted_channels(self) -> list[ChannelNames]:
+        """Channels that sums should be of: all that are not known to be masked, whether they answer now or not."""
+        return [watch.row.channel(int(index)) for watch in self.controllers for index in np.flatnonzero(~watch.masked())]
 
     def settled(self) -> bool:
         """Every controller has been polled since the screen was opened, or does not answer."""

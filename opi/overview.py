@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 from opi.alarm_watch import AlarmWatch
 from opi.detector import ChannelNames, Quantity
 from opi.detector_watch import DetectorWatch
-from opi.history import History
+from opi.history import History, Past
 from opi.site_macro import detector_of
 from opi.theme import PALETTE
 from opi.timer import make_timer
@@ -49,9 +49,9 @@ class Overview(Display):
         self.current = LiveTrend("Total current", "µA", 2, PALETTE.plot_first, self)
         self.temperature = LiveTrend("Mean temperature", "°C", 2, PALETTE.plot_second, self)
         self._current_history = History(detector.archiver_url, np.sum, self)
-        self._current_history.answered.connect(self.current.add_history)
+        self._current_history.answered.connect(self._add_current)
         self._temperature_history = History(detector.archiver_url, np.mean, self)
-        self._temperature_history.answered.connect(self.temperature.add_history)
+        self._temperature_history.answered.connect(self._add_temperature)
         self._arrange()
         self.map_card.map.channel_clicked.connect(self._open_channel)
         self.banner.pv_clicked.connect(self._open_pv)
@@ -71,6 +71,8 @@ class Overview(Display):
         """Stop following every PV, out of sight: pyepics takes 2 ms for each."""
         self.hide()
         self._trend_timer.stop()
+        self._current_history.close()
+        self._temperature_history.close()
         self.header.close_channels()
         self.alarms.close()
         self.watch.close()
@@ -103,13 +105,18 @@ class Overview(Display):
                 self._ask_history()
             return
         totals = self.watch.totals()
-        note = "" if totals.channels == totals.expected else f"from {totals.channels} of {totals.expected} channels"
         now = time.time()
-        self.current.add(now, totals.current, note)
-        self.temperature.add(now, totals.temperature)
+        self.current.add(now, totals.current, totals.channels, totals.expected)
+        self.temperature.add(now, totals.temperature, totals.channels, totals.expected)
+
+    def _add_current(self, past: Past) -> None:
+        self.current.add_history(past, self.watch.totals().expected)
+
+    def _add_temperature(self, past: Past) -> None:
+        self.temperature.add_history(past, self.watch.totals().expected)
 
     def _ask_history(self) -> None:
-        channels = self.watch.used_channels()
+        channels = self.watch.counted_channels()
         if channels:
             self._current_history.ask([names.pv(Quantity.CURRENT.suffix) for names in channels], SPAN_S)
             self._temperature_history.ask([names.pv(Quantity.TEMP.suffix) for names in channels], SPAN_S)

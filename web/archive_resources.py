@@ -29,7 +29,7 @@ PVS = Resource(
 ARCHIVE = Resource(
     "archive",
     "History of numeric PVs in bins of time, from the archive. A filter on pv is needed; without one on time the last hour is "
-    "meant. A bin without samples repeats the value that held, unless the PV was lost then: that is null.",
+    "meant. A bin without samples repeats the value that held in it; it is null where nothing was known in the whole bin.",
     ("pv", "width", "epoch"),
     (
         text("pv", "PV", "Process variable"),
@@ -43,6 +43,12 @@ ARCHIVE = Resource(
         whole("samples", "Samples", "Samples in the bin"),
         text("severity", "Severity", "Highest alarm severity in the bin"),
         flag("regained", "Regained", "Whether the PV came back in this bin after it was lost"),
+        text(
+            "gap",
+            "Gap",
+            "Why nothing was known in a part of the bin: disconnected, archiver down, events lost, not archived or invalid; "
+            "empty where all was known",
+        ),
         text("unit", "Unit", "Unit of the values"),
     ),
     (Relation("source", "pvs", "pv", "pv", many=False),),

@@ -11,6 +11,7 @@ from math import isfinite
 from typing import Any
 
 from sipmdcs.clock import NS, Clock, from_datetime
+from sipmdcs.history import Gap, Reason, covers, gap_within, gaps_of
 from sipmdcs.severity import Severity
 from web.errors import ApiError, bad_parameter
 from web.query import MOST_ROWS, Filter, Group, Operator, Query, Row
@@ -132,14 +133,15 @@ class ArchiveRows:
             return
         statistics, held = found
         measured = {_start(sample, bins.width_s): sample for sample in statistics["data"]}
-        filled = {_start(sample, bins.width_s): sample for sample in held["data"]}
-        starts = sorted(start for start in filled if bins.start_s <= start < bins.end_s)
-        unknown = _unknown(starts, measured)
-        trailing = next((place for place in range(len(starts), 0, -1) if starts[place - 1] in measured), 0)
-        if trailing < len(starts) and not self._is_connected(pv):
-            unknown.update(starts[trailing:])
-        for start in starts:
-            numbers, samples, source = _numbers(measured.get(start), filled[start], known=start not in unknown)
+        gaps = gaps_of(held)
+        unit = held["meta"].get("EGU", "")
+        for sample in held["data"]:
+            unit = sample.get("fields", {}).get("EGU", unit)
+            start = _start(sample, bins.width_s)
+            if not bins.start_s <= start < bins.end_s:
+                continue
+            limits_ns = start * NS, min((start + bins.width_s) * NS, now_ns + 1)
+            numbers, samples, source, gap = _bin(measured.get(start), sample, gaps, *limits_ns)
             yield Row(
                 dict(zip(("mean", "rms", "minimum", "maximum"), numbers, strict=True))
                 | {
@@ -148,15 +150,12 @@ class ArchiveRows:
                     "width": bins.width_s,
                     "epoch": start,
                     "samples": samples,
-                    "severity": Severity.INVALID.name if start in unknown else Severity(source["severity"]).name,
+                    "severity": Severity.INVALID.name if numbers[0] is None else Severity(source["severity"]).name,
                     "regained": _regained(source) and samples > 0,
-                    "unit": statistics["meta"].get("EGU", ""),
+                    "gap": gap,
+                    "unit": unit,
                 }
             )
-
-    def _is_connected(self, pv: str) -> bool:
-        found = self._ask(_STATUS, [("pv", pv)])
-        return any(row.get("connectionState") == "true" for row in found)
 
     def _pv(self, found: Mapping[str, str]) -> Row:
         return Row(
@@ -200,30 +199,21 @@ def _regained(sample: Mapping[str, Any]) -> bool:
     return "connectionChange" in sample.get("fields", {})
 
 
-def _unknown(starts: Sequence[int], measured: Mapping[int, Mapping[str, Any]]) -> set[int]:
-    """Bins without samples right before one in which the PV came back: somewhere in them it was lost."""
-    found: set[int] = set()
-    empty: list[int] = []
-    for start in starts:
-        if start not in measured:
-            empty.append(start)
-            continue
-        if _regained(measured[start]):
-            found.update(empty)
-        empty = []
-    return found
-
-
-def _numbers(
-    measured: Mapping[str, Any] | None, held: Mapping[str, Any], *, known: bool
-) -> tuple[list[float | None], int, Mapping[str, Any]]:
-    """Mean, rms, minimum and maximum, the number of samples, and the sample that tells the severity."""
+def _bin(
+    measured: Mapping[str, Any] | None, held: Mapping[str, Any], gaps: Sequence[Gap], from_ns: int, to_ns: int
+) -> tuple[list[float | None], int, Mapping[str, Any], str]:
+    """Mean, rms, minimum and maximum, the number of samples, the sample that tells the severity, and why there is a gap."""
+    gap = gap_within(gaps, from_ns, to_ns)
+    reason = gap.reason if gap else ""
     if measured is not None:
         *numbers, count = measured["val"]
         mean, std, low, high = (_finite(number) for number in numbers)
-        return [mean, std, low, high], int(count), measured
+        return [mean, std, low, high], int(count), measured, reason
+    if held["severity"] >= Severity.INVALID:
+        return [None] * 4, 0, held, reason or Reason.INVALID
+    known = gap is None or not covers(gap, from_ns, to_ns)
     value = _finite(held["val"]) if known and isinstance(held["val"], int | float) else None
-    return [value, None if value is None else 0.0, value, value], 0, held
+    return [value, None if value is None else 0.0, value, value], 0, held, reason
 
 
 def _finite(number: float | None) -> float | None:

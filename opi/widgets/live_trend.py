@@ -12,6 +12,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QFont
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from opi.archive_samples import lone
+from opi.history import Past
 from opi.theme import PALETTE, TEXT_FONT, TEXT_PX
 from opi.widgets.card import role_label
 
@@ -21,7 +23,10 @@ LEAST_SPAN_S = 60.0
 
 
 class LiveTrend(QWidget):
-    """A line with its present value in the title. A time without value is a gap in the line."""
+    """A line with its present value in the title. A time without value is a gap in the line.
+
+    Where a value is of fewer channels than it should be, the line is dotted and the title says of how many.
+    """
 
     def __init__(self, name: str, unit: str, decimals: int, colour: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,46 +37,66 @@ class LiveTrend(QWidget):
         self._mark: pyqtgraph.InfiniteLine | None = None
         self._times: deque[float] = deque()
         self._values: deque[float] = deque()
+        self._whole: deque[bool] = deque()
+        self._present = ""
+        self._past = ""
         self._title = role_label(name, "soft", self)
         self.plot = pyqtgraph.PlotWidget(self, axisItems={"bottom": pyqtgraph.DateAxisItem(utcOffset=0)})
         item: Any = self.plot.getPlotItem()
         self._item = item
         prepare_plot(item)
         self._line = self.plot.plot(pen=pyqtgraph.mkPen(colour, width=1.5), connect="finite")
+        dotted = pyqtgraph.mkPen(colour, width=1.5, style=Qt.PenStyle.DotLine)
+        self._part = self.plot.plot(pen=dotted, connect="finite")
+        self._points = lone_points(colour)
+        self.plot.addItem(self._points)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self._title)
         layout.addWidget(self.plot, 1)
 
-    def add(self, time_s: float, value: float, note: str = "") -> None:
+    def add(self, time_s: float, value: float, channels: int = 0, expected: int = 0) -> None:
         """Add one value; NaN makes a gap.
 
         Args:
             time_s: Unix time.
             value: in the unit of the trend.
-            note: what is said beside the value.
+            channels: of how many it is.
+            expected: of how many it should be.
         """
         while self._times and self._times[-1] >= time_s:  # a clock that stepped back, or history up to this second
-            self._times.pop()
-            self._values.pop()
+            for line in (self._times, self._values, self._whole):
+                line.pop()
         if self._live_from is None:
             self._live_from = time_s
             self._show_mark()
         self._times.append(time_s)
         self._values.append(value)
+        self._whole.append(channels == expected)
         while self._times[0] < time_s - SPAN_S:
-            self._times.popleft()
-            self._values.popleft()
+            for line in (self._times, self._values, self._whole):
+                line.popleft()
         text = "no values" if value != value else f"{value:.{self._decimals}f} {self._unit}"
-        self._title.setText(f"{self._name}: <b>{text}</b> {note}")
+        note = "" if channels == expected else f" from {channels} of {expected} channels"
+        self._present = f": <b>{text}</b>{note}"
         self._draw()
 
-    def add_history(self, times: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        """Put older values in front, and a mark where live begins."""
-        older = times < (self._times[0] if self._times else float("inf"))
-        self._times.extendleft(reversed(times[older].tolist()))
-        self._values.extendleft(reversed(values[older].tolist()))
+    def add_history(self, past: Past, expected: int) -> None:
+        """Put older values in front, and a mark where live begins.
+
+        Args:
+            past: what the archive knows.
+            expected: of how many channels its values should be.
+        """
+        older = past.times < (self._times[0] if self._times else float("inf"))
+        counts = past.counts[older]
+        self._times.extendleft(reversed(past.times[older].tolist()))
+        self._values.extendleft(reversed(past.values[older].tolist()))
+        self._whole.extendleft(reversed((counts == expected).tolist()))
+        if np.any(counts != expected):
+            few, many = int(counts.min()), int(counts.max())
+            self._past = f" · before: from {few if few == many else f'{few} to {many}'} of {expected} channels"
         self._show_mark()
         self._draw()
 
@@ -82,7 +107,13 @@ class LiveTrend(QWidget):
             self._item.addItem(self._mark)
 
     def _draw(self) -> None:
-        self._line.setData(np.array(self._times), np.array(self._values))
+        times, values, whole = np.array(self._times), np.array(self._values), np.array(self._whole, np.bool_)
+        before = np.r_[True, whole[:-1]] if len(whole) else whole
+        self._line.setData(times, np.where(whole, values, np.nan))
+        # Up to the first whole value again, so that the line does not break where it changes its kind.
+        self._part.setData(times, np.where(whole & before, np.nan, values))
+        show_lone(self._points, times, values)
+        self._title.setText(f"{self._name}{self._present}{self._past}")
         if self._times:
             self._item.setXRange(min(self._times[0], self._times[-1] - LEAST_SPAN_S), self._times[-1], padding=0)
 
@@ -95,6 +126,17 @@ class LiveTrend(QWidget):
     def values(self) -> tuple[float, ...]:
         """What is drawn."""
         return tuple(self._values)
+
+
+def lone_points(colour: str) -> pyqtgraph.ScatterPlotItem:
+    """For values that no line leads to."""
+    return pyqtgraph.ScatterPlotItem(size=4, pen=None, brush=pyqtgraph.mkBrush(colour))
+
+
+def show_lone(points: pyqtgraph.ScatterPlotItem, times: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    """Draw those of the values."""
+    alone = lone(values)
+    points.setData(times[alone], values[alone])
 
 
 def live_mark(time_s: float) -> pyqtgraph.InfiniteLine:

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QWidget
 from opi.qt_signal import Signal
 from opi.theme import PALETTE
 from opi.timer import make_timer
-from opi.widgets.live_trend import live_mark, prepare_plot
+from opi.widgets.live_trend import live_mark, lone_points, prepare_plot, show_lone
 
 RETRY_MS = 10_000
 """After a failed request; the archiver may just be starting."""
@@ -69,6 +69,7 @@ class TrendPlot(PyDMArchiverTimePlot):
         self.setShowLegend(False)
         self.plotItem.getAxis("bottom").utcOffset = 0
         self._live_from: float | None = None
+        self._points = lone_points(colour)
         self._mark = live_mark(0.0)
         self._mark.setVisible(False)
         # A steady value goes on as a line; the other mode draws changes only.
@@ -78,6 +79,7 @@ class TrendPlot(PyDMArchiverTimePlot):
         self.curve: TrendCurve = curve
         prepare_plot(self.plotItem)  # its left axis exists only now
         self.plotItem.addItem(self._mark)
+        self.plotItem.addItem(self._points)
         self.curve.archive_channel_connection.connect(self._note_answer)
         self.curve.live_began.connect(self._mark_live)
         self._retry = make_timer(self, RETRY_MS, self._ask_again, once=True)
@@ -106,7 +108,12 @@ class TrendPlot(PyDMArchiverTimePlot):
         self.plotItem.setXRange(now - self.getTimeSpan(), now, padding=0, update=update_immediately)
 
     def archive_data_received(self) -> None:
-        """Draw at once."""
+        """Draw at once, bins between two gaps as points."""
+        archived = self.curve.archive_data_buffer[:, -self.curve.archive_points_accumulated :]
+        if self.curve.archive_points_accumulated:
+            show_lone(self._points, archived[0], archived[1])
+        else:
+            self._points.clear()
         self.set_needs_redraw()
 
     @property

@@ -1,9 +1,12 @@
 """Replies of the archiver's retrieval interface as lines to draw: what is not known is not drawn."""
 
+import json
+
 import numpy as np
 import pytest
 
-from opi.archive_samples import changes, samples_array, value_at
+from opi.archive_samples import lone, samples_array
+from sipmdcs.clock import NS
 
 
 def test_nanoseconds_are_kept() -> None:
@@ -30,17 +33,17 @@ def test_an_invalid_value_is_not_drawn() -> None:
     np.testing.assert_equal(samples_array(reply), [[1, 2, 2, 3, 3], [5, 5, nan, nan, 6]])
 
 
-def test_a_time_has_the_value_of_the_last_change() -> None:
-    line = changes([{**point, "at": float(point["secs"])} for point in OUTAGE])
-    np.testing.assert_equal(value_at(line, np.array([99.0, 100, 199, 200, 299, 300])), [np.nan, 55, 55, np.nan, np.nan, 55])
+def test_bins_in_a_gap_are_not_drawn() -> None:
+    value = [5.0, 0.5, 4.0, 6.0, 12]
+    meta = {"gaps": json.dumps([[14 * NS, 36 * NS, "disconnected"], [58 * NS, None, "disconnected"]])}
+    reply = [{"meta": meta, "data": [{"secs": secs, "val": value} for secs in range(0, 80, 10)]}]
+    nan = float("nan")
+    np.testing.assert_equal(samples_array(reply)[1], [5, 5, nan, nan, 5, 5, 5, nan])
 
 
-def test_bins_that_repeat_one_from_before_an_outage_are_not_drawn() -> None:
-    live, other = [5.0, 0.5, 4.0, 6.0, 12], [7.0, 0.5, 4.0, 6.0, 9]
-    back = {"fields": {"connectionChange": "true"}}
-    data = [{"secs": 0, "val": other}, {"secs": 10, "val": live}, {"secs": 20, "val": live}, {"secs": 30, "val": live}]
-    reply = [{"data": [*data, {"secs": 40, "val": other, **back}, {"secs": 50, "val": other, **back}]}]
-    np.testing.assert_equal(samples_array(reply)[1], [7, 5, np.nan, np.nan, 7, 7])
+def test_values_that_no_line_leads_to() -> None:
+    nan = float("nan")
+    assert lone(np.array([1, nan, 2, nan, 3, 4, nan])).tolist() == [True, False, True, False, False, False, False]
 
 
 def test_bins_give_mean_deviation_and_range() -> None:

@@ -19,7 +19,7 @@ export async function history(pv: string, range: Range, count: number, signal?: 
       "filter[time][GE]": new Date(range.from * 1000).toISOString(),
       "filter[time][LT]": new Date(range.to * 1000).toISOString(),
       "group[count]": String(count),
-      fields: "width,epoch,mean,minimum,maximum,unit",
+      fields: "width,epoch,mean,minimum,maximum,gap,unit",
       sort: "epoch",
       "page[limit]": "100000",
     },
@@ -30,6 +30,7 @@ export async function history(pv: string, range: Range, count: number, signal?: 
     mean: number(row, "mean"),
     minimum: number(row, "minimum"),
     maximum: number(row, "maximum"),
+    gap: text(row, "gap"),
   }));
   const first = page.rows[0];
   return {

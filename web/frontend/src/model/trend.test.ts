@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { timeMarks } from "./timemarks.ts";
-import { type Bin, byUnit, columns } from "./trend.ts";
+import { type Bin, byUnit, columns, lone } from "./trend.ts";
 
-const bin = (time: number, mean: number | null): Bin => ({ time, mean, minimum: mean === null ? null : mean - 1, maximum: mean === null ? null : mean + 1 });
+const bin = (time: number, mean: number | null, gap = ""): Bin => ({ time, mean, gap, minimum: mean === null ? null : mean - 1, maximum: mean === null ? null : mean + 1 });
 
 test("a bin without a value breaks the line, a time that only another curve has does not", () => {
   const { times, values } = columns(
@@ -24,6 +24,19 @@ test("bins that are missing altogether break the line as well", () => {
   const { times, values } = columns([{ pv: "A", unit: "V", bins: [bin(0, 5), bin(10, 5), bin(60, 5)] }], 10);
   assert.deepEqual(times, [0, 10, 20, 60]);
   assert.deepEqual(values[0]?.mean, [5, 5, null, 5]);
+});
+
+test("the line breaks behind a bin in a part of which nothing was known, and the reason is kept", () => {
+  const { times, values } = columns([{ pv: "A", unit: "V", bins: [bin(0, 5), bin(10, 5, "archiver down"), bin(20, 5), bin(30, null, "disconnected")] }], 10);
+  assert.deepEqual(times, [0, 10, 15, 20, 30]);
+  assert.deepEqual(values[0]?.mean, [5, 5, null, 5, null]);
+  assert.deepEqual(values[0]?.gap, ["", "archiver down", "archiver down", "", "disconnected"]);
+});
+
+test("values between two gaps are points, whatever other curves have in between", () => {
+  assert.deepEqual(lone([5, null, 6, undefined, null, 7, undefined, 8, null]), [0, 2]);
+  assert.deepEqual(lone([undefined, 4, undefined]), [1]);
+  assert.deepEqual(lone([null, undefined]), []);
 });
 
 test("what shares a unit shares an axis", () => {
