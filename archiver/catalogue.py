@@ -21,8 +21,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from archiver.catalogue_schema import MIGRATIONS, SCHEMA, SCHEMA_VERSION
-from archiver.lake_file import sync_folder
 from sipmdcs.channels import PvType
+from sipmdcs.durable import make_folder, rename_synced
 from sipmdcs.errors import ServiceError
 from sipmdcs.pvinfo import ArchiveMethod, ArchivePolicy
 
@@ -80,7 +80,7 @@ class Catalogue:
         self.damaged = False
         """Whether it was found spoilt after it was opened; another one has to take its place."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             try:
                 version = self._open()
             except sqlite3.DatabaseError as err:
@@ -179,8 +179,7 @@ class Catalogue:
         if self.path.exists() or self.path.with_name(f"{self.path.name}-wal").exists():
             # Its journal as well, which must not be applied to the new one.
             logger.error("%s: what is there is set aside as %s", self.path, _set_aside(self.path).name)
-        other.rename(self.path)
-        sync_folder(self.path.parent)
+        rename_synced(other, self.path)
         self._idle = SimpleQueue()
         self._open()
 

@@ -15,11 +15,12 @@ import numpy as np
 from archiver import lake_file, manifest
 from archiver.catalogue import Catalogue
 from archiver.lake import Lake
-from archiver.lake_file import Content, Written, sync_folder
+from archiver.lake_file import Content, Written
 from archiver.log import Log
 from archiver.partition import Partition, split
 from archiver.rows import Flag, is_sample, losses_of
 from archiver.segment import Segment, View
+from sipmdcs.durable import sync_folder
 
 
 class Compactor:

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from archiver.catalogue import Catalogue
 from archiver.errors import DamagedFile
-from archiver.lake_file import Content, LakeFile, sync_folder, temporary_name
+from archiver.lake_file import Content, LakeFile, temporary_name
 from sipmdcs.clock import NS
+from sipmdcs.durable import rename_synced
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +89,7 @@ class Lake:
             OSError: the disk refuses.
         """
         final = self.folder / path
-        temporary_name(final).rename(final)
-        sync_folder(final.parent)
+        rename_synced(temporary_name(final), final)
 
     def remove_obsolete(self, now_ns: int) -> None:
         """Remove replaced files whose time of grace is over."""

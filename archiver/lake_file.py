@@ -33,6 +33,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sipmdcs.durable import make_folder
+
 
 class Content(StrEnum):
     """What a file of the lake holds."""
@@ -123,7 +125,7 @@ def write(path: Path, content: Content, batches: Iterable[Batch], row_group: int
         OSError: it cannot be written; nothing is left behind.
     """
     temporary = temporary_name(path)
-    temporary.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(temporary.parent)
     found: list[Chunk] = []
     done = 0
     try:
@@ -209,12 +211,3 @@ def name_column(pv_ids: NDArray[np.uint32], names: Sequence[str], ids: NDArray[n
     places[ids] = np.arange(len(ids))
     codes = places[pv_ids]
     return pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string()))
-
-
-def sync_folder(folder: Path) -> None:
-    """Force the names in a folder to the disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -16,6 +16,7 @@ from archiver.block import NotALog
 from archiver.rows import Rows
 from archiver.segment import REWRITTEN, Recovered, Segment, SegmentFile, View, memory_of, recover
 from sipmdcs.clock import Clock
+from sipmdcs.durable import make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Log:
         self._recover()
 
     def _recover(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         for path in self._folder.glob(f"*{REWRITTEN}"):  # a stop came first: the file that it was to replace is there
             path.unlink()
         found: list[Recovered] = []
@@ -98,7 +99,7 @@ class Log:
         self._file = self._new_file()
 
     def _new_file(self) -> SegmentFile:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         segment = Segment(self._next_sequence, self._folder / f"{self._next_sequence:08d}.log", self._clock.time_ns())
         file = SegmentFile(segment)
         self._next_sequence += 1

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from archiver.lake_file import sync_folder
+from sipmdcs.durable import write_durably
 
 FILE = "pvs.csv"
 
@@ -40,13 +39,7 @@ def write_numbers(folder: Path, numbers: Mapping[str, int]) -> None:
     path = folder / FILE
     if path.exists() and path.read_text("utf-8") == text.getvalue():
         return
-    temporary = path.with_name(FILE + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    sync_folder(folder)
+    write_durably(path, text.getvalue())
 
 
 def _number(item: tuple[str, int]) -> int:

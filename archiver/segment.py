@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archiver.block import FILE_HEADER_SIZE, Block, Damage, pack_block, pack_file_header, read_blocks, unpack_file_header
-from archiver.lake_file import sync_folder
 from archiver.rows import Rows, empty_rows
 from sipmdcs.channels import PvData
+from sipmdcs.durable import rename_synced, sync_folder
 
 _FIRST_CAPACITY = 16_384
 REWRITTEN = ".rewritten"
@@ -197,8 +197,7 @@ class SegmentFile:
         try:
             _write_all(fd, parts, spare)
             os.fdatasync(fd)
-            spare.rename(self.segment.path)
-            sync_folder(self.segment.path.parent)
+            rename_synced(spare, self.segment.path)
         except OSError:
             os.close(fd)
             raise

@@ -31,6 +31,7 @@ from archiver.reader import Reader
 from archiver.rows import Flag, is_sample
 from archiver.salvage import register_numbers, salvage
 from sipmdcs.clock import Clock
+from sipmdcs.durable import make_folder
 from sipmdcs.errors import ServiceError
 from sipmdcs.pvinfo import ArchivePolicy
 
@@ -61,7 +62,7 @@ class Storage:
         self.folder = folder
         self.clock = clock
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as err:
             raise ServiceError(f"{folder}: the archive cannot be opened: {err.strerror}") from err
@@ -72,7 +73,7 @@ class Storage:
             raise ServiceError(f"{folder}: another process archives here") from err
         self.catalogue = Catalogue(folder / "catalogue.sqlite")
         self.lake = Lake(folder / "lake", self.catalogue)
-        self.lake.folder.mkdir(exist_ok=True)
+        make_folder(self.lake.folder)
         self.log = Log(folder / "log", clock, limits)
         self._recover()
         self.reader = Reader(self.log.views, self.catalogue, self.lake)

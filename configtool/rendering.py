@@ -11,6 +11,7 @@ from configtool.content import Content
 from configtool.layers import ChannelId
 from configtool.quantity import spell
 from configtool.resolution import Installed
+from sipmdcs.durable import make_folder, rename_synced, write_synced
 from sipmdcs.epicsdb import load_substitutions, quote
 from sipmdcs.errors import ServiceError
 from sipmdcs.site import Site
@@ -42,7 +43,7 @@ def render_site(site: Site, installed: Mapping[str, Installed], content: Content
     out: list[Rendered] = []
     drafts: list[tuple[Path, Path]] = []
     try:
-        site.rendered.mkdir(parents=True, exist_ok=True)
+        make_folder(site.rendered)
         for ioc, entry in site.file.iocs.items():
             path = site.rendered / f"{ioc}{SUFFIX}"
             text = substitutions(ioc, [by_name[name] for name in entry.controllers], content)
@@ -51,12 +52,12 @@ def render_site(site: Site, installed: Mapping[str, Installed], content: Content
             if content.version is None and _is_from_a_version(path):
                 message = f"{path} holds settings but the database none; it is kept"
                 raise ServiceError(f"{message}: restore the database, import the table again, or remove the file")
-            _write(draft, text)
+            write_synced(draft, text)
             records = len(load_substitutions(draft, site.template_path))
             out.append(Rendered(path, not path.is_file() or path.read_bytes() != text.encode(), records))
         for (draft, path), rendered in zip(drafts, out, strict=True):
             if rendered.changed:
-                draft.replace(path)
+                rename_synced(draft, path)
         _remove_strays(site)
     except OSError as err:
         raise ServiceError(f"{err.filename}: cannot be written: {err.strerror}") from err
@@ -64,13 +65,6 @@ def render_site(site: Site, installed: Mapping[str, Installed], content: Content
         for draft, _ in drafts:
             draft.unlink(missing_ok=True)
     return out
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _is_from_a_version(path: Path) -> bool:

@@ -27,6 +27,7 @@ from iocs.records.fields import Field
 from iocs.records.put import convert
 from iocs.records.record import LiveRecord
 from iocs.records.waveform import WaveformRecord
+from sipmdcs.durable import make_folder, rename_synced, write_synced
 from sipmdcs.errors import BadInput
 
 logger = logging.getLogger(__name__)
@@ -147,22 +148,14 @@ class Autosave:
 
     def _write(self, values: dict[str, Any]) -> None:
         with self._lock:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             fresh = self._path.with_name(self._path.name + ".new")
-            with fresh.open("w", encoding="utf-8") as file:
-                file.write(format_values(values.items(), datetime.now(UTC)))
-                file.flush()
-                os.fsync(file.fileno())
+            write_synced(fresh, format_values(values.items(), datetime.now(UTC)))
             if self._path.exists():
                 # A link and not a rename: at every moment there is a whole file under the name that is read first.
                 self._old.unlink(missing_ok=True)
                 os.link(self._path, self._old)
-            fresh.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            rename_synced(fresh, self._path)
             self._saved = values
 
     async def run(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Any
 
 from logbook.configuration_used import NOTHING_PUSHED, ConfigurationUsed
 from logbook.run import Run, iso, run_of, whole_json
+from sipmdcs.durable import write_durably
 from sipmdcs.errors import ServiceError
 
 _CLOSED_KEPT = 20
@@ -122,13 +122,7 @@ def write_present(path: Path, present: Present) -> None:
         "seen": {str(number): iso(at) for number, at in present.seen.items()},
         "configuration": asdict(present.configuration),
     }
-    part = path.with_suffix(".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
+        write_durably(path, json.dumps(content))
     except OSError as err:
         raise ServiceError(f"{path}: cannot keep the present state of runs: {err.strerror}") from err

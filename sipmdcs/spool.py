@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from sipmdcs.durable import make_folder, rename_synced, write_durably, write_synced
 from sipmdcs.errors import BadInput, ServiceError
 
 _SUFFIX = ".json"
@@ -52,13 +53,9 @@ class Spool:
         key = f"{time_ns:0{_DIGITS}d}-{os.getpid():08d}-{next(_serial):06d}"
         part = self.folder / f".{key}.part"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with part.open("w", encoding="utf-8") as file:
-                json.dump(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.rename(self.folder / f"{key}{_SUFFIX}")
-            _sync_folder(self.folder)
+            make_folder(self.folder)
+            write_synced(part, json.dumps(content))
+            rename_synced(part, self.folder / f"{key}{_SUFFIX}")
         except OSError as err:
             with suppress(OSError):
                 part.unlink()
@@ -112,13 +109,13 @@ class Spool:
         return self.folder / "refused"
 
     def _set_aside(self, path: Path, reason: str) -> None:
-        self.refused.mkdir(exist_ok=True)
-        (self.refused / path.name).with_suffix(".reason").write_text(f"{reason}\n", "utf-8")
-        path.rename(self.refused / path.name)
+        make_folder(self.refused)
+        write_durably((self.refused / path.name).with_suffix(".reason"), f"{reason}\n")
+        rename_synced(path, self.refused / path.name)
 
     @contextmanager
     def _lock(self) -> Iterator[bool]:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         with (self.folder / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,11 +123,3 @@ class Spool:
                 yield False
                 return
             yield True
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,8 @@
 """The engine on channels that do what the test says."""
 
+import os
 import resource
+import threading
 import time
 from collections.abc import Iterator
 
@@ -16,6 +18,7 @@ from archiver.storage import Storage
 from sipmdcs.channels import PvType
 from sipmdcs.channels_fake import FakeChannels
 from sipmdcs.clock import NS, SystemClock
+from sipmdcs.history import Reason
 from sipmdcs.pvinfo import ArchiveMethod, ArchivePolicy
 from sipmdcs.severity import Severity, Status
 from tests.archiver.processes import wait_until
@@ -115,6 +118,7 @@ def test_odd_time_stamps_are_flagged_and_kept(engine, storage, channels):
 
 def test_events_that_come_too_fast_are_counted_and_on_record(folder, channels, monkeypatch):
     monkeypatch.setattr(FakeChannels, "capture", _narrow(FakeChannels.capture))
+    monkeypatch.setattr("archiver.engine.QUIET_S", 0.5)
     storage = Storage(folder, SystemClock())
     engine = Engine(storage, channels, POLICIES)
     for number in range(100):
@@ -129,8 +133,23 @@ def test_events_that_come_too_fast_are_counted_and_on_record(folder, channels, m
             return db.execute("SELECT cause, count FROM loss").fetchall() == [(1, 56)]
 
     wait_until(recorded, "loss is on record")
+    for name in POLICIES:
+        wait_until(lambda name=name: closed(storage, name), f"{name} was monitored anew")
+        (gap,) = history(storage, name).gaps
+        assert gap.reason == Reason.OVERLOAD
+    channels.set("D:V", -1.0)
+    wait_until(lambda: values(storage, "D:V")[-1] == -1.0, "it goes on")
     engine.stop()
     storage.close()
+
+
+def closed(storage: Storage, name: str) -> bool:
+    """Whether something is known again after a gap."""
+    try:
+        found = history(storage, name).gaps
+    except NothingFound:
+        return False
+    return bool(found) and found[-1].known_ns is not None
 
 
 def _narrow(capture):
@@ -140,7 +159,8 @@ def _narrow(capture):
     return narrow
 
 
-def test_a_full_disk_is_shown_and_nothing_is_lost_while_memory_lasts(engine, storage, channels):
+def test_a_full_disk_is_shown_and_nothing_is_lost_while_memory_lasts(engine, storage, channels, monkeypatch):
+    monkeypatch.setattr("archiver.engine.QUIET_S", 0.5)
     wait_until(lambda: values(storage, "D:V") == [1.0], "the first value")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
@@ -162,10 +182,73 @@ def test_a_full_disk_is_shown_and_nothing_is_lost_while_memory_lasts(engine, sto
 
     def recorded() -> bool:
         with storage.catalogue.reading() as db:
-            return [tuple(row) for row in db.execute("SELECT cause, count FROM loss")] == [(2, engine.counters.lost_disk)]
+            found = db.execute("SELECT cause, sum(count) FROM loss GROUP BY cause").fetchall()
+            return found == [(2, engine.counters.lost_disk)]
 
     wait_until(recorded, "loss is on record")
+    wait_until(lambda: closed(storage, "D:TEXT"), "a PV that does not change is known again")
+    assert {gap.reason for gap in history(storage, "D:TEXT").gaps} == {Reason.DISK}
     assert engine.failure is None
+
+
+def test_capture_and_answers_wait_for_no_disk(engine, storage, channels, monkeypatch):
+    wait_until(lambda: values(storage, "D:V") == [1.0], "the first value")
+    let_go = threading.Event()
+    synced = os.fdatasync
+
+    def hang(descriptor: int) -> None:
+        let_go.wait(60)
+        synced(descriptor)
+
+    monkeypatch.setattr("archiver.segment.os.fdatasync", hang)
+    try:
+        channels.set("D:V", 2.0)
+        wait_until(lambda: storage.log.unsafe_s > 1, "the disk hangs")
+        for number in range(3, 50):
+            channels.set("D:V", float(number))
+        wait_until(lambda: values(storage, "D:V")[-1] == 49.0, "what comes in meanwhile is served")
+        for number in range(3000):
+            channels.set("D:V", float(number))
+        wait_until(lambda: engine.counters.lost_disk > 0, "memory for what waits is used up, and that is counted")
+        wait_until(lambda: bool(history(storage, "D:TEXT").gaps), "and told at once, of every PV")
+        assert history(storage, "D:TEXT").ends_in is not None
+    finally:
+        let_go.set()
+    wait_until(lambda: storage.log.unsafe_s < 1, "the disk is there again")
+
+
+@pytest.mark.parametrize("channel", ["D:ALIAS", "D:ALIAS.HIHI"])
+def test_a_pv_under_two_names_is_archived_once(folder, channels, channel):
+    _, _, field = channel.partition(".")
+    real = f"D:REAL.{field}" if field else "D:REAL"
+    for name in ("D:ALIAS", "D:REAL"):
+        channels.add(f"{name}.NAME", "D:REAL")
+    for name in (channel, real):
+        channels.add(name, 1.0)
+    for _ in range(2):
+        storage = Storage(folder, SystemClock())
+        engine = Engine(storage, channels, dict.fromkeys([real, channel, "D:V"], MONITOR))
+        engine.start()
+        wait_until(lambda storage=storage: storage.catalogue.aliases() == {channel: real}, "the alias is known")
+        wait_until(lambda storage=storage: not storage.catalogue.pvs()[0].active, "it is archived no more")
+        channels.set(real, 2.0)
+        channels.set(channel, 2.0)
+        wait_until(lambda storage=storage: values(storage, real)[-1] == 2.0, "the PV is archived")
+        assert history(storage, channel).pv.name == real
+        engine.stop()
+        storage.close()
+
+
+def test_an_archived_alias_is_found_under_the_name_of_its_record(folder, channels):
+    channels.add("D:ALIAS.NAME", "D:REAL")
+    channels.add("D:ALIAS", 1.0)
+    storage = Storage(folder, SystemClock())
+    engine = Engine(storage, channels, {"D:ALIAS": MONITOR})
+    engine.start()
+    wait_until(lambda: storage.catalogue.pv("D:REAL") is not None, "it is")
+    assert values(storage, "D:REAL") == values(storage, "D:ALIAS") == [1.0]
+    engine.stop()
+    storage.close()
 
 
 def test_a_thread_that_fails_is_noticed(engine, monkeypatch):

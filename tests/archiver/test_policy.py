@@ -72,5 +72,5 @@ def test_a_bad_record_is_refused():
 
 def test_a_plain_list(tmp_path):
     path = tmp_path / "pvs.txt"
-    path.write_text("# my PVs\n\nD:A\n  D:B \n")
-    assert list(read_pv_list(path)) == ["D:A", "D:B"]
+    path.write_text("# my PVs\n\nD:A\n  D:B \nD:A.VAL\nD:C.VAL\nD:C.HIHI\n")
+    assert list(read_pv_list(path)) == ["D:A", "D:B", "D:C", "D:C.HIHI"]
