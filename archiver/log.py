@@ -86,9 +86,9 @@ class Log:
         with self._lock:
             gone = [segment for segment in self._sealed if segment.sequence <= through]
             self._sealed = tuple(segment for segment in self._sealed if segment.sequence > through)
+            self._next_sequence = max(self._next_sequence, through + 1)
         for segment in gone:
             segment.path.unlink(missing_ok=True)
-        self._next_sequence = max(self._next_sequence, through + 1)
 
     def start(self) -> None:
         """Open the first segment.
@@ -100,9 +100,10 @@ class Log:
 
     def _new_file(self) -> SegmentFile:
         make_folder(self._folder)
-        segment = Segment(self._next_sequence, self._folder / f"{self._next_sequence:08d}.log", self._clock.time_ns())
-        file = SegmentFile(segment)
-        self._next_sequence += 1
+        sequence = self._next_sequence
+        file = SegmentFile(Segment(sequence, self._folder / f"{sequence:08d}.log", self._clock.time_ns()))
+        with self._lock:
+            self._next_sequence = max(self._next_sequence, sequence + 1)
         self._opened_at = self._clock.monotonic()
         return file
 

@@ -1,6 +1,9 @@
 import errno
 import os
 import resource
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +111,191 @@ def test_a_full_disk_stops_writing_but_not_capturing(folder, clock):
     log.write()
     assert log.pending == 0
     assert values(Log(folder, clock)) == [float(second) for second in range(1001)]
+
+
+class Disk:
+    """Counts what is forced to the disk and may refuse it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.forced: list[Path] = []
+        self.refuses = ""
+        for name in ("fsync", "fdatasync"):
+            monkeypatch.setattr(os, name, partial(self._force, getattr(os, name)))
+
+    def _force(self, real: Callable[[int], None], descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if self.refuses and self.refuses in str(path):
+            raise OSError(errno.EIO, "Input/output error")
+        self.forced.append(path)
+        real(descriptor)
+
+    def take(self) -> list[str]:
+        """Names of what was forced since the last call."""
+        found, self.forced = [path.name for path in self.forced], []
+        return found
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def test_rows_are_forced_to_the_disk_when_that_is_due(folder, clock, disk):
+    log = started(folder, clock, sync_s=0.4, alive_s=1.0)
+    assert disk.take() == [folder.parent.name, "archive"], "a new folder has its name in the one above, a segment in its own"
+    log.append(sample_rows([(1, 0, 0.0)]))
+    log.write()
+    assert (disk.take(), log.pending, log.pending_bytes) == ([], 0, 0)
+    clock.advance(0.4)
+    assert log.unsafe_s == pytest.approx(0.4)
+    log.write()
+    assert (disk.take(), log.unsafe_s) == (["00000001.log"], 0)
+    clock.advance(0.5)
+    log.write()
+    assert disk.take() == [], "nothing new"
+    clock.advance(0.5)
+    log.write()
+    assert disk.take() == ["00000001.log"], "a sign of life"
+    log.append(sample_rows([(1, 1, 0.0)]))
+    log.request_seal()
+    log.write()
+    assert disk.take() == ["archive", "00000001.log"], "the next segment has its name, this one is whole"
+    log.append(sample_rows([(1, 2, 0.0)]))
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    assert log.bytes_on_disk == size
+    log.close()
+    assert disk.take() == ["00000002.log"]
+    log.close()
+    assert disk.take() == [], "closed already"
+    assert values(Log(folder, clock)) == [0, 0, 0]
+
+
+def test_a_sync_that_failed_is_not_believed_the_next_time(folder, clock, disk):
+    log = started(folder, clock, sync_s=0.4)
+    log.append(payload_rows([(1, 0, "first")]))
+    log.write()
+    disk.refuses = "archive/"
+    clock.advance(1)
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output"):
+            log.write()
+        log.append(payload_rows([(1, 1, "then")]))
+    assert log.unsafe_s == pytest.approx(1)
+    assert log.pending == 2, "they wait"
+    disk.refuses = ""
+    disk.take()
+    log.write()
+    assert disk.take() == ["00000001.rewritten", "archive"], "everything once more, under the same name"
+    assert (log.pending, log.pending_bytes, log.unsafe_s) == (0, 0, 0)
+    log.append(payload_rows([(1, 2, "later")]))
+    clock.advance(1)
+    log.write()
+    assert disk.take() == ["00000001.log"]
+    assert [path.name for path in folder.iterdir()] == ["00000001.log"]
+    (view,) = Log(folder, clock).views()
+    assert view.payloads == ["first", "then", "then", "later"]
+    assert view.rows["payload"].tolist() == [1, 2, 3, 4]
+
+
+def test_what_a_stop_left_of_writing_again_does_not_count(folder, clock):
+    log = started(folder, clock)
+    log.append(sample_rows([(1, 0, 5.0)]))
+    log.write()
+    (folder / "00000001.rewritten").write_bytes(b"half of it")
+    assert values(Log(folder, clock)) == [5.0]
+    assert [path.name for path in folder.iterdir()] == ["00000001.log"]
+
+
+def test_a_segment_counts_as_sealed_only_when_the_disk_has_all_of_it(folder, clock, disk):
+    log = started(folder, clock)
+    log.append(sample_rows([(1, 0, 0.0)]))
+    log.request_seal()
+    disk.refuses = "00000001"
+    with pytest.raises(OSError, match="Input/output"):
+        log.write()
+    assert log.sealed == ()
+    log.append(sample_rows([(1, 1, 1.0)]))
+    assert log.sequences == [1, 2]
+    assert values(log) == [0, 1], "both are seen meanwhile"
+    assert log.pending == 1
+    assert log.pending_bytes == 40
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output"):
+            log.write()
+    disk.refuses = ""
+    log.write()
+    assert [segment.sequence for segment in log.sealed] == [1]
+    assert log.pending == 0
+    log.request_seal()
+    log.write()
+    assert [segment.sequence for segment in log.sealed] == [1, 2]
+    assert values(log) == values(Log(folder, clock)) == [0, 1]
+
+
+def test_a_log_that_cannot_be_closed_says_so_and_lets_go(folder, clock, disk):
+    before = set(Path("/proc/self/fd").iterdir())
+    log = started(folder, clock)
+    log.append(sample_rows([(1, 0, 0.0)]))
+    log.request_seal()
+    disk.refuses = "00000001"
+    with pytest.raises(OSError, match="Input/output"):
+        log.write()
+    with pytest.raises(OSError, match="Input/output"):
+        log.close()
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    log.close()
+    assert log.pending == 0
+
+
+def test_rows_that_say_what_was_lost_are_always_taken(folder, clock):
+    log = started(folder, clock, pending_bytes=100)
+    assert log.append(sample_rows([(1, 0, 1.0), (1, 1, 2.0)]))
+    assert not log.append(sample_rows([(1, 2, 3.0)]))
+    assert log.append(sample_rows([(1, 3, 4.0)]), always=True)
+    assert values(log) == [1, 2, 4]
+    assert log.pending_bytes == 120
+    log.write()
+    assert log.append(sample_rows([(1, 4, 5.0), (1, 5, 6.0)])), "there is room again"
+
+
+@pytest.mark.parametrize("payload", ["x" * 200, ["x" * 100, "y" * 100], np.zeros(30)])
+def test_strings_and_arrays_count_as_memory(folder, clock, payload):
+    log = started(folder, clock, pending_bytes=400)
+    assert log.append(payload_rows([(1, 0, payload)]))
+    assert not log.append(payload_rows([(1, 1, payload)]))
+    assert log.pending == 1
+
+
+def test_numbers_of_segments_are_never_used_again(folder, clock):
+    log = started(folder, clock)
+    log.forget(7)
+    log.append(sample_rows([(1, 0, 1.0)]))
+    log.request_seal()
+    log.write()
+    assert [view.sequence for view in log.views()] == [1, 8]
+    folder.joinpath("00000020.log").write_bytes(b"something else")
+    again = started(folder, clock)
+    assert again.damaged_bytes == len(b"something else")
+    assert [view.sequence for view in again.views()] == [1, 8, 21]
+
+
+def test_what_is_appended_from_one_thread_while_another_writes_comes_back_whole(folder, clock):
+    log = started(folder, clock, sync_s=0, segment_bytes=3000)
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            log.write()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    for number in range(2000):
+        assert log.append(payload_rows([(1, number, f"text {number}")]))
+    done.set()
+    writer.join()
+    log.close()
+    found = [view.payloads[number - 1] for view in Log(folder, clock).views() for number in view.rows["payload"].tolist()]
+    assert found == [f"text {number}" for number in range(2000)]
 
 
 def test_views_do_not_change_while_rows_come_in(folder, clock):
