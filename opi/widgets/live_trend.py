@@ -94,8 +94,9 @@ class LiveTrend(QWidget):
         self._times.extendleft(reversed(past.times[older].tolist()))
         self._values.extendleft(reversed(past.values[older].tolist()))
         self._whole.extendleft(reversed((counts == expected).tolist()))
-        if np.any(counts != expected):
-            few, many = int(counts.min()), int(counts.max())
+        known = counts[counts > 0]
+        if np.any(known != expected):
+            few, many = int(known.min()), int(known.max())
             self._past = f" · before: from {few if few == many else f'{few} to {many}'} of {expected} channels"
         self._show_mark()
         self._draw()
@@ -108,10 +109,10 @@ class LiveTrend(QWidget):
 
     def _draw(self) -> None:
         times, values, whole = np.array(self._times), np.array(self._values), np.array(self._whole, np.bool_)
-        before = np.r_[True, whole[:-1]] if len(whole) else whole
         self._line.setData(times, np.where(whole, values, np.nan))
-        # Up to the first whole value again, so that the line does not break where it changes its kind.
-        self._part.setData(times, np.where(whole & before, np.nan, values))
+        # With the whole values beside it, so that the line does not break where it changes its kind.
+        beside = np.r_[~whole[1:], False] | np.r_[False, ~whole[:-1]]
+        self._part.setData(times, np.where(whole & ~beside, np.nan, values))
         show_lone(self._points, times, values)
         self._title.setText(f"{self._name}{self._present}{self._past}")
         if self._times:
@@ -121,6 +122,11 @@ class LiveTrend(QWidget):
     def live_from(self) -> float | None:
         """Where the mark stands, Unix seconds; ``None`` while there are not values on both sides of it."""
         return None if self._mark is None else self._live_from
+
+    @property
+    def title(self) -> str:
+        """What is said above the line."""
+        return self._title.text()
 
     @property
     def values(self) -> tuple[float, ...]:
