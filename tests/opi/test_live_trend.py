@@ -31,8 +31,8 @@ def test_a_past_of_fewer_channels_says_so(qtbot: QtBot) -> None:
     qtbot.addWidget(trend)
     nan = float("nan")
     counts = np.array([224, 224, 208, 208, 0, 224, 0, 224])
-    values = np.where(counts == 0, nan, counts.astype(float))
-    trend.add_history(Past(np.arange(8) * 30.0, values, counts), 224)
+    values = np.array([224.0, 224, 208, 208, nan, 224, nan, 224])
+    trend.add_history(Past(np.linspace(0.0, 210.0, 8), values, counts), 224)
     trend.add(300.0, 5.0, 224, 224)
     assert trend.title == "Sum: <b>5.00 µA</b> · before: from 208 to 224 of 224 channels"
     drawn = [item.getData()[1] for item in trend.plot.listDataItems() if isinstance(item, pyqtgraph.PlotDataItem)]
