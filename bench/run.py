@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 BENCHMARKS = (
     "capture",
     "ioc_startup",
+    "ioc_base",
     "ioc_update",
     "archiver_storage",
     "settings",

@@ -31,6 +31,16 @@ FIRST_BEACON_S = 0.02
 """Pause after the first beacon; doubles up to ``EPICS_CAS_BEACON_PERIOD``."""
 
 
+MAX_UNSENT_BYTES = 1 << 20
+"""Answers that the kernel does not take at once; further ones are dropped, as clients search again."""
+
+
+def send(transport: asyncio.DatagramTransport, datagram: bytes, address: Address) -> None:
+    """Send, or drop what would only wait in memory."""
+    if transport.get_write_buffer_size() < MAX_UNSENT_BYTES and not transport.is_closing():
+        transport.sendto(datagram, address)
+
+
 class Searches(asyncio.DatagramProtocol):
     """Answers searches that arrive at one address."""
 
@@ -46,7 +56,7 @@ class Searches(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: Address) -> None:
         replies, others = find_ours(parse_searches(data), self._has, self._tcp_port)
         for reply in replies:
-            self._transport.sendto(reply, addr)
+            send(self._transport, reply, addr)
         if others and self._relay is not None:
             self._relay.ask(others, addr, self._transport)
 
@@ -82,7 +92,7 @@ class Relay(asyncio.DatagramProtocol):
         while len(self._asked) > MAX_PENDING:
             del self._asked[next(iter(self._asked))]
         for datagram in datagrams(messages, None):
-            self._transport.sendto(datagram, (LOOPBACK_BROADCAST, self._port))
+            send(self._transport, datagram, (LOOPBACK_BROADCAST, self._port))
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         for ticket, port in parse_answers(data):
@@ -90,7 +100,7 @@ class Relay(asyncio.DatagramProtocol):
             # A client takes the server to be where the answer comes from, which holds for this host only.
             if asked is not None and IPv4Address(addr[0]).is_loopback:
                 for datagram in datagrams([answer(asked.number, port)], None):
-                    asked.reply_through.sendto(datagram, asked.client)
+                    send(asked.reply_through, datagram, asked.client)
 
     def error_received(self, exc: Exception) -> None:
         logger.debug("relay socket: %s", exc)

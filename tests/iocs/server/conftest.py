@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+
+from iocs.access import READ, WRITE, AccessSecurity, Rule
+from iocs.publisher import RecordServer
+from sipmdcs.epicsdb import load_template
+from tests.iocs.server.raw import Host
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[2]
@@ -135,3 +143,37 @@ def ours(opened: list[Client | Ioc], free_ports: Callable[[int], list[int]]) -> 
 def pair(base: Callable[[Path], Client], ours: Callable[[Path], Client]) -> tuple[Client, Client]:
     """Clients of EPICS Base and of our server with the records of ``records.db``."""
     return base(RECORDS), ours(RECORDS)
+
+
+DATABASE = """
+record(ai, "VALUE") {}
+record(waveform, "BIG") { field(NELM, "100000") field(FTVL, "DOUBLE") }
+record(stringin, "TEXT") {}
+record(ao, "OUT") { field(DTYP, "asynFloat64") field(OUT, "@asyn(P,0)X") }
+record(ao, "LOGGED") { field(ASG, "LOGGED") }
+record(waveform, "ARRAY") { field(ASG, "LOGGED") field(NELM, "8") field(FTVL, "DOUBLE") }
+record(ai, "SECRET") { field(ASG, "NOBODY") }
+"""
+SECURITY = AccessSecurity(
+    {"DEFAULT": (Rule(1, READ | WRITE),), "NOBODY": (Rule(1, 0),), "LOGGED": (Rule(1, READ | WRITE, trap_writes=True),)}
+)
+
+
+@pytest_asyncio.fixture
+async def host(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Host]:
+    monkeypatch.setenv("EPICS_CA_SERVER_PORT", str(free_port))
+    monkeypatch.setenv("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1")
+    file = tmp_path / "test.db"
+    file.write_text(DATABASE)
+    server = RecordServer(load_template(file, {}), SECURITY)
+    task = asyncio.ensure_future(server.run())
+    for _ in range(100):
+        await asyncio.sleep(0.01)
+        if server._server.port:
+            break
+    host = Host(server, free_port)
+    yield host
+    await host.close()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

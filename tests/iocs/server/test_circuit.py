@@ -6,129 +6,17 @@ import asyncio
 import contextlib
 import logging
 import struct
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iocs.access import READ, WRITE, AccessSecurity, Rule
 from iocs.publisher import RecordServer
 from iocs.server_monitor import Watchers
 from iocs.server_requests import message_header
 from sipmdcs.epicsdb import Record, load_template
-
-DATABASE = """
-record(ai, "VALUE") {}
-record(waveform, "BIG") { field(NELM, "100000") field(FTVL, "DOUBLE") }
-record(stringin, "TEXT") {}
-record(ai, "SECRET") { field(ASG, "NOBODY") }
-"""
-SECURITY = AccessSecurity({"DEFAULT": (Rule(1, READ | WRITE),), "NOBODY": (Rule(1, 0),)})
-VERSION = message_header(0, 0, 0, 13, 0, 0)
-TIME_DOUBLE = 20
-
-
-def create(name: str, cid: int) -> bytes:
-    text = name.encode() + b"\0"
-    text += bytes(-len(text) % 8)
-    return message_header(18, len(text), 0, 0, cid, 13) + text
-
-
-def event_add(sid: int, subscription: int, dbr: int = TIME_DOUBLE, mask: int = 5) -> bytes:
-    return message_header(1, 16, dbr, 0, sid, subscription) + struct.pack(">fffHxx", 0, 0, 0, mask)
-
-
-class RawClient:
-    """A client that speaks the protocol by hand."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def message(self) -> tuple[int, int, int, int, int, bytes]:
-        """Command, type, count, both parameters and payload of the next message."""
-        command, size, dbr, count, first, second = struct.unpack(">HHHHII", await self.reader.readexactly(16))
-        if size == 0xFFFF:
-            size, count = struct.unpack(">II", await self.reader.readexactly(8))
-        return command, dbr, count, first, second, await self.reader.readexactly(size)
-
-    async def open(self, name: str, cid: int = 1) -> int:
-        """Open a channel; returns its number."""
-        self.writer.write(create(name, cid))
-        while True:
-            command, _, _, _, second, _ = await self.message()
-            if command == 18:
-                return second
-
-    async def watch(self, name: str, subscription: int = 1) -> int:
-        sid = await self.open(name, subscription)
-        self.writer.write(event_add(sid, subscription))
-        assert (await self.message())[0] == 1
-        return sid
-
-    async def double(self) -> float:
-        """Value of the next event."""
-        payload = (await self.message())[5]
-        return struct.unpack(">d", payload[16:24])[0]
-
-    def close(self) -> None:
-        """Vanish without a word."""
-        self.writer.transport.abort()
-
-
-class Host:
-    """A server in this process."""
-
-    def __init__(self, server: RecordServer, port: int) -> None:
-        self.server = server
-        self._port = port
-        self._clients: list[RawClient] = []
-
-    async def connect(self) -> RawClient:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 24)
-        client = RawClient(reader, writer)
-        self._clients.append(client)
-        writer.write(VERSION)
-        assert (await client.message())[0] == 0
-        return client
-
-    async def close(self) -> None:
-        for client in self._clients:
-            client.close()
-            with contextlib.suppress(ConnectionError):
-                await client.writer.wait_closed()
-
-    async def is_well(self) -> None:
-        """A new client gets an answer."""
-        client = await self.connect()
-        sid = await client.open("VALUE")
-        client.writer.write(message_header(15, 0, TIME_DOUBLE, 0, sid, 77))
-        command, dbr, count, status, ioid, _ = await client.message()
-        assert (command, dbr, count, status, ioid) == (15, TIME_DOUBLE, 1, 1, 77)
-        client.close()
-
-
-@pytest_asyncio.fixture
-async def host(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Host]:
-    monkeypatch.setenv("EPICS_CA_SERVER_PORT", str(free_port))
-    monkeypatch.setenv("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1")
-    file = tmp_path / "test.db"
-    file.write_text(DATABASE)
-    server = RecordServer(load_template(file, {}), SECURITY)
-    task = asyncio.ensure_future(server.run())
-    for _ in range(100):
-        await asyncio.sleep(0.01)
-        if server._server.port:
-            break
-    host = Host(server, free_port)
-    yield host
-    await host.close()
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+from tests.iocs.server.conftest import DATABASE
+from tests.iocs.server.raw import TIME_DOUBLE, VERSION, Host, RawClient, create, event_add
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -140,7 +28,7 @@ async def host(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) 
                 lambda command, dbr, count, first, second, payload: (
                     message_header(command, len(payload), dbr, count, first, second) + payload
                 ),
-                st.integers(0, 30),
+                st.integers(0, 30) | st.sampled_from([1, 2, 4, 12, 18, 19]),
                 st.integers(0, 60),
                 st.integers(0, 100) | st.sampled_from([0xFFFE, 0x7FFF_FFFF, 0xFFFF_FFFF]),
                 st.integers(0, 3),
@@ -193,15 +81,22 @@ async def _feed(garbage: list[bytes], records: list[Record]) -> None:
     handler.emit = problems.append  # type: ignore[method-assign]
     logging.getLogger("iocs").addHandler(handler)
     listener = await asyncio.get_running_loop().create_server(server._server.make_circuit, "127.0.0.1", 0)
+    address = listener.sockets[0].getsockname()[:2]
     try:
-        reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname()[:2])
+        other = RawClient(*await asyncio.open_connection(*address))
+        other.writer.write(VERSION)
+        await other.watch("VALUE")
+        reader, writer = await asyncio.open_connection(*address)
         for message in [VERSION, create("VALUE", 1), event_add(1, 1), *garbage]:
             writer.write(message)
         writer.write_eof()
         with contextlib.suppress(ConnectionError):
             await reader.read()
         writer.close()
-        server.post({"VALUE": 1.0})
+        server.post({"VALUE": 12345.5})
+        while await other.double() != 12345.5:
+            """What the garbage has put."""
+        other.close()
     finally:
         listener.close()
         logging.getLogger("iocs").removeHandler(handler)
