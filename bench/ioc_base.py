@@ -52,9 +52,14 @@ def server(kind: str, file: Path, port: int) -> Iterator[tuple[psutil.Process, f
         "EPICS_CAS_BEACON_ADDR_LIST": "127.0.0.1",
         "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
     }
-    quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     start = time.perf_counter()
-    process = psutil.Popen([*SERVERS[kind], str(file)], env=environment, **quiet)
+    process = psutil.Popen(
+        [*SERVERS[kind], str(file)],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         while True:
             if process.poll() is not None:

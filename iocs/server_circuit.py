@@ -12,11 +12,13 @@ import socket
 from typing import cast
 
 from iocs.server_context import ServerContext
+from iocs.server_log import Sparing
 from iocs.server_monitor import Subscription
 from iocs.server_requests import SMALL_REQUEST, ProtocolError, RequestReader
 from iocs.server_session import Session, version
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Sparing())
 
 TURN_S = 0.002
 """Time for the requests of one client before others get their turn."""

@@ -17,6 +17,7 @@ from iocs.server_budget import CHANNEL_BYTES, PUT_BYTES, SUBSCRIPTION_BYTES
 from iocs.server_channel import Channel
 from iocs.server_context import ServerContext
 from iocs.server_dbr import LAST_TYPE, PUT_ACKS, PUT_ACKT, decode, encoder
+from iocs.server_log import Sparing
 from iocs.server_monitor import ECA_GETFAIL, ECA_NORDACCESS, ECA_NORMAL, EVENT_ADD, EVENT_BITS, Subscription, unwatch, watch
 from iocs.server_requests import ProtocolError, Request, message_header
 from iocs.server_write import Put
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from iocs.server_circuit import Circuit
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Sparing())
 
 PROTOCOL_VERSION = 13
 OLDEST_VERSION = 4

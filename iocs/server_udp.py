@@ -13,7 +13,7 @@ import logging
 import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import caproto as ca
 
@@ -37,7 +37,9 @@ MAX_UNSENT_BYTES = 1 << 20
 
 def send(transport: asyncio.DatagramTransport, datagram: bytes, address: Address) -> None:
     """Send, or drop what would only wait in memory."""
-    if transport.get_write_buffer_size() < MAX_UNSENT_BYTES and not transport.is_closing():
+    # Every transport of asyncio has a buffer; the type of those for datagrams does not say so.
+    unsent = cast("asyncio.WriteTransport", transport).get_write_buffer_size()
+    if unsent < MAX_UNSENT_BYTES and not transport.is_closing():
         transport.sendto(datagram, address)
 
 
