@@ -53,31 +53,31 @@ class Server:
         self._security = security
         self._writer = writer
         self._dirty: list[Circuit] = []
-        self._silent: dict[Circuit, None] = {}
-        """Connections whose clients have not sent any request, in the order they were made."""
+        self._unused: dict[Circuit, None] = {}
+        """Connections whose clients never had a channel, in the order they were made."""
         self._refused = 0
 
     # What a circuit asks (``ServerContext``) --------------------------------------------------------------------------
 
     def admit(self, circuit: Circuit) -> bool:
-        """Over the limit the oldest connection whose client has said nothing makes room, if there is one."""
-        if len(self.circuits) >= self.max_circuits and self._silent:
-            oldest = next(iter(self._silent))
+        """Over the limit the oldest connection whose client never had a channel makes room, if there is one."""
+        if len(self.circuits) >= self.max_circuits and self._unused:
+            oldest = next(iter(self._unused))
             self.forget(oldest)
             oldest.abort()
         if len(self.circuits) >= self.max_circuits or not circuit.account.take(CIRCUIT_BYTES):
             self._refused += 1
             return False
         self.circuits.add(circuit)
-        self._silent[circuit] = None
+        self._unused[circuit] = None
         return True
 
-    def has_spoken(self, circuit: Circuit) -> None:
-        self._silent.pop(circuit, None)
+    def is_used(self, circuit: Circuit) -> None:
+        self._unused.pop(circuit, None)
 
     def forget(self, circuit: Circuit) -> None:
         self.circuits.discard(circuit)
-        self._silent.pop(circuit, None)
+        self._unused.pop(circuit, None)
 
     def channel(self, name: str) -> Channel | None:
         return find_channel(self._records, name)

@@ -181,9 +181,7 @@ class Circuit(asyncio.Protocol):
             if request is None:
                 self._wait(None if self._requests.is_between_requests else now())
                 return
-            if self._waiting_since is not None:
-                self._waiting_since = None
-                self.context.has_spoken(self)
+            self._waiting_since = None
             handle(request)
             if request.size > SMALL_REQUEST and request.payload is not None:
                 self.account.give_back(request.size)

@@ -27,8 +27,8 @@ class ServerContext(Protocol):
         """Whether there is room for one more connection; if so, it is one of the server's from now on."""
         ...
 
-    def has_spoken(self, circuit: Circuit) -> None:
-        """The client of ``circuit`` has sent a request."""
+    def is_used(self, circuit: Circuit) -> None:
+        """The client of ``circuit`` has a channel."""
         ...
 
     def forget(self, circuit: Circuit) -> None:

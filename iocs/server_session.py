@@ -207,6 +207,7 @@ class Session:
         if channel is None or not self._circuit.account.take(CHANNEL_BYTES):
             self._circuit.write(message_header(CREATE_FAIL, 0, 0, 0, cid, 0))
             return
+        self._context.is_used(self._circuit)
         rights = self._context.rights(channel, self.user, self.host)
         sid = self._new_sid()
         self.claims[sid] = Claim(channel, cid, sid, rights)

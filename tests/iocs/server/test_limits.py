@@ -161,18 +161,22 @@ async def test_a_client_that_sends_no_whole_request_is_cut_off(host: Host) -> No
     assert (await resting.message())[4] == 5
 
 
-async def test_connections_that_say_nothing_make_room_for_those_that_do(host: Host) -> None:
+@pytest.mark.parametrize("version", [True, False])
+async def test_connections_without_a_channel_make_room_for_those_that_want_one(host: Host, version: bool) -> None:
+    """Whether they have said something or not; those with channels stay, and then new ones are refused."""
     host.server._server.max_circuits = 4
-    talking = await host.connect()
-    await talking.watch("VALUE")
-    silent = [await host.connect(version=False) for _ in range(10)]
+    watching = await host.connect()
+    await watching.watch("VALUE")
+    idle = [await host.connect(version=version) for _ in range(10)]
     for _ in range(2):
         await host.is_well()
     host.server.post({"VALUE": 2.0})
-    assert await talking.double() == 2.0
-    for client in silent[:7]:
+    assert await watching.double() == 2.0
+    for client in idle[:7]:
         assert await client.reader.read() in (VERSION, b"")
     others = [await host.connect() for _ in range(3)]
+    for client in others:
+        await client.open("VALUE")
     refused = await host.connect(version=False)
     assert await refused.reader.read() == b""
     others[0].close()
