@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from alarms.tree import Leaf, NodePath, Tree
 from sipmdcs.errors import BadInput
+from sipmdcs.patterns import fits
 
 
 def path_matches(pattern: str, path: NodePath) -> bool:
@@ -27,7 +26,7 @@ def matching_nodes(tree: Tree, pattern: str) -> list[NodePath]:
 
 def matches(name: str, pattern: str) -> bool:
     """Whether a name is, or fits, a pattern; a name may hold what is special in a pattern."""
-    return name == pattern or fnmatchcase(name, pattern)
+    return name == pattern or fits(name, pattern)
 
 
 def select(tree: Tree, words: list[str]) -> list[Leaf]:

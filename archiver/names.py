@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from fnmatch import translate
 
 from archiver.errors import BadQuery
+from sipmdcs.patterns import glob, regular_expression
 
 DEFAULT_LIMIT = 500
+MAX_PATTERNS = 100
+"""Patterns in one request: each is tried on every name."""
 
 
 def matching(names: Iterable[str], parameters: Mapping[str, str], limit: int) -> list[str]:
@@ -20,14 +21,14 @@ def matching(names: Iterable[str], parameters: Mapping[str, str], limit: int) ->
         limit: how many at most, -1 for all.
 
     Raises:
-        BadQuery: ``regex`` is none.
+        BadPattern: one cannot be used.
+        BadQuery: there are too many.
     """
     if "regex" in parameters:
-        try:
-            patterns = [re.compile(parameters["regex"])]
-        except re.error as err:
-            raise BadQuery(f"regex: {parameters['regex']!r}: {err}") from err
+        patterns = [regular_expression(parameters["regex"])]
     else:
-        patterns = [re.compile(translate(glob.strip())) for glob in parameters.get("pv", "*").split(",")]
-    found = [name for name in names if any(pattern.fullmatch(name) for pattern in patterns)]
+        patterns = [glob(text.strip()) for text in dict.fromkeys(parameters.get("pv", "*").split(","))]
+    if len(patterns) > MAX_PATTERNS:
+        raise BadQuery(f"{len(patterns):,} patterns in one request, the limit is {MAX_PATTERNS}")
+    found = [name for name in names if any(pattern.matches(name) for pattern in patterns)]
     return found if limit < 0 else found[:limit]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 
 import click
 
@@ -18,6 +17,7 @@ from configtool.store import open_store
 from sipmdcs.cli import pass_site
 from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
+from sipmdcs.patterns import fits
 from sipmdcs.site import Site
 
 _LETTERS = {Layer.DEFAULT: "d", Layer.SUBSYSTEM: "s", Layer.CONTROLLER: "c", Layer.CHANNEL: "n"}
@@ -61,13 +61,11 @@ def _chosen(content: Content, installed: Mapping[str, Installed], patterns: Sequ
         return (channel.controller, home.name) if home else (channel.controller,)
 
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for channel in content.values for name in names(channel)):
+        if not any(fits(name, pattern) for channel in content.values for name in names(channel)):
             known = sorted({names(channel)[-1] for channel in content.values})
             raise BadInput(f"--controller {pattern}: no such controller, there are {', '.join(known)}")
     return [
-        channel
-        for channel in content.values
-        if any(fnmatchcase(name, pattern) for pattern in patterns for name in names(channel))
+        channel for channel in content.values if any(fits(name, pattern) for pattern in patterns for name in names(channel))
     ]
 
 

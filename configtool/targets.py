@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from configtool.layers import ChannelId
 from configtool.parameters import Parameter, WriteMode
 from configtool.resolution import Installed, Values, value_range
 from sipmdcs.errors import BadInput
+from sipmdcs.patterns import fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Targets:
 
 def _matches(target: Target, pattern: str) -> bool:
     names = (target.pv, target.controller, target.channel.controller, str(target.channel), target.parameter)
-    return any(fnmatchcase(name, pattern) for name in names)
+    return any(fits(name, pattern) for name in names)
 
 
 def build_targets(

@@ -10,6 +10,11 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from sipmdcs import patterns
+
+MAX_PATTERN = 500
+"""Characters of a pattern."""
+
 
 class BadPattern(ValueError):
     """A pattern that ends in the middle."""
@@ -34,22 +39,24 @@ class Pattern:
         return "".join(wild[part] if part in wild else re.sub(r"([*?\[])", r"[\1]", part[1:]) for part in self.parts)
 
     @cached_property
-    def _regex(self) -> re.Pattern[str]:
+    def _compiled(self) -> patterns.Pattern:
         wild = {"%": ".*", "_": "."}
-        text = "".join(wild[part] if part in wild else re.escape(part[1:]) for part in self.parts)
-        return re.compile(text, re.DOTALL)
+        pieces = [wild[part] if part in wild else patterns.any_text(part[1:]) for part in self.parts]
+        return patterns.wildcards(pieces, "")
 
     def matches(self, text: str) -> bool:
         """Whether all of ``text`` is as the pattern says."""
-        return self._regex.fullmatch(text) is not None
+        return self._compiled.matches(text)
 
 
 def read_pattern(text: str) -> Pattern:
     r"""Understand a pattern; several ``%`` in a row are one.
 
     Raises:
-        BadPattern: nothing follows a backslash.
+        BadPattern: nothing follows a backslash, or it is too long.
     """
+    if len(text) > MAX_PATTERN:
+        raise BadPattern(f"has {len(text):,} characters, the limit is {MAX_PATTERN}")
     parts: list[str] = []
     characters = iter(text)
     for character in characters:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from sipmdcs.errors import BadInput
+from sipmdcs.patterns import fits
 from sipmdcs.pvinfo import device_address
 from sipmdcs.site import Site
 
@@ -50,8 +50,8 @@ def select(patterns: Sequence[str], known: Iterable[Place]) -> tuple[Place, ...]
     chosen: set[Place] = set()
     for pattern in patterns:
         wanted = pattern.removesuffix(":*")
-        fitting = [place for place in everything if fnmatchcase(place.channel, pattern) or fnmatchcase(place.channel, wanted)]
-        fitting += [place for place in everything if fnmatchcase(place.controller, wanted)]
+        fitting = [place for place in everything if fits(place.channel, pattern) or fits(place.channel, wanted)]
+        fitting += [place for place in everything if fits(place.controller, wanted)]
         if not fitting:
             raise BadInput(
                 f"no channel of this site is {pattern}, the first one is {everything[0].channel}"

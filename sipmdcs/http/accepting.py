@@ -14,7 +14,7 @@ from sipmdcs.http.connections import ConnectionTable
 from sipmdcs.http.metrics import Metrics
 from sipmdcs.http.protocol import EdgeProtocol
 
-_AT_ONCE = 32
+_AT_ONCE = 16
 """Connections accepted before the event loop does other things."""
 _PAUSE_S = 0.5
 """Rest after the machine could not give a connection for lack of memory."""
@@ -75,6 +75,8 @@ class Acceptor:
 
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
+            if self._starting and self._table.is_full:
+                return  # one of those that just came may have to make room, and cannot yet
             try:
                 connection, peer = self._sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

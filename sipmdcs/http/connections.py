@@ -67,6 +67,11 @@ class ConnectionTable(Generic[C]):
     def __iter__(self) -> Iterator[C]:
         return iter(list(self._addresses))
 
+    @property
+    def is_full(self) -> bool:
+        """Whether every place is taken or reserved."""
+        return self._total >= self._limit
+
     def admit(self, address: str) -> tuple[bool, C | None]:
         """Reserve a place for a connection that was just accepted.
 
@@ -75,7 +80,7 @@ class ConnectionTable(Generic[C]):
         """
         victim: C | None = None
         crowded = address not in self._proxies and self._count[address] >= self._per_address
-        if crowded or self._total >= self._limit:
+        if crowded or self.is_full:
             victim = self.first_to_go(address if crowded else None)
             if victim is None:
                 return False, None

@@ -6,7 +6,9 @@ Then the application answers, through compression. Connections, sizes and times 
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sipmdcs.http.compression import Compressing
-from sipmdcs.http.errors import JSON_TYPE, HttpError, Refusal, refusal
+from sipmdcs.http.errors import JSON_TYPE, HttpError, Refusal, bug, refusal
 from sipmdcs.http.forwarded import apply_forwarded
 from sipmdcs.http.hosts import Hosts
 from sipmdcs.http.identity import check_site, marked
@@ -30,6 +32,8 @@ from sipmdcs.site import HttpEdge
 HEALTH, METRICS = "/health", "/metrics"
 _PIECE = 65_536
 """Bytes of a body handed to the connection at a time, so that a client that stops reading is noticed in the midst of one."""
+
+_log = logging.getLogger(__name__)
 
 Check = Callable[[Scope], Awaitable[None]]
 """Looks at a request before anything else of the service does; raises ``HttpError`` to refuse it (401, 403)."""
@@ -102,30 +106,38 @@ class Edge:
     async def _serve(self, application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         start = time.monotonic()
         own = dict(scope)
-        reply = _Reply(send, self.metrics, self._site)
+        reply = _Reply(send, self.metrics, self._site, scope.get(CONNECTION))
         self.metrics.active += 1
-        route: str | None = REFUSED
+        answered = True
         try:
-            route = await self._admitted(application, own, receive, reply)
+            await self._admitted(application, own, receive, reply)
         except HttpError as err:
             await self.refusal(own["path"], err)(own, receive, reply.send)
         except _Gone:
-            route = None  # nobody is there to be answered, or the connection has answered
+            answered = False  # nobody is there to be answered, or the connection has answered
+        except Exception as err:
+            _log.exception("%s %s", scope["method"], own["path"])
+            if not reply.started:
+                await self.refusal(own["path"], bug(err))(own, receive, reply.send)
+            elif not reply.complete:
+                raise
         finally:
             self.metrics.active -= 1
-            if route is not None:
-                self.metrics.answered(scope["method"], route, reply.status, time.monotonic() - start)
+            if answered:
+                self.metrics.answered(scope["method"], reply.route, reply.status, time.monotonic() - start)
 
-    async def _admitted(self, application: ASGIApp, scope: Scope, receive: Receive, reply: _Reply) -> str:
+    async def _admitted(self, application: ASGIApp, scope: Scope, receive: Receive, reply: _Reply) -> None:
         path = scope["path"]
         apply_forwarded(scope, self.proxies)
         self._hosts.check(scope)
         check_site(scope, self._site)
         await self._check(scope)
         if path in (HEALTH, METRICS) and scope["method"] in ("GET", "HEAD"):
+            reply.route = path
             await self._own(path)(scope, receive, reply.send)
-            return path
+            return
         body = await _read(receive)
+        reply.scope = scope
         send = Compressing(scope, reply.send, self._executor).send
         if self._light(path):
             await application(scope, body, send)
@@ -134,7 +146,6 @@ class Edge:
             connection: EdgeProtocol | None = scope.get(CONNECTION)
             async with self.slots.turn(client, connection.cut if connection else _nothing) as reply.slot:
                 await application(scope, body, send)
-        return getattr(scope.get("route"), "path", UNMATCHED)
 
     def _own(self, path: str) -> Response:
         if path == METRICS:
@@ -149,17 +160,32 @@ class _Gone(Exception):
 class _Reply:
     """Sends a reply piece by piece and knows how far it is."""
 
-    def __init__(self, send: Send, metrics: Metrics, site: str) -> None:
+    def __init__(self, send: Send, metrics: Metrics, site: str, connection: EdgeProtocol | None) -> None:
         self._send = send
         self._site = site
         self._metrics = metrics
         self.status = HTTPStatus.INTERNAL_SERVER_ERROR.value
         self.slot: Slot | None = None
+        self.scope: Scope | None = None
+        """Of the request, once it was given to the application."""
+        self._connection = connection
+        self.started = self.complete = False
+        self._route = REFUSED
+
+    @property
+    def route(self) -> str:
+        """Template of the route that answered."""
+        return self._route if self.scope is None else getattr(self.scope.get("route"), "path", UNMATCHED)
+
+    @route.setter
+    def route(self, path: str) -> None:
+        self._route = path
 
     async def send(self, message: Message) -> None:
         """As ASGI's ``send``."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.started = True
             await self._passed(marked(message, self._site))
             return
         body, more = message.get("body", b""), message.get("more_body", False)
@@ -169,6 +195,7 @@ class _Reply:
             await self._passed({**message, "body": view[at : at + _PIECE], "more_body": True})
         rest = (len(view) - 1) // _PIECE * _PIECE if view else 0
         await self._passed({**message, "body": view[rest:], "more_body": more})
+        self.complete = not more
 
     async def _passed(self, message: Message) -> None:
         if self.slot is not None:
@@ -176,6 +203,10 @@ class _Reply:
         await self._send(message)
         if self.slot is not None:
             self.slot.stuck_since = None
+        if self._connection is not None and self._connection.transport.is_closing():
+            await asyncio.sleep(
+                0
+            )  # what is sent now is dropped without waiting; let the application hear that its client is gone
 
 
 async def _read(receive: Receive) -> Receive:

@@ -76,7 +76,7 @@ def exception_handlers(statuses: Mapping[type[DcsError], HTTPStatus]) -> Mapping
         _log.error("%s: %s", request.url.path, err)
         return await refused(request, err)
 
-    return {DcsError: refused, ServiceError: unavailable, HTTPException: not_served, Exception: bug}
+    return {DcsError: refused, ServiceError: unavailable, HTTPException: not_served, Exception: failed}
 
 
 async def not_served(request: Request, err: Exception) -> Response:
@@ -86,6 +86,13 @@ async def not_served(request: Request, err: Exception) -> Response:
     return error_response(HttpError(HTTPStatus(err.status_code), err.detail.lower(), err.headers))
 
 
-async def bug(_request: Request, _err: Exception) -> Response:
+def bug(err: Exception) -> HttpError:
     """Anything else is our fault: the log has the traceback, the client one line."""
-    return error_response(HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a bug; the log of the service has more"))
+    found = HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a bug; the log of the service has more")
+    found.__cause__ = err
+    return found
+
+
+async def failed(_request: Request, err: Exception) -> Response:
+    """The reply to a request that met a bug."""
+    return error_response(bug(err))

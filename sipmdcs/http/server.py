@@ -107,6 +107,7 @@ async def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the edge reads them
         lifespan="on",
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=_FAR_S,

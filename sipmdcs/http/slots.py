@@ -81,7 +81,10 @@ class Slots:
         if not self._waiting:
             return
         now = time.monotonic()
-        for slot in [slot for slot in self._held if slot.stuck_s(now) >= _STUCK_S]:
+        by_age = sorted(self._held, key=lambda slot: slot.stuck_s(now), reverse=True)
+        for slot in by_age:
+            if slot.stuck_s(now) < _STUCK_S or all(turn.done() for turn in self._waiting.values()):
+                break
             self._stuck.add(slot)
             self._take_back(slot)
         by_age = sorted(self._stuck, key=lambda slot: slot.stuck_s(now), reverse=True)

@@ -1,0 +1,324 @@
+"""One connection against a real server: what is too large, too slow or not HTTP, and what a client does not read."""
+
+import gzip
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from http import HTTPStatus
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Scope
+
+from sipmdcs.http.errors import HttpError, exception_handlers
+from sipmdcs.http.limits import Limits
+from sipmdcs.site import HttpEdge
+from tests.sipmdcs.http.edge_thread import Server, answer_of, behind_edge
+
+LIMITS = Limits(
+    connections=20, connections_per_address=20, url_bytes=2_000, head_bytes=8_000, body_bytes=1_000, head_s=1.0, body_s=1.0,
+    idle_s=1.0, send_s=1.5, linger_s=1.0,
+)  # fmt: skip
+LINES = b'{"pv": "LAB:BENCH:PS1:CH01:BIAS_RBV", "value": 54.3}\n' * 1_000
+sent: list[int] = []
+
+
+async def echo(request: Request) -> Response:
+    return JSONResponse({"size": len(await request.body()), "path": request.url.path, "root": request.scope["root_path"]})
+
+
+async def endless(request: Request) -> Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(2_000):
+            sent.append(number)
+            yield b"x" * 100_000
+
+    return StreamingResponse(pieces())
+
+
+async def lines(request: Request) -> Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, len(LINES), 10_000):
+            yield LINES[at : at + 10_000]
+
+    return StreamingResponse(pieces(), media_type=request.query_params["type"])
+
+
+async def small(request: Request) -> Response:
+    return PlainTextResponse("pong\n")
+
+
+async def broken(request: Request) -> Response:
+    raise LookupError("nobody expects this")
+
+
+APPLICATION = Starlette(
+    routes=[
+        Route("/echo", echo, methods=["GET", "POST"]),
+        Route("/large", echo, methods=["POST"]),
+        Route("/endless", endless),
+        Route("/lines", lines),
+        Route("/small/{name}", small),
+        Route("/broken", broken),
+    ],
+    exception_handlers=dict(exception_handlers({})),
+)
+
+
+async def check(scope: Scope) -> None:
+    if (b"authorization", b"stranger") in scope["headers"]:
+        raise HttpError(HTTPStatus.UNAUTHORIZED, "a token is needed", {"WWW-Authenticate": "Bearer"})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    settings = HttpEdge(max_connections=20, max_connections_per_address=20)
+    edge = {"body_bytes": {"/large": 50_000_000}, "health": lambda: {"state": "well"}, "check": check}
+    with behind_edge(APPLICATION, limits=LIMITS, settings=settings, **edge) as server:
+        yield server
+
+
+def post(path: str, *, size: int, body: bytes) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode() + body
+
+
+def chunked(path: str, *pieces: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    return head + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
+
+REFUSED: list[tuple[str, bytes, int]] = [
+    ("not HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+    ("no version", b"GET /\r\n\r\n", 400),
+    ("no path", b"GET ?a=b HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    ("a tunnel", b"CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    ("no host", b"GET /echo HTTP/1.1\r\n\r\n", 400),
+    ("two hosts", b"GET /echo HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
+    ("another host", b"GET /echo HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
+    ("another host in the request line", b"GET http://evil.example/echo HTTP/1.1\r\nHost: localhost\r\n\r\n", 421),
+    ("a long path", b"GET /" + b"x" * 3_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+    ("a long field", b"GET /echo HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 9_000 + b"\r\n\r\n", 431),
+    ("many fields", b"GET /echo HTTP/1.1\r\nHost: localhost\r\n" + b"X: 1\r\n" * 2_000 + b"\r\n", 431),
+    ("an endless path", b"GET /" + b"x" * 3_000_000, 414),
+    ("a large body", post("/echo", size=300_000_000, body=b"x" * 3_000_000), 413),
+    ("a large body in chunks", chunked("/echo", b"x" * 999, b"x" * 2_000_000), 413),
+    ("a length that is none", b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", 400),
+    ("a length beyond all", post("/echo", size=10**30, body=b""), 400),
+    ("two lengths", b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", 400),
+    ("length and chunks", chunked("/echo").replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n"), 400),
+    ("half a head", b"GET /echo HTTP/1.1\r\nHost: loc", 408),
+    ("half a body", post("/echo", size=500, body=b"x" * 499), 408),
+    ("half a body in chunks", chunked("/echo", b"x" * 999), 408),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "request_", "status"), REFUSED, ids=[what for what, _, _ in REFUSED])
+def test_refusals_are_one_line_of_json_and_the_connection_ends(server: Server, what: str, request_: bytes, status: int) -> None:
+    with server.connect() as connection:
+        try:
+            connection.sendall(request_)
+        except (BrokenPipeError, ConnectionResetError):
+            pytest.fail("the server closed before it was done answering")
+        said = answer_of(connection)
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), said
+    assert list(json.loads(body)) == ["error"]
+    assert "\n" not in json.loads(body)["error"]
+    assert server.client.get("/echo").status_code == 200
+
+
+def test_the_limit_of_a_body_is_that_of_its_route(server: Server) -> None:
+    body = b"x" * 1_000_000
+    assert server.client.post("/large", content=body).json()["size"] == 1_000_000
+    assert server.client.post("/large", content=iter([body] * 3)).json()["size"] == 3_000_000
+    assert server.client.post("/echo", content=body).status_code == 413
+    assert server.client.post("/echo", content=b"x" * 1_000).json()["size"] == 1_000
+
+
+def test_a_client_that_asks_first_is_told_before_it_sends(server: Server) -> None:
+    with server.connect() as connection:
+        head = post("/echo", size=300_000_000, body=b"").replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
+        connection.sendall(head)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_silent_and_idle_connections_are_closed(server: Server) -> None:
+    silent, idle = server.connect(), server.connect()
+    with silent, idle:
+        idle.sendall(b"GET /small/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer_of(silent) == b""
+        assert answer_of(idle).endswith(b"pong\n")
+
+
+def test_a_client_that_does_not_read_is_cut_off_and_its_reply_stops(server: Server) -> None:
+    sent.clear()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_until(lambda: metric(server, "sipmdcs_http_connections_closed_total", reason="reader") > 0)
+    wait_until(lambda: metric(server, "sipmdcs_http_requests_in_progress") == 1)  # this one
+    assert len(sent) < 500
+
+
+def test_more_connections_than_places_end_the_silent_ones_alone() -> None:
+    ask = b"GET /small/x HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with behind_edge(APPLICATION, settings=HttpEdge(max_connections=20)) as server, server.connect() as kept:
+        kept.sendall(ask)
+        assert until_pong(kept)
+        silent = [server.connect() for _ in range(60)]
+        try:
+            assert server.client.get("/small/y").text == "pong\n"
+            kept.sendall(ask)
+            assert until_pong(kept)
+        finally:
+            for connection in silent:
+                connection.close()
+        assert metric(server, "sipmdcs_http_connections_closed_total", reason="made room") >= 40
+
+
+def test_requests_sent_ahead_are_answered_in_order_and_bounded(server: Server) -> None:
+    ask = b"GET /echo?%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with server.connect() as connection:
+        connection.sendall(b"".join(ask % number for number in range(20)))
+        connection.shutdown(socket.SHUT_WR)
+        answer_of(connection)
+    with server.connect() as connection:
+        connection.sendall(b"".join(ask % number for number in range(3_000)))
+        answer_of(connection)
+    assert metric(server, "sipmdcs_http_connections_closed_total", reason="sent ahead") == 1
+    assert server.client.get("/echo").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "kind", "packed"),
+    [
+        ("gzip", "application/json", True),
+        ("br, gzip;q=0.5", "text/csv", True),
+        ("*", "application/vnd.api+json", True),
+        ("gzip;q=0", "application/json", False),
+        ("identity", "application/json", False),
+        ("", "application/json", False),
+        ("gzip", "text/event-stream", False),
+        ("gzip", "application/octet-stream", False),
+    ],
+)
+def test_long_replies_are_compressed_where_that_pays(server: Server, accepted: str, kind: str, packed: bool) -> None:
+    with server.client.stream("GET", "/lines", params={"type": kind}, headers={"Accept-Encoding": accepted}) as reply:
+        raw = b"".join(reply.iter_raw())
+    assert reply.headers.get("content-encoding") == ("gzip" if packed else None)
+    assert (gzip.decompress(raw) if packed else raw) == LINES
+    assert not packed or (len(raw) < len(LINES) / 10 and "accept-encoding" in reply.headers["vary"].lower())
+    assert "content-encoding" not in server.client.get("/small/x").headers
+
+
+def test_metrics_name_routes_by_their_templates(server: Server) -> None:
+    for number in range(50):
+        server.client.get(f"/small/{number}")
+        server.client.get(f"/nowhere/{number}")
+        server.client.request(f"M{number}", "/echo")
+    routes = {labels["route"] for labels, _ in samples(server, "sipmdcs_http_requests_total")}
+    assert routes <= {
+        "/small/{name}",
+        "/echo",
+        "/large",
+        "/endless",
+        "/lines",
+        "/broken",
+        "unmatched",
+        "refused",
+        "/metrics",
+        "/health",
+    }
+    assert {labels["method"] for labels, _ in samples(server, "sipmdcs_http_requests_total")} <= {"GET", "POST", "other"}
+    assert metric(server, "sipmdcs_http_requests_total", route="/small/{name}", status="200") >= 50
+    assert metric(server, "sipmdcs_http_request_seconds_count", route="unmatched") >= 50
+    assert metric(server, "process_open_fds") > 3
+
+
+def test_a_bug_is_told_in_one_line(server: Server) -> None:
+    reply = server.client.get("/broken")
+    assert (reply.status_code, reply.json()) == (500, {"error": "this is a bug; the log of the service has more"})
+    assert metric(server, "sipmdcs_http_requests_total", route="/broken", status="500") == 1
+
+
+@pytest.mark.parametrize("path", ["/echo", "/nowhere", "/metrics", "/health"])
+def test_the_check_of_a_token_comes_before_every_route(server: Server, path: str) -> None:
+    reply = server.client.get(path, headers={"Authorization": "stranger"})
+    assert (reply.status_code, reply.json()) == (401, {"error": "a token is needed"})
+    assert reply.headers["www-authenticate"] == "Bearer"
+    assert server.client.get(path, headers={"Authorization": "friend"}).status_code in (200, 404)
+
+
+def test_health_is_what_the_service_knew_last(server: Server) -> None:
+    assert server.client.get("/health").json() == {"state": "well"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"X-Forwarded-Prefix": "/dcs/run-3"}, "/dcs/run-3"),
+        ({"X-Forwarded-Prefix": "/dcs/"}, "/dcs"),
+        ({"X-Forwarded-Prefix": "/"}, ""),
+        ({"X-Forwarded-Prefix": "dcs"}, 400),
+        ({"X-Forwarded-Prefix": "//evil.example"}, 400),
+        ({"X-Forwarded-Prefix": "/a/../b"}, 400),
+        ({"X-Forwarded-Prefix": "/\\evil"}, 400),
+        ({"X-Forwarded-Prefix": '/"><script>'}, 400),
+        ({"X-Forwarded-Prefix": "/" + "x" * 300}, 400),
+        ({"X-Forwarded-For": "nobody"}, 400),
+        ({"X-Forwarded-Proto": "javascript"}, 400),
+        ({"X-Forwarded-Host": "evil.example"}, 421),
+    ],
+)
+def test_what_a_proxy_says(server: Server, headers: dict[str, str], expected: str | int) -> None:
+    reply = server.client.get("/echo", headers=headers)
+    if isinstance(expected, int):
+        assert (reply.status_code, list(reply.json())) == (expected, ["error"])
+    else:
+        assert reply.json() == {"size": 0, "path": f"{expected}/echo", "root": expected}
+
+
+def test_others_are_not_believed_what_a_proxy_says() -> None:
+    with behind_edge(APPLICATION, settings=HttpEdge(proxies=("192.0.2.1",))) as server:
+        reply = server.client.get("/echo", headers={"X-Forwarded-Prefix": "/dcs", "X-Forwarded-Host": "evil.example"})
+        assert reply.json()["path"] == "/echo"
+
+
+def test_replies_on_a_kept_connection_do_not_wait_for_the_network(server: Server) -> None:
+    times = []
+    for _ in range(30):
+        start = time.monotonic()
+        server.client.get("/small/x")
+        times.append(time.monotonic() - start)
+    assert sorted(times)[len(times) // 2] < 0.03, "Nagle's algorithm waits 40 ms for a delayed acknowledgement"
+
+
+def until_pong(connection: socket.socket) -> bool:
+    said = b""
+    while not said.endswith(b"pong\n") and (part := connection.recv(1000)):
+        said += part
+    return said.endswith(b"pong\n")
+
+
+def samples(server: Server, name: str) -> list[tuple[dict[str, str], float]]:
+    text = server.client.get("/metrics").text
+    return [
+        (one.labels, one.value) for family in text_string_to_metric_families(text) for one in family.samples if one.name == name
+    ]
+
+
+def metric(server: Server, name: str, **labels: str) -> float:
+    return sum(value for found, value in samples(server, name) if labels.items() <= found.items())
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
