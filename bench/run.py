@@ -22,6 +22,7 @@ BENCHMARKS = (
     "refresh",
     "alarm_pvs",
     "paging",
+    "http_replies",
 )
 
 

@@ -1,9 +1,10 @@
 """Time of a reply on a kept-alive connection, of every HTTP service, beside a bare uvicorn application in the same run.
 
-    python bench/http.py [--requests 2000]
+    python bench/http_replies.py [--requests 2000]
 
-Each service of a small site answers in a process of its own, without IOCs; one client asks over one raw socket, one request after
-the other. ``/health`` is the edge alone; the second path goes through the routes. Times are milliseconds as the client sees them.
+Each service of a small site answers in a process of its own, without IOCs; one client asks over one raw socket, one request
+after the other. ``/health`` is the edge alone; the second path goes through the routes. Times are milliseconds as the client
+sees them.
 """
 
 from __future__ import annotations
