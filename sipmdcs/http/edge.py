@@ -175,7 +175,12 @@ class _Reply:
     @property
     def route(self) -> str:
         """Template of the route that answered."""
-        return self._route if self.scope is None else getattr(self.scope.get("route"), "path", UNMATCHED)
+        if self.scope is None:
+            return self._route
+        # FastAPI names a route of an included router without the prefix under which it is included.
+        included = self.scope.get("fastapi", {}).get("effective_route_context")
+        path = getattr(included, "path_format", None) or getattr(self.scope.get("route"), "path", UNMATCHED)
+        return str(path)
 
     @route.setter
     def route(self, path: str) -> None:
