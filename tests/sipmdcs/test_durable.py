@@ -41,14 +41,14 @@ save._write({"T:A.VAL": 1.5})
 save._write({"T:A.VAL": 2.5})
 """
 
-RENDERING = """
+CATALOGUE = """
 import sys
 from pathlib import Path
-from configtool.rendering import make_folder, rename_synced, write_synced
-folder = Path(sys.argv[1]) / "deep"
-make_folder(folder)
-write_synced(folder / ".draft", "text")
-rename_synced(folder / ".draft", folder / "IOC.substitutions")
+from archiver.catalogue import Catalogue
+catalogue = Catalogue(Path(sys.argv[1]) / "deep" / "catalogue.sqlite")
+catalogue.path.unlink()
+catalogue.numbers()
+catalogue.close()
 """
 
 
@@ -64,8 +64,9 @@ def recorder(tmp_path: Path) -> FsyncRecorder:
         (PRESENT, "deep/present.json", 1),
         (DURABLE, "deep/er/file", 1),
         (AUTOSAVE, "deep/ioc.sav", 2),
+        (CATALOGUE, "deep/catalogue.sqlite", 1),
     ],
-    ids=["spool", "present state of runs", "durable", "autosave"],
+    ids=["spool", "present state of runs", "durable", "autosave", "catalogue"],
 )
 def test_content_then_name_then_folder(tmp_path: Path, recorder: FsyncRecorder, program: str, pattern: str, count: int) -> None:
     calls = recorder.run(program, [tmp_path])
