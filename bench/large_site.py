@@ -1,0 +1,129 @@
+"""A whole simulated site of any size, and what it costs: processor time and memory of every process, push, diff, doctor.
+
+    python bench/large_site.py [--controllers 188] [--iocs 12] [--seconds 30]
+    python bench/large_site.py --make FOLDER          # only make the site
+
+Everything runs as on a real site: simulated controllers on their wires, IOCs, all services. Times are wall-clock time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import yaml
+from machine import describe_machine
+
+from sipmdcs.supervise.processes import marked_processes
+
+HERE = Path(__file__).parent
+SIPMDCS = str(Path(sys.executable).with_name("sipmdcs"))
+EXAMPLE = HERE.parent / "examples" / "padme-like"
+CHANNELS = 16
+SERVICES = ("archiver", "alarms", "analysis", "logbook", "memcached", "agents", "scanner", "web")
+HEADER = "controller,channel,cable_position,preamp_position,sipm_serial,vbr_V,vop_V,dark_current_uA"
+
+
+def make_site(folder: Path, controllers: int, iocs: int) -> None:
+    """Site folder with its channel table; nothing of it runs."""
+    folder.mkdir(parents=True)
+    ids = [f"{number:03d}" for number in range(1, controllers + 1)]
+    ports = random.sample(range(10_000, 32_000), 7)
+    site = {
+        "name": "Large",
+        "prefix": "BENCH",
+        "services": [*SERVICES],
+        "controllers": {f"HV{one}": {"driver": "padme-nim", "id": one, "subsystem": "VETO", "port": "sim"} for one in ids},
+        "iocs": {f"ioc-{n + 1}": {"controllers": [f"HV{one}" for one in ids[n::iocs]]} for n in range(min(iocs, controllers))},
+        "channel_access": {"server_port": ports[0], "repeater_port": ports[1]},
+    } | {
+        name: {"port": port}
+        for name, port in zip(("archiver", "alarms", "logbook", "web", "memcached"), ports[2:], strict=True)
+    }
+    (folder / "site.yaml").write_text(yaml.safe_dump(site, sort_keys=False), "utf-8")
+    rows = [
+        f"{one},{n:02d},{one}.1.{n},{one}.{n},S{one}-{n},{50 + n / 100:.2f},{55 + n / 100:.2f},0.1"
+        for one in ids
+        for n in range(1, CHANNELS + 1)
+    ]
+    (folder / "channels.csv").write_text("\n".join([HEADER, *rows, ""]), "utf-8")
+    alarms = yaml.safe_load((EXAMPLE / "alarms.yaml").read_text("utf-8"))
+    del alarms["nodes"]  # of parts that this site does not have
+    (folder / "alarms.yaml").write_text(yaml.safe_dump(alarms, sort_keys=False), "utf-8")
+    shutil.copy(EXAMPLE / "archiver.yaml", folder)
+
+
+def timed(folder: Path, *arguments: str, expect: Sequence[int] = (0,)) -> float:
+    """Run a command of the site; seconds it took."""
+    begin = time.perf_counter()
+    done = subprocess.run([SIPMDCS, "--site", str(folder), *arguments], capture_output=True, text=True, check=False)
+    took = time.perf_counter() - begin
+    last = (done.stdout + done.stderr).strip().splitlines()[-1:]
+    print(
+        f"{' '.join(arguments)[:40]:40} {took:8.1f} s  {'' if done.returncode in expect else f'exit {done.returncode}: '}{last}"
+    )
+    return took
+
+
+def costs(folder: Path, seconds: float) -> None:
+    """Processor time and memory of the processes of a running site, by program."""
+    found = marked_processes(folder)
+    before = {one.process.pid: sum(one.process.cpu_times()[:2]) for one in found}
+    time.sleep(seconds)
+    table: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0, 0.0])
+    for one in found:
+        try:
+            memory = one.process.memory_full_info()
+            used = sum(one.process.cpu_times()[:2]) - before[one.process.pid]
+        except psutil.Error:
+            continue
+        kind = "iocs" if one.program.startswith("ioc-") else one.program or "supervisord"
+        for index, value in enumerate((1, 100 * used / seconds, memory.pss / 1e6, memory.rss / 1e6)):
+            table[kind][index] += value
+    print(f"{'program':14} {'processes':>9} {'% of a core':>12} {'PSS MB':>8} {'RSS MB':>8}")
+    for kind, row in [*sorted(table.items()), ("all", [sum(column) for column in zip(*table.values(), strict=True)])]:
+        print(f"{kind:14} {row[0]:9.0f} {row[1]:12.1f} {row[2]:8.0f} {row[3]:8.0f}")
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--controllers", type=int, default=188)
+    parser.add_argument("--iocs", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--make", type=Path, metavar="FOLDER", help="only make the site")
+    arguments = parser.parse_args()
+    if arguments.make:
+        make_site(arguments.make, arguments.controllers, arguments.iocs)
+        return
+    print(describe_machine())
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "site"
+        make_site(folder, arguments.controllers, arguments.iocs)
+        print(f"{arguments.controllers * CHANNELS} channels, {arguments.controllers} controllers, {arguments.iocs} IOCs")
+        timed(folder, "config", "import", "--channels", str(folder / "channels.csv"), "--message", "bench")
+        timed(folder, "config", "render")
+        timed(folder, "doctor")
+        try:
+            timed(folder, "up", "--timeout", "600")
+            timed(folder, "config", "push", "--message", "bench")
+            timed(folder, "config", "push", "--message", "bench, nothing to change")
+            timed(folder, "config", "diff", "live", expect=(0, 1))
+            timed(folder, "status")
+            time.sleep(arguments.seconds)
+            costs(folder, arguments.seconds)
+        finally:
+            timed(folder, "down")
+
+
+if __name__ == "__main__":
+    main()
