@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 from sipmdcs.dbtokens import Item, Reader, open_reader
 from sipmdcs.errors import BadInput
@@ -56,13 +55,35 @@ class Record:
         return BadInput(message, file=self.file, line=line, key=f"{self.name}.{key}" if key else self.name)
 
 
-class _Body(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Body:
     """One record or stand-alone alias of a template, unexpanded."""
 
     type: str
     name: str
-    items: tuple[Item, ...]
     line: int
+    fields: dict[str, str] = field(default_factory=dict)
+    info: dict[str, str] = field(default_factory=dict)
+    aliases: list[Item] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
+    """As of ``Record``."""
+    macros: list[Item] = field(default_factory=list)
+    """The fields and info items that hold macros."""
+    twice: list[Item] = field(default_factory=list)
+    """Those that were set before."""
+
+    def add(self, item: Item) -> None:
+        """Take in one statement."""
+        if item.kind == "alias":
+            self.aliases.append(item)
+            return
+        target, key = (self.fields, item.name) if item.kind == "field" else (self.info, f"info({item.name})")
+        if item.name in target:
+            self.twice.append(item)
+        target[item.name] = item.value
+        self.lines[key] = item.line
+        if "$" in item.value:
+            self.macros.append(item)
 
 
 @lru_cache(maxsize=256)
@@ -80,9 +101,12 @@ def _parse(reader: Reader) -> Iterator[_Body]:
         second = reader.value("an alias" if keyword == "alias" else "a record name")
         reader.take(")")
         if keyword == "alias":
-            yield _Body("alias", first, (Item("alias", "", second, line),), line)
+            yield _Body("alias", first, line, aliases=[Item("alias", "", second, line)])
         else:
-            yield _Body(first, second, tuple(_record_items(reader, line)), line)
+            body = _Body(first, second, line, lines={"": line})
+            for item in _record_items(reader, line):
+                body.add(item)
+            yield body
 
 
 def _record_items(reader: Reader, opened: int) -> Iterator[Item]:
@@ -169,7 +193,7 @@ def _expand_all(bodies: Iterable[_Body], path: Path, macros: Mapping[str, str]) 
         if body.type == "alias":
             if name not in records:
                 raise BadInput(f"alias of {name}, which is not defined above", file=path, line=body.line)
-            alias = expand_macros(body.items[0].value, macros, file=path, line=body.line)
+            alias = expand_macros(body.aliases[0].value, macros, file=path, line=body.line)
             _check_name(alias, path, body.line)
             records[name] = _with_alias(records[name], alias)
             continue
@@ -185,24 +209,16 @@ def _check_new(name: str, earlier: int | None, path: Path, line: int) -> None:
 
 
 def _expand_record(body: _Body, name: str, macros: Mapping[str, str], path: Path) -> Record:
-    fields: dict[str, str] = {}
-    info: dict[str, str] = {}
-    aliases: list[str] = []
-    lines: dict[str, int] = {"": body.line}
-    for kind, key, value, line in body.items:
-        if "$" in value:
-            value = expand_macros(value, macros, file=path, line=line)
-        if kind == "alias":
-            _check_name(value, path, line)
-            aliases.append(value)
-            continue
-        target = fields if kind == "field" else info
-        if key in target:
-            raise BadInput(f"{kind} {key} of {name} is set twice", file=path, line=line)
-        target[key] = value
-        lines[key if kind == "field" else f"info({key})"] = line
+    for item in body.twice:
+        raise BadInput(f"{item.kind} {item.name} of {name} is set twice", file=path, line=item.line)
+    fields, info = (body.fields.copy(), body.info.copy()) if body.macros else (body.fields, body.info)
+    for kind, key, value, line in body.macros:
+        (fields if kind == "field" else info)[key] = expand_macros(value, macros, file=path, line=line)
+    aliases = tuple(expand_macros(item.value, macros, file=path, line=item.line) for item in body.aliases)
+    for item, alias in zip(body.aliases, aliases, strict=True):
+        _check_name(alias, path, item.line)
     record_type = expand_macros(body.type, macros, file=path, line=body.line)
-    return Record(record_type, name, fields, info, tuple(aliases), str(path), lines)
+    return Record(record_type, name, fields, info, aliases, str(path), body.lines)
 
 
 def _with_alias(record: Record, alias: str) -> Record:
@@ -288,8 +304,10 @@ def _rows(path: Path, macros: dict[str, str]) -> Iterator[tuple[str, int, dict[s
             if pattern is None:
                 yield template, line, scope | _assignments(reader)
                 continue
-            reader.take("{")
-            values = _words(reader, "a value")
+            values = reader.plain_row()
+            if values is None:
+                reader.take("{")
+                values = _words(reader, "a value")
             if len(values) != len(pattern):
                 message = f"row has {len(values)} values, the pattern {len(pattern)} ({', '.join(pattern)})"
                 raise BadInput(message, file=path, line=line)

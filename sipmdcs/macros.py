@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from sipmdcs.errors import BadInput
+
+_PLAIN = re.compile(r"\$(?:\((\w+)(?:=([^$(){}]*))?\)|\{(\w+)(?:=([^$(){}]*))?\})")
+"""A reference whose name and default hold no macros themselves: nearly all of them."""
 
 
 def expand_macros(text: str, macros: Mapping[str, str], *, file: str | Path | None = None, line: int | None = None) -> str:
@@ -14,7 +19,28 @@ def expand_macros(text: str, macros: Mapping[str, str], *, file: str | Path | No
     Raises:
         BadInput: a macro is undefined without a default, unterminated, or refers to itself.
     """
-    return _expand(text, macros, (), file, line)
+    return _expand_plain(text, macros) or _expand(text, macros, (), file, line)
+
+
+def _expand_plain(text: str, macros: Mapping[str, str]) -> str:
+    """The expanded text; empty if there is more to it than plain references, or nothing left."""
+    end, references = _plain_references(text)
+    out: list[str] = []
+    for literal, name, default in references:
+        value = macros.get(name, default)
+        if value is None or "$" in value:
+            return ""
+        out += (literal, value)
+    return "".join([*out, end]) if "$" not in end else ""
+
+
+@lru_cache(4096)  # a text of a template is expanded for each of thousands of channels
+def _plain_references(text: str) -> tuple[str, list[tuple[str, str, str | None]]]:
+    """What follows the last plain reference, and of each one the text before it, its name, its default."""
+    *parts, end = _PLAIN.split(text)
+    groups = zip(*(parts[at::5] for at in range(5)), strict=True)
+    references = [(before, name or braced, default if name else other) for before, name, default, braced, other in groups]
+    return (end, references) if not any("$" in before for before, _, _ in references) else ("$", [])
 
 
 def _expand(text: str, macros: Mapping[str, str], seen: tuple[str, ...], file: str | Path | None, line: int | None) -> str:

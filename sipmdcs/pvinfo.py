@@ -64,6 +64,8 @@ class DeviceAddress:
     parameter: str
 
 
+_UNQUOTED = re.compile(r"[\w/:=.,;+ -]*", re.ASCII)
+"""Words that mean the same to a shell as to ``str.split``, which is fifty times faster."""
 _ASYN = re.compile(r"@asyn\(\s*(?P<port>[^,()\s]+)\s*(?:,\s*(?P<addr>\d+)\s*)?\)\s*(?P<parameter>[A-Z0-9_]+)")
 
 
@@ -96,7 +98,7 @@ def alarm_info(record: Record) -> AlarmInfo | None:
     if text is None:
         return None
     try:
-        words = shlex.split(text)
+        words = text.split() if _UNQUOTED.fullmatch(text) else shlex.split(text)
     except ValueError as err:
         raise record.bad("info(alarm)", f"{text!r}: {err}") from err
     if not words or "=" in words[0] or not all(words[0].split("/")):

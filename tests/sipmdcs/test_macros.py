@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sipmdcs.errors import BadInput
-from sipmdcs.macros import expand_macros
+from sipmdcs.macros import _expand, expand_macros
 
 MACROS = {"P": "DET:HV", "R": "CH01", "N": "P", "EMPTY": "", "NESTED": "$(P):$(R)", "LOOP": "$(LOOP)", "A": "$(B)", "B": "$(A)"}
 
@@ -65,3 +67,19 @@ def test_text_without_a_dollar_is_left_alone(text: str) -> None:
 @given(st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True), st.text(st.characters(exclude_characters="$"))))
 def test_every_macro_gives_its_value(macros: dict[str, str]) -> None:
     assert expand_macros("|".join(f"$({name})" for name in macros), macros) == "|".join(macros.values())
+
+
+PIECES = st.sampled_from(
+    ["$", "(", ")", "{", "}", "=", "P", "R", "x ", "$(P)", "${R}", "$(UNSET=", "$(UNSET=5)", "$(N", "$(EMPTY)", "$(NESTED)"]
+)
+
+
+@given(st.lists(PIECES, max_size=8).map("".join))
+def test_the_quick_way_says_what_the_slow_one_says(text: str) -> None:
+    def said(expand: Callable[[], str]) -> str:
+        try:
+            return expand()
+        except BadInput as err:
+            return f"refused: {err}"
+
+    assert said(lambda: expand_macros(text, MACROS, file="f", line=1)) == said(lambda: _expand(text, MACROS, (), "f", 1))
