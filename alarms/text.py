@@ -20,7 +20,9 @@ def one_line(text: str, longest: int) -> str:
     White space of any kind and length becomes one blank. What cannot be printed is left out: control characters, those that
     turn the writing direction, halves of surrogate pairs, characters that no standard assigns.
     """
-    clean = "".join(sign for sign in " ".join(text[: 4 * longest].split()) if sign.isprintable())
+    clean = " ".join(text[: 4 * longest].split())
+    if not clean.isprintable():
+        clean = "".join(sign for sign in clean if sign.isprintable())
     return clean if len(clean) <= longest else f"{clean[: longest - 1]}…"
 
 

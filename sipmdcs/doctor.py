@@ -10,7 +10,7 @@ import click
 
 from sipmdcs.cli import Invocation, pass_invocation
 from sipmdcs.command_examples import examples
-from sipmdcs.doctor_machine import check_machine
+from sipmdcs.doctor_machine import check_machine, trying_screens
 from sipmdcs.doctor_site import SITE_CHECKS
 from sipmdcs.errors import BadInput, DcsError
 from sipmdcs.finding import Finding, Level
@@ -45,8 +45,14 @@ def doctor(invocation: Invocation, ctx: click.Context, as_json: bool) -> None:
 
 
 def examine(open_site: Callable[[], Site]) -> Iterator[Finding]:
-    """All findings: the machine's, then the site's if its file can be read."""
-    yield from check_machine()
+    """All findings: the machine's, then the site's if its file can be read, then those of the screens."""
+    with trying_screens() as screens:
+        yield from check_machine()
+        yield from _examine_site(open_site)
+        yield screens()
+
+
+def _examine_site(open_site: Callable[[], Site]) -> Iterator[Finding]:
     try:
         site = open_site()
     except BadInput as err:

@@ -10,7 +10,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from sipmdcs.finding import Finding, Level
@@ -24,12 +25,11 @@ _QT_TIMEOUT_S = 30
 
 
 def check_machine() -> Iterator[Finding]:
-    """Findings about Python, libraries, Channel Access, screens and the clock."""
+    """Findings about Python, libraries, Channel Access and the clock."""
     yield Finding("python", Level.OK, f"{platform.python_version()} in {sys.prefix}")
     yield _libraries()
     yield _libca()
     yield _capture()
-    yield _screens()
     yield _clock()
 
 
@@ -67,21 +67,32 @@ def _capture() -> Finding:
     return Finding("capture", Level.OK, "the C extension is built")
 
 
-def _screens() -> Finding:
+@contextmanager
+def trying_screens() -> Iterator[Callable[[], Finding]]:
+    """Try whether screens can be shown, beside what the block does; the function waits for the finding."""
     if not _is_installed("pydm"):
-        return Finding("screens", Level.WARN, "PyDM is not installed", "run make install if this machine shows screens")
+        yield lambda: Finding("screens", Level.WARN, "PyDM is not installed", "run make install if this machine shows screens")
+        return
     # In a process of its own: a library that is missing ends Qt, not us.
     code = "from PyQt6.QtWidgets import QApplication; QApplication([]); import pydm"
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "QT_API": "pyqt6"}
     command = [sys.executable, "-P", "-c", code]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as qt:
+        try:
+            yield lambda: _screens(qt)
+        finally:
+            qt.kill()
+
+
+def _screens(qt: subprocess.Popen[str]) -> Finding:
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_QT_TIMEOUT_S, check=False)
+        _, said = qt.communicate(timeout=_QT_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return Finding(
             "screens", Level.WARN, f"Qt does not start within {_QT_TIMEOUT_S} s", "see whether the machine is overloaded"
         )
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    if qt.returncode != 0:
+        reason = (said.strip().splitlines() or [f"exit status {qt.returncode}"])[-1]
         return Finding("screens", Level.WARN, f"Qt does not start: {reason}", "run make install, which installs its libraries")
     return Finding("screens", Level.OK, f"PyDM {version('pydm')} on Qt {version('PyQt6-Qt6')}")
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from sipmdcs.dbtokens import Item, Reader, open_reader
 from sipmdcs.errors import BadInput
-from sipmdcs.macros import expand_macros
+from sipmdcs.macros import MacroTexts, expand_macros
 
 MAX_TEMPLATE_BYTES = 1 << 18
 """Files up to this size are kept once read, for they are used again with other macros; longer ones are read as a stream."""
@@ -85,10 +85,30 @@ class _Body:
         if "$" in item.value:
             self.macros.append(item)
 
+    def texts(self) -> Iterator[str]:
+        """All that is expanded."""
+        yield from (self.type, self.name, *(item.value for item in (*self.aliases, *self.macros)))
+
+
+_Expand = Callable[[str, int], str]
+"""Takes a text and its line."""
+
+
+def _expander(path: Path, macros: Mapping[str, str], texts: MacroTexts | None = None) -> _Expand:
+    """What expands the texts of a file; ``texts`` are expanded at once."""
+    known = texts.expand(macros) if texts is not None else {}
+
+    def expand(text: str, line: int) -> str:
+        found = known.get(text)
+        return expand_macros(text, macros, file=path, line=line) if found is None else found
+
+    return expand
+
 
 @lru_cache(maxsize=256)
-def _parse_template(path: Path, _stamp: tuple[int, int]) -> tuple[_Body, ...]:
-    return tuple(_parse(open_reader(path)))
+def _parse_template(path: Path, _stamp: tuple[int, int]) -> tuple[tuple[_Body, ...], MacroTexts]:
+    bodies = tuple(_parse(open_reader(path)))
+    return bodies, MacroTexts({text for body in bodies for text in body.texts()})
 
 
 def _parse(reader: Reader) -> Iterator[_Body]:
@@ -156,14 +176,15 @@ def iter_records(path: Path, macros: Mapping[str, str]) -> Iterator[Record]:
         return
     reader = open_reader(path)
     if reader.holds("alias"):  # which may come after its record
-        yield from _expand_all(_parse(reader), path, macros).values()
+        yield from _expand_all(_parse(reader), path, _expander(path, macros)).values()
         return
+    expand = _expander(path, macros)
     lines: dict[str, int] = {}
     for body in _parse(reader):
-        name = expand_macros(body.name, macros, file=path, line=body.line)
+        name = expand(body.name, body.line)
         _check_new(name, lines.get(name), path, body.line)
         lines[name] = body.line
-        yield _expand_record(body, name, macros, path)
+        yield _expand_record(body, name, expand, path)
 
 
 def load_template(path: Path, macros: Mapping[str, str]) -> list[Record]:
@@ -173,8 +194,10 @@ def load_template(path: Path, macros: Mapping[str, str]) -> list[Record]:
         BadInput: anything that is not plain EPICS database syntax, with file and line.
     """
     stamp = _stamp(path)
-    bodies = _parse_template(path, stamp) if stamp[1] <= MAX_TEMPLATE_BYTES else _parse(open_reader(path))
-    return list(_expand_all(bodies, path, macros).values())
+    if stamp[1] > MAX_TEMPLATE_BYTES:
+        return list(_expand_all(_parse(open_reader(path)), path, _expander(path, macros)).values())
+    bodies, texts = _parse_template(path, stamp)
+    return list(_expand_all(bodies, path, _expander(path, macros, texts)).values())
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -186,19 +209,19 @@ def _stamp(path: Path) -> tuple[int, int]:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _expand_all(bodies: Iterable[_Body], path: Path, macros: Mapping[str, str]) -> dict[str, Record]:
+def _expand_all(bodies: Iterable[_Body], path: Path, expand: _Expand) -> dict[str, Record]:
     records: dict[str, Record] = {}
     for body in bodies:
-        name = expand_macros(body.name, macros, file=path, line=body.line)
+        name = expand(body.name, body.line)
         if body.type == "alias":
             if name not in records:
                 raise BadInput(f"alias of {name}, which is not defined above", file=path, line=body.line)
-            alias = expand_macros(body.aliases[0].value, macros, file=path, line=body.line)
+            alias = expand(body.aliases[0].value, body.line)
             _check_name(alias, path, body.line)
             records[name] = _with_alias(records[name], alias)
             continue
         _check_new(name, records[name].lines[""] if name in records else None, path, body.line)
-        records[name] = _expand_record(body, name, macros, path)
+        records[name] = _expand_record(body, name, expand, path)
     return records
 
 
@@ -208,17 +231,16 @@ def _check_new(name: str, earlier: int | None, path: Path, line: int) -> None:
         raise BadInput(f"record {name} is already defined at line {earlier}", file=path, line=line)
 
 
-def _expand_record(body: _Body, name: str, macros: Mapping[str, str], path: Path) -> Record:
+def _expand_record(body: _Body, name: str, expand: _Expand, path: Path) -> Record:
     for item in body.twice:
         raise BadInput(f"{item.kind} {item.name} of {name} is set twice", file=path, line=item.line)
     fields, info = (body.fields.copy(), body.info.copy()) if body.macros else (body.fields, body.info)
     for kind, key, value, line in body.macros:
-        (fields if kind == "field" else info)[key] = expand_macros(value, macros, file=path, line=line)
-    aliases = tuple(expand_macros(item.value, macros, file=path, line=item.line) for item in body.aliases)
+        (fields if kind == "field" else info)[key] = expand(value, line)
+    aliases = tuple(expand(item.value, item.line) for item in body.aliases)
     for item, alias in zip(body.aliases, aliases, strict=True):
         _check_name(alias, path, item.line)
-    record_type = expand_macros(body.type, macros, file=path, line=body.line)
-    return Record(record_type, name, fields, info, aliases, str(path), body.lines)
+    return Record(expand(body.type, body.line), name, fields, info, aliases, str(path), body.lines)
 
 
 def _with_alias(record: Record, alias: str) -> Record:
@@ -251,8 +273,11 @@ def iter_substitutions(path: Path, search_path: Sequence[Path], macros: Mapping[
         BadInput: as ``load_substitutions``, when the fault is reached.
     """
     names: set[str] = set()
+    found: dict[str, Path] = {}
     for template, line, row in _rows(path, dict(macros or {})):
-        for record in _row_records(_find(template, path, line, search_path), row, f"{path.name}:{line}"):
+        if template not in found:
+            found[template] = _find(template, path, line, search_path)
+        for record in _row_records(found[template], row, f"{path.name}:{line}"):
             for name in (record.name, *record.aliases):
                 if name in names:
                     raise BadInput(f"{name} from {template} is already made by an earlier row", file=path, line=line)

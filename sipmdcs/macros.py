@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sipmdcs.errors import BadInput
 
 _PLAIN = re.compile(r"\$(?:\((\w+)(?:=([^$(){}]*))?\)|\{(\w+)(?:=([^$(){}]*))?\})")
 """A reference whose name and default hold no macros themselves: nearly all of them."""
+_SEPARATOR = "\0"
+"""Between texts that are expanded together; it stands in no file."""
+_UNSAFE = re.compile(r"[$\0]")
+"""What a value that is put in as it stands must not hold."""
 
 
 def expand_macros(text: str, macros: Mapping[str, str], *, file: str | Path | None = None, line: int | None = None) -> str:
@@ -19,28 +22,36 @@ def expand_macros(text: str, macros: Mapping[str, str], *, file: str | Path | No
     Raises:
         BadInput: a macro is undefined without a default, unterminated, or refers to itself.
     """
-    return _expand_plain(text, macros) or _expand(text, macros, (), file, line)
+    return _expand(text, macros, (), file, line)
 
 
-def _expand_plain(text: str, macros: Mapping[str, str]) -> str:
-    """The expanded text; empty if there is more to it than plain references, or nothing left."""
-    end, references = _plain_references(text)
-    out: list[str] = []
-    for literal, name, default in references:
-        value = macros.get(name, default)
-        if value is None or "$" in value:
-            return ""
-        out += (literal, value)
-    return "".join([*out, end]) if "$" not in end else ""
+class MacroTexts:
+    """Texts of a template, which are expanded together, anew for each of thousands of channels."""
 
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Look at ``texts`` once; those that hold more than plain references are left to ``expand_macros``."""
+        self._texts: list[str] = []
+        self._references: list[tuple[str, str | None]] = []
+        """Name and default, in the order of the texts."""
+        formats: list[str] = []
+        for text in texts:
+            *parts, end = _PLAIN.split(text)
+            literals = (*parts[::5], end)
+            if any("$" in literal or _SEPARATOR in literal for literal in literals):
+                continue
+            self._texts.append(text)
+            formats.append("%s".join(literal.replace("%", "%%") for literal in literals))
+            groups = zip(*(parts[at::5] for at in range(1, 5)), strict=True)
+            self._references += [(name or braced, default if name else other) for name, default, braced, other in groups]
+        self._format = _SEPARATOR.join(formats)
 
-@lru_cache(4096)  # a text of a template is expanded for each of thousands of channels
-def _plain_references(text: str) -> tuple[str, list[tuple[str, str, str | None]]]:
-    """What follows the last plain reference, and of each one the text before it, its name, its default."""
-    *parts, end = _PLAIN.split(text)
-    groups = zip(*(parts[at::5] for at in range(5)), strict=True)
-    references = [(before, name or braced, default if name else other) for before, name, default, braced, other in groups]
-    return (end, references) if not any("$" in before for before, _, _ in references) else ("$", [])
+    def expand(self, macros: Mapping[str, str]) -> dict[str, str]:
+        """The expanded texts by text; those that are missing need ``expand_macros``, which says what is wrong with them."""
+        values = tuple([macros.get(name, default) for name, default in self._references])
+        known = set(values)
+        if None in known or any(_UNSAFE.search(value) for value in known if value):
+            return {}
+        return dict(zip(self._texts, (self._format % values).split(_SEPARATOR), strict=True)) if self._texts else {}
 
 
 def _expand(text: str, macros: Mapping[str, str], seen: tuple[str, ...], file: str | Path | None, line: int | None) -> str:

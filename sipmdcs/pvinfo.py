@@ -18,6 +18,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from sipmdcs.epicsdb import Record
 
@@ -69,6 +70,16 @@ _UNQUOTED = re.compile(r"[\w/:=.,;+ -]*", re.ASCII)
 _ASYN = re.compile(r"@asyn\(\s*(?P<port>[^,()\s]+)\s*(?:,\s*(?P<addr>\d+)\s*)?\)\s*(?P<parameter>[A-Z0-9_]+)")
 
 
+@lru_cache(256)  # many records, few policies
+def _policy(text: str) -> ArchivePolicy | None:
+    method, _, period = (part.strip() for part in text.partition(","))
+    try:
+        policy = ArchivePolicy(ArchiveMethod(method), float(period))
+    except ValueError:
+        return None
+    return policy if 0 < policy.period_s < 1e6 else None
+
+
 def archive_policy(record: Record) -> ArchivePolicy | None:
     """The archive policy of a record, ``None`` if it asks for none.
 
@@ -78,12 +89,8 @@ def archive_policy(record: Record) -> ArchivePolicy | None:
     text = record.info.get("archive")
     if text is None:
         return None
-    method, _, period = (part.strip() for part in text.partition(","))
-    try:
-        policy = ArchivePolicy(ArchiveMethod(method), float(period))
-    except ValueError:
-        policy = None
-    if policy is None or not 0 < policy.period_s < 1e6:
+    policy = _policy(text)
+    if policy is None:
         raise record.bad("info(archive)", f'{text!r} is no archive policy, expected "monitor, SECONDS" or "scan, SECONDS"')
     return policy
 

@@ -17,6 +17,7 @@ from sipmdcs.epicsdb import (
     MAX_TEMPLATE_BYTES,
     Record,
     _expand_all,
+    _expander,
     _parse,
     _parse_template,
     format_records,
@@ -275,7 +276,7 @@ def test_the_quick_way_over_a_file_reads_what_token_by_token_reads(template: Pat
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Reader, "plain_items", quick)
             try:
-                read.append(list(_expand_all(_parse(open_reader(template)), template, {}).values()))
+                read.append(list(_expand_all(_parse(open_reader(template)), template, _expander(template, {})).values()))
             except BadInput as err:
                 read.append(str(err))
     assert read[0] == read[1]

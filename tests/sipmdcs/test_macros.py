@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sipmdcs.errors import BadInput
-from sipmdcs.macros import _expand, expand_macros
+from sipmdcs.macros import MacroTexts, expand_macros
 
 MACROS = {"P": "DET:HV", "R": "CH01", "N": "P", "EMPTY": "", "NESTED": "$(P):$(R)", "LOOP": "$(LOOP)", "A": "$(B)", "B": "$(A)"}
 
@@ -70,16 +68,36 @@ def test_every_macro_gives_its_value(macros: dict[str, str]) -> None:
 
 
 PIECES = st.sampled_from(
-    ["$", "(", ")", "{", "}", "=", "P", "R", "x ", "$(P)", "${R}", "$(UNSET=", "$(UNSET=5)", "$(N", "$(EMPTY)", "$(NESTED)"]
+    [
+        "$",
+        "%",
+        "%s",
+        "(",
+        ")",
+        "{",
+        "}",
+        "=",
+        "P",
+        "R",
+        "x ",
+        "$(P)",
+        "${R}",
+        "$(UNSET=",
+        "$(UNSET=5)",
+        "$(N",
+        "$(EMPTY)",
+        "$(NESTED)",
+    ]
 )
 
 
-@given(st.lists(PIECES, max_size=8).map("".join))
-def test_the_quick_way_says_what_the_slow_one_says(text: str) -> None:
-    def said(expand: Callable[[], str]) -> str:
-        try:
-            return expand()
-        except BadInput as err:
-            return f"refused: {err}"
+@given(st.lists(st.lists(PIECES, max_size=8).map("".join), max_size=5), st.dictionaries(st.sampled_from("PRN"), PIECES))
+def test_texts_expanded_together_are_what_each_is_alone(texts: list[str], more: dict[str, str]) -> None:
+    macros = MACROS | more
+    for text, expanded in MacroTexts(texts).expand(macros).items():
+        assert expanded == expand_macros(text, macros)
 
-    assert said(lambda: expand_macros(text, MACROS, file="f", line=1)) == said(lambda: _expand(text, MACROS, (), "f", 1))
+
+def test_plain_texts_are_expanded_together() -> None:
+    texts = ["$(P):$(R)", "50 % of $(UNSET=5)", "${P}", "plain"]
+    assert MacroTexts(texts).expand(MACROS) == {text: expand_macros(text, MACROS) for text in texts}
