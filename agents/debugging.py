@@ -17,13 +17,14 @@ import click
 from agents.agentsfile import read_agents_file
 from agents.cache import HotCache
 from agents.declaration import Declaration
-from agents.entry import decode_entry, encode_entry, ttl_of
-from agents.inputs import Row, lacking, wire
+from agents.entry import encode_entry, ttl_of
+from agents.feed import Feed
+from agents.inputs import wire
 from agents.latest import Latest
 from agents.loading import Plugin, plugin_of
 from agents.plugin import Context
 from agents.problem import Problem
-from agents.reading import readings_from_json
+from agents.reading import Row, readings
 from agents.records import agent_prefix
 from agents.running import run_plugin
 from sipmdcs.channels import open_channels
@@ -84,6 +85,7 @@ async def _debug(site: Site, name: str, plugin: Plugin, interval: float, *, loop
     latest = Latest(channels, clock)
     address = site.file.memcached
     hot = HotCache(address.interface, address.port, clock) if cache or wiring.keys else None
+    feed = Feed(wiring, latest, hot, clock)
     await latest.watch(wiring.pvs)
     tasks = [asyncio.create_task(one) for one in (latest.run(), *([hot.run()] if hot else []))]
     try:
@@ -92,20 +94,14 @@ async def _debug(site: Site, name: str, plugin: Plugin, interval: float, *, loop
         while True:
             run += 1
             start = time.monotonic()
-            held = {key: decode_entry(data, time.time()) for key, data in (await hot.get(wiring.keys) if hot else {}).items()}
-            groups = {
-                group: {
-                    pv: held.get(pv, [None, 3, "UDF", 0.0, None]) if group in wiring.cached else latest.row(pv) for pv in pvs
-                }
-                for group, pvs in wiring.groups.items()
-            }
-            _print(_inputs_text(groups, everything=everything))
-            if reason := lacking(declaration.require, groups):
+            await feed.refresh()
+            _print(_inputs_text(feed.rows, everything=everything))
+            if reason := feed.lacking(declaration.require):
                 click.echo(f"not run: {reason}")
             else:
                 began = time.perf_counter()
-                readings = {group: readings_from_json(rows) for group, rows in groups.items()}
-                outputs = run_plugin(plugin, readings, time.time())
+                groups = {group: readings(rows, clock.monotonic()) for group, rows in feed.rows.items()}
+                outputs = run_plugin(plugin, groups, time.time())
                 _print(_outputs_text(declaration, outputs))
                 click.echo(f"{(time.perf_counter() - began) * 1e3:.2f} ms")
                 if hot is not None and cache:

@@ -15,7 +15,7 @@ import json
 from math import ceil, isfinite
 from typing import Any
 
-from agents.reading import INVALID
+from agents.reading import INVALID, Row
 from sipmdcs.severity import Severity
 
 LONGEST_KEY = 250
@@ -24,6 +24,8 @@ LARGEST_VALUE = 1_000_000
 """Bytes; memcached refuses an item of more than 1 MiB."""
 LONGEST_TTL_S = 30 * 86_400
 """Memcached takes a larger number for a date."""
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 def heartbeat_key(prefix: str) -> str:
@@ -53,21 +55,22 @@ def encode_entry(value: Any, *, time: float, severity: str, status: str, unit: s
         "source": source,
         "seq": seq,
     }
-    return json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(entry).encode()
 
 
-def decode_entry(data: bytes, now: float) -> list[Any]:
-    """The fields of a ``Reading`` from an entry, whoever wrote it; INVALID if it is none.
+def decode_entry(data: bytes, wall: float, now: float) -> Row:
+    """The row of an entry, from any program that writes one; INVALID if it is none.
 
     Args:
         data: what lies in the cache.
-        now: Unix time, seconds.
+        wall: Unix time, seconds.
+        now: monotonic seconds.
     """
     try:
         entry = json.loads(data)
         severity = int(Severity[entry["severity"]])
         time = float(entry["time"])
-        return [entry["value"], severity, str(entry["status"]), time, max(now - time, 0.0)]
+        return [entry["value"], severity, str(entry["status"]), time, now - max(wall - time, 0.0)]
     except (ValueError, KeyError, TypeError, RecursionError):
         return [None, INVALID, "READ", 0.0, None]
 

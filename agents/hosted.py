@@ -14,7 +14,7 @@ from agents.child import Child, Died, Hung
 from agents.crowd import MOST_PROCESSES
 from agents.declaration import Declaration
 from agents.declaring import load_request
-from agents.inputs import Wiring, lacking
+from agents.inputs import Wiring
 from agents.outputs import AgentOutputs, changed, error_values
 from agents.plugin import check_interval, check_offset
 from agents.problem import Problem
@@ -63,7 +63,8 @@ class HostedAgent:
             (member.entry.enable, member.interval, member.offset) if before is None else before.settings(member)
         )
         self._schedule = Schedule(start, offset, interval, missed=before.missed if before else 0)
-        self._wiring = around.wiring(member)
+        self._feed = around.feed(member)
+        self._mirror = around.mirror(member)
         self._task: asyncio.Task[None] | None = None
         self._stopped = not running
         self._changing = False
@@ -150,8 +151,7 @@ class HostedAgent:
         try:
             await self._end_child()
             self.member = member
-            self._wiring = self._around.wiring(member)
-            await self._around.latest.watch(self._wiring.pvs)
+            await self._rewire()
         finally:
             self._changing = False
         self._enabled, interval, offset = before.settings(member)
@@ -163,6 +163,16 @@ class HostedAgent:
             self.state = AgentState.DISABLED
             self._invalidate(Status.DISABLE)
         _log.warning("agent %s: version %s is running now", member.name, member.version)
+
+    async def _rewire(self) -> None:
+        """Read what the member reads now."""
+        self._feed.close()
+        self._feed = self._around.feed(self.member)
+        wiring = self._feed.wiring
+        if self._mirror is not None:
+            declared = self.member.declaration
+            self._mirror.keep(wiring.pvs | wiring.keys if declared is not None and declared.mirror else ())
+        await self._around.latest.watch(wiring.pvs)
 
     def refuse(self, problem: Problem) -> None:
         """A change of the plugin cannot be used: say so; what runs goes on."""
@@ -199,7 +209,7 @@ class HostedAgent:
     @property
     def wiring(self) -> Wiring:
         """Its inputs."""
-        return self._wiring
+        return self._feed.wiring
 
     @property
     def troubled(self) -> bool:
@@ -286,6 +296,7 @@ class HostedAgent:
     async def _start_child(self) -> None:
         child = await Child.start()
         self.child = child
+        self._feed.send_all()
         try:
             await child.load(load_request(self._around.site, self.member.found, self._file_with_own_entry()))
         except (Problem, Died, Hung) as err:
@@ -328,17 +339,19 @@ class HostedAgent:
             return
         self._seq += 1
         interval, clock = self._schedule.interval, self._around.clock
-        groups = await self._around.rows(self._wiring)
-        if declaration.mirror:
-            rows = {name: row for names in groups.values() for name, row in names.items()}
-            self._outputs.mirror(rows, self._around.units, interval, self._seq)
-        if reason := lacking(declaration.require, groups):
+        fresh = await self._feed.refresh()
+        if self._mirror is not None and declaration.mirror:
+            self._mirror.note(fresh)
+        if reason := self._feed.lacking(declaration.require):
             self.state = AgentState.NO_INPUT
             self._say(reason, reason)
             self._invalidate(Status.LINK)
             return
+        if self._mirror is not None and declaration.mirror:
+            self._mirror.write(self._around.units, interval, self._seq)
+        request = {**self._feed.request(), "time": clock.time_ns() / NS}
         try:
-            answer = await child.ask({"run": {"groups": groups, "time": clock.time_ns() / NS}}, declaration.timeout_s(interval))
+            answer = await child.ask({"run": request}, declaration.timeout_s(interval))
         except Hung as err:
             await self._give_up(child, err, AgentState.HUNG, Status.TIMEOUT)
         except Died as err:
@@ -373,6 +386,8 @@ class HostedAgent:
         self._valid = False
         if self.member.declaration is not None:
             self._outputs.invalidate(self.member.declaration, self._schedule.interval, status, self._seq)
+        if self._mirror is not None:
+            self._mirror.drop()
 
     def _fail(self, short: str, text: str, state: AgentState) -> None:
         self._errors += 1

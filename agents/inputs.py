@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
 from agents.declaration import Declaration, InputGroup
-from agents.reading import INVALID
 from sipmdcs.macros import expand_macros
-
-Row = list[Any]
-"""The fields of a ``Reading``."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +59,19 @@ def _names(group: InputGroup, prefix: str, own: str, known: Callable[[], Sequenc
                 yield name
 
 
-def lacking(require: str, groups: Mapping[str, Mapping[str, Row]]) -> str:
-    """Which inputs an agent lacks to run, in words; empty if none."""
-    for group, rows in groups.items():
-        invalid = [name for name, row in rows.items() if row[0] is None or row[1] >= INVALID]
-        if require == "all" and invalid:
-            return (
-                f"{invalid[0]} is INVALID" if len(invalid) == 1 else f"{len(invalid)} of {group} are INVALID: {invalid[0]}, …"
-            )
-        if require == "any" and len(invalid) == len(rows):
-            return f"no PV in {group}" if not rows else f"all of {group} are INVALID"
+def lacking(require: str, groups: Mapping[str, Sequence[str]], invalid: Mapping[str, Collection[str]]) -> str:
+    """Which inputs an agent lacks to run, in words; empty if none.
+
+    Args:
+        require: ``any``, ``all`` or ``none``.
+        groups: names by group.
+        invalid: those among them that cannot be used.
+    """
+    for group, names in groups.items():
+        bad = invalid[group]
+        if require == "all" and bad:
+            first = next(name for name in names if name in bad)
+            return f"{first} is INVALID" if len(bad) == 1 else f"{len(bad)} of {group} are INVALID: {first}, …"
+        if require == "any" and len(bad) == len(names):
+            return f"all of {group} are INVALID" if names else f"no PV in {group}"
     return ""

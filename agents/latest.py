@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from agents.reading import INVALID
+from agents.reading import INVALID, NOTHING, Row
 from sipmdcs.channels import Batch, Capture, Channels, Kind
 from sipmdcs.clock import NS, Clock
 from sipmdcs.severity import Severity, Status
@@ -21,15 +19,17 @@ _DRAIN_S = 0.1
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Held:
-    value: Any
-    severity: int
-    status: str
-    time: float
-    arrived: float
-    """By the monotonic clock, so that ages survive a step of the wall clock."""
-    connected: bool = True
+class Follower:
+    """Which of some PVs have changed since they were looked at."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = frozenset(names)
+        self.changed = set(self.names)
+
+    def take(self) -> set[str]:
+        """Those that have changed since the call before, at first all."""
+        changed, self.changed = self.changed, set()
+        return changed
 
 
 class Latest:
@@ -40,7 +40,9 @@ class Latest:
         self._clock = clock
         self._captures: list[Capture] = []
         self._names: set[str] = set()
-        self._held: dict[str, _Held] = {}
+        self._rows: dict[str, Row] = {}
+        self._connected: set[str] = set()
+        self._followers: dict[str, list[Follower]] = {}
 
     async def watch(self, names: Iterable[str]) -> None:
         """Subscribe to those that are not yet subscribed to."""
@@ -48,6 +50,18 @@ class Latest:
         if fresh:
             self._names.update(fresh)
             self._captures.append(await asyncio.to_thread(self._channels.capture, fresh))
+
+    def follow(self, names: Iterable[str]) -> Follower:
+        """Notes from now on which of ``names`` change."""
+        follower = Follower(names)
+        for name in follower.names:
+            self._followers.setdefault(name, []).append(follower)
+        return follower
+
+    def unfollow(self, follower: Follower) -> None:
+        """Note nothing more."""
+        for name in follower.names:
+            self._followers[name].remove(follower)
 
     async def run(self) -> None:
         """Take in values until cancelled; ends the subscriptions then."""
@@ -68,17 +82,17 @@ class Latest:
     @property
     def disconnected(self) -> int:
         """PVs among them without a connection."""
-        return len(self._names) - sum(held.connected for held in self._held.values())
+        return len(self._names) - len(self._connected)
 
-    def row(self, name: str) -> list[Any]:
-        """The fields of a ``Reading``: value, severity, status, Unix time, age."""
-        held = self._held.get(name)
-        if held is None:
-            return [None, INVALID, Status.UDF.name, 0.0, None]
-        age = self._clock.monotonic() - held.arrived
-        if not held.connected:
-            return [held.value, INVALID, Status.COMM.name, held.time, age]
-        return [held.value, held.severity, held.status, held.time, age]
+    def row(self, name: str) -> Row:
+        """The newest value of a PV, not to be changed."""
+        return self._rows.get(name, NOTHING)
+
+    def accept(self, name: str, row: Row) -> None:
+        """A PV has a new value, alarm or time."""
+        self._rows[name] = row
+        for follower in self._followers.get(name, ()):
+            follower.changed.add(name)
 
     def _take(self, capture: Capture, batch: Batch) -> None:
         if batch.dropped:
@@ -94,13 +108,16 @@ class Latest:
                 case Kind.CONNECTED:
                     pass  # its first value follows
                 case Kind.DISCONNECTED:
-                    if name in self._held:
-                        self._held[name].connected = False
+                    if name in self._connected:
+                        self._connected.remove(name)
+                        value, _, _, time, arrived = self._rows[name]
+                        self.accept(name, [value, INVALID, Status.COMM.name, time, arrived])
                 case _:
                     data = batch.data(index)
                     value = data.tolist() if isinstance(data, np.ndarray) else data
+                    self._connected.add(name)
                     severity, status = int(event["severity"]), _status(int(event["status"]))
-                    self._held[name] = _Held(value, severity, status, int(event["time_ns"]) / NS, now)
+                    self.accept(name, [value, severity, status, int(event["time_ns"]) / NS, now])
 
 
 def _status(number: int) -> str:

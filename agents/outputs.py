@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from agents.cache import HotCache
 from agents.declaration import Declaration
 from agents.entry import encode_entry, ttl_of
-from agents.latest import severity_name
 from agents.plugin import OutputValue
 from sipmdcs.clock import NS, Clock
 from sipmdcs.publisher import Publisher, Value
 from sipmdcs.severity import Severity, Status
 
 _STRING_BYTES = 39
-_RENEWED = (0.3, 0.7)
-"""When a copy is written again although nothing changed, in times to live."""
-MIRROR_TTL_S = 30
-"""How long a copy of an input lives at least, so that one that stands still costs next to nothing to keep."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Mirrored:
-    copy: tuple[Any, ...]
-    """Value, severity, status and time as they lie in the cache."""
-    renew_at: float
-    """Monotonic seconds."""
 
 
 class AgentOutputs:
@@ -52,9 +36,6 @@ class AgentOutputs:
         self._cache = cache
         self._keep = keep_intervals
         self._clock = clock
-        self._mirrored: dict[str, _Mirrored] = {}
-        self._mirrored_to = 0
-        """``connections`` of the cache that they were written to."""
 
     def publish(self, declaration: Declaration, interval: float, values: Mapping[str, OutputValue], seq: int) -> None:
         """Give all outputs new values at once; one without a value is INVALID."""
@@ -70,46 +51,6 @@ class AgentOutputs:
         self._publisher.invalidate([self._pv(output.name) for output in declaration.outputs], status)
         nothing = dict.fromkeys((output.name for output in declaration.outputs), None)
         self._to_cache(declaration, interval, nothing, self._clock.time_ns() / NS, seq, status)
-        if self._cache is not None:
-            self._cache.drop(self._mirrored)
-            self._mirrored.clear()
-
-    def mirror(self, rows: Mapping[str, list[Any]], units: Mapping[str, str], interval: float, seq: int) -> None:
-        """Bring the copies of inputs in the cache up to date.
-
-        What changed is written, what stands still is written again before it would expire, a share of it in each run; what is
-        not connected any more is removed.
-        """
-        if self._cache is None:
-            return
-        now, ttl = self._clock.monotonic(), max(ttl_of(interval, self._keep), MIRROR_TTL_S)
-        if self._mirrored_to != self._cache.connections:
-            self._mirrored.clear()
-            self._mirrored_to = self._cache.connections
-        entries: dict[str, bytes] = {}
-        for name, row in rows.items():
-            value, severity, status, time, _ = row
-            known = self._mirrored.get(name)
-            if value is None or status == Status.COMM.name:
-                if known is not None:
-                    del self._mirrored[name]
-                    self._cache.drop([name])
-                continue
-            copy = (value, severity, status, time)
-            if known is not None and known.copy == copy and now < known.renew_at:
-                continue
-            self._mirrored[name] = _Mirrored(copy, now + ttl * random.uniform(*_RENEWED))  # noqa: S311 - not all at once
-            entries[name] = encode_entry(
-                value,
-                time=time,
-                severity=severity_name(severity),
-                status=status,
-                unit=units.get(name, ""),
-                ttl=ttl,
-                source=self._name,
-                seq=seq,
-            )
-        self._cache.put(entries, ttl)
 
     def _to_cache(
         self,
@@ -160,8 +101,3 @@ def changed(values: Mapping[str, Value], posted: dict[str, Value]) -> dict[str, 
     fresh = {name: value for name, value in values.items() if posted.get(name) != value}
     posted.update(fresh)
     return fresh
-
-
-def invalid_rows(names: Iterable[str]) -> dict[str, list[Any]]:
-    """Rows of entries that are not in the cache."""
-    return {name: [None, int(Severity.INVALID), Status.UDF.name, 0.0, None] for name in names}

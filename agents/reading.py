@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 INVALID = 3
 """Severity of a reading that means nothing, as in EPICS."""
+
+Row = list[Any]
+"""A reading on its way: value, severity, status, Unix time, and when it arrived by the monotonic clock of the machine."""
+NOTHING: Row = [None, INVALID, "UDF", 0.0, None]
+"""The row of what has no value."""
+_CONTAINERS = (list, dict)
+"""What a plugin could change within."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,18 @@ class Readings(dict[str, Reading]):
         return next(iter(self.values()))
 
 
-def readings_from_json(rows: Mapping[str, list[Any]]) -> Readings:
-    """Readings from what a pipe carries: the fields of ``Reading`` as a list, by name."""
-    return Readings((name, Reading(*row)) for name, row in rows.items())
+def is_valid(row: Row) -> bool:
+    """Whether the value of a row can be used."""
+    return row[0] is not None and row[1] < INVALID
+
+
+def readings(rows: Mapping[str, Row], now: float) -> Readings:
+    """What a run at ``now``, monotonic seconds, sees of rows; whatever it does to that, the rows stay as they are."""
+    return Readings(_readings(rows, now))
+
+
+def _readings(rows: Mapping[str, Row], now: float) -> Iterator[tuple[str, Reading]]:
+    for name, (raw, severity, status, time, arrived) in rows.items():
+        if isinstance(raw, _CONTAINERS):
+            raw = deepcopy(raw)
+        yield name, Reading(raw, severity, status, time, None if arrived is None else now - arrived)

@@ -8,14 +8,14 @@ from functools import cached_property
 
 from agents.agentsfile import AgentsFile
 from agents.cache import HotCache
-from agents.entry import decode_entry
-from agents.inputs import Row, Wiring, wire
+from agents.feed import Feed
+from agents.inputs import Wiring, wire
 from agents.latest import Latest
-from agents.outputs import invalid_rows
+from agents.mirror import Mirror
 from agents.problem import Problem
 from agents.records import agent_prefix
 from agents.roster import Member
-from sipmdcs.clock import NS, Clock
+from sipmdcs.clock import Clock
 from sipmdcs.epicsdb import Record
 from sipmdcs.errors import BadInput
 from sipmdcs.publisher import Publisher
@@ -73,14 +73,10 @@ class Surroundings:
             return Problem(f"inputs: {err.message}", str(member.found.path), 1)
         return None
 
-    async def rows(self, wiring: Wiring) -> dict[str, dict[str, Row]]:
-        """What an agent reads now, by group and name."""
-        held: dict[str, Row] = {}
-        if wiring.keys:
-            now = self.clock.time_ns() / NS
-            found = await self.cache.get(wiring.keys) if self.cache is not None else {}
-            held = invalid_rows(wiring.keys) | {key: decode_entry(data, now) for key, data in found.items()}
-        return {
-            group: {name: held[name] if group in wiring.cached else self.latest.row(name) for name in names}
-            for group, names in wiring.groups.items()
-        }
+    def feed(self, member: Member) -> Feed:
+        """What an agent reads."""
+        return Feed(self.wiring(member), self.latest, self.cache, self.clock)
+
+    def mirror(self, member: Member) -> Mirror | None:
+        """The copies of what it reads in the hot cache, if there is one."""
+        return None if self.cache is None else Mirror(member.name, self.cache, self.keep_intervals, self.clock)

@@ -3,8 +3,9 @@
 Requests come on standard input, answers go to standard output, one JSON object a line::
 
     {"load": {"source", "path", "folder", "prefix", "subsystems", "parameters"}}  ->  {"declaration": {…}}
-    {"run": {"groups": {GROUP: {NAME: [value, severity, status, time, age_s]}}, "time": …}}  ->  {"outputs": {…}, "seconds": …,
-                                                                                           "excess": what it keeps too much of}
+    {"run": {"all": whether to forget what came before, "rows": {GROUP: {NAME: [value, severity, status, time, arrived]}},
+             "now": by the clock of ``arrived``, "time": …}}
+        ->  {"outputs": {…}, "seconds": …, "excess": what it keeps too much of}
     either, when it went wrong  ->  {"problem": {"text", "file", "line", "parameter"}, "exhausted": whether something ran out}
 
 What the plugin itself prints goes to standard error. The process ends with its input, and with its parent. A copy of it that a
@@ -28,7 +29,7 @@ from agents.holdings import Holdings, excess, is_exhaustion
 from agents.loading import Plugin, load_plugin
 from agents.plugin import Context
 from agents.problem import Problem
-from agents.reading import readings_from_json
+from agents.reading import Row, readings
 from agents.running import run_plugin
 from agents.tether import die_with_parent
 
@@ -42,6 +43,7 @@ class Worker:
     def __init__(self) -> None:
         self._plugin: Plugin | None = None
         self._loaded: Holdings | None = None
+        self._rows: dict[str, dict[str, Row]] = {}
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one request; never raises."""
@@ -68,7 +70,11 @@ class Worker:
     def _run(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if self._plugin is None:
             raise Problem("asked to run before it was loaded")
-        groups = {name: readings_from_json(rows) for name, rows in given["groups"].items()}
+        if given["all"]:
+            self._rows.clear()
+        for group, changed in given["rows"].items():
+            self._rows.setdefault(group, {}).update(changed)
+        groups = {group: readings(rows, given["now"]) for group, rows in self._rows.items()}
         start = time.perf_counter()
         outputs = run_plugin(self._plugin, groups, given["time"])
         return {"outputs": outputs, "seconds": time.perf_counter() - start, "excess": self._excess()}

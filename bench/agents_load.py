@@ -25,8 +25,11 @@ from agents.cache import CacheState, HotCache
 from agents.child import Child
 from agents.declaring import load_request
 from agents.discovery import find_plugins
+from agents.feed import Feed
+from agents.inputs import Wiring
+from agents.latest import Latest
 from agents.memcached_service import find_program
-from agents.outputs import AgentOutputs
+from agents.mirror import Mirror
 from sipmdcs.clock import SystemClock
 from sipmdcs.site import Site
 
@@ -65,8 +68,11 @@ async def measure(site: Site, port: int, memcached: psutil.Process, arguments: a
         for channel in range(arguments.channels)
         for number in range(arguments.properties)
     ]
-    rows = {name: [random.random(), 0, "NO_ALARM", 1.8e9, 1.0] for name in names}
-    outputs = AgentOutputs("hotcache", "DET:AGENT:HOTCACHE", None, cache, 3, clock)  # type: ignore[arg-type]
+    latest = Latest(None, clock)  # type: ignore[arg-type]
+    for name in names:
+        latest.accept(name, [random.random(), 0, "NO_ALARM", 1.8e9, clock.monotonic()])
+    feed = Feed(Wiring({"pvs": tuple(names)}, frozenset()), latest, cache, clock)
+    mirror = Mirror("hotcache", cache, 3, clock)
     child = await Child.start()
     own, worker = psutil.Process(), psutil.Process(child.pid)
     try:
@@ -80,9 +86,11 @@ async def measure(site: Site, port: int, memcached: psutil.Process, arguments: a
                 before, writes = [seconds(one) for one in (own, worker, memcached)], cache.writes
             began = time.monotonic()
             for name in random.sample(names, int(arguments.changing * len(names))):
-                rows[name] = [random.random(), 0, "NO_ALARM", time.time(), 0.0]
-            outputs.mirror(rows, {}, 1.0, run)
-            await child.ask({"run": {"groups": {"pvs": rows}, "time": time.time()}}, TIMEOUT_S)
+                latest.accept(name, [random.random(), 0, "NO_ALARM", time.time(), clock.monotonic()])
+            mirror.note(await feed.refresh())
+            if not feed.lacking("none"):
+                mirror.write({}, 1.0, run)
+            await child.ask({"run": {**feed.request(), "time": time.time()}}, TIMEOUT_S)
             await asyncio.sleep(max(0.0, 1.0 - (time.monotonic() - began)))
         after = [seconds(one) for one in (own, worker, memcached)]
         for name, start, end in zip(("host", "agent", "memcached"), before, after, strict=True):

@@ -7,6 +7,7 @@ import pytest
 from agents import declaring
 from agents.inputs import lacking
 from agents.plugin import RESERVED
+from agents.reading import is_valid
 from agents.records import agent_records, servable
 from agents.roster import muster
 from sipmdcs.pvinfo import alarm_info, archive_policy
@@ -85,4 +86,5 @@ GOOD_ROW, BAD_ROW, NEVER = [1.0, 0, "", 0.0, 0.1], [1.0, 3, "COMM", 0.0, 0.1], [
     ],
 )
 def test_what_an_agent_lacks(require, rows, reason):
-    assert lacking(require, {"x": rows}) == reason
+    invalid = {name for name, row in rows.items() if not is_valid(row)}
+    assert lacking(require, {"x": tuple(rows)}, {"x": invalid}) == reason

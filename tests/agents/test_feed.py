@@ -1,0 +1,117 @@
+"""What is sent of inputs: each change once, everything to a process that has nothing, never more than one table."""
+
+import asyncio
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.declaration import Declaration
+from agents.feed import Feed
+from agents.inputs import Wiring
+from agents.latest import Latest
+from agents.loading import load_plugin
+from agents.plugin import Context
+from agents.reading import NOTHING, is_valid, readings
+from agents.worker import Worker
+from sipmdcs.clock import ManualClock
+
+NO_CHANNELS: Any = None
+"""Values come from the test."""
+WIRING = Wiring({"x": ("A", "B", "C"), "y": ("C", "D"), "none": (), "k": ("A", "E")}, frozenset({"k"}))
+PLUGIN = """
+import copy; from agents import Agent, Output
+agent = Agent(interval=1, inputs={"x": "A"}, outputs=[Output("V")])
+def work(inputs):
+    global seen
+    seen = {group: copy.deepcopy(dict(rows)) for group, rows in inputs.groups.items()}
+    for rows in inputs.groups.values():
+        for reading in rows.values():
+            if isinstance(reading.raw, list): reading.raw.clear()
+    return {"V": 1}
+"""
+
+
+class Entries:
+    """A hot cache that holds what it is given."""
+
+    def __init__(self):
+        self.held = {}
+
+    async def get(self, keys):
+        return {key: self.held[key] for key in keys if key in self.held}
+
+
+def worker_and_what_it_saw():
+    worker = Worker()
+    worker._plugin = load_plugin(PLUGIN, "seen.py", Context("T", (), {}))
+    assert isinstance(worker._plugin.declaration, Declaration)
+    return worker, worker._plugin.work.__globals__
+
+
+values = st.one_of(st.none(), st.floats(-9, 9), st.text(max_size=3), st.lists(st.floats(-9, 9), max_size=3))
+rows = st.tuples(values, st.integers(0, 3), st.sampled_from(["HIGH", "COMM"]), st.floats(0, 9), st.floats(0, 100)).map(list)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("change"), st.sampled_from("ABCD"), rows),
+        st.tuples(st.just("entry"), st.sampled_from("AE"), st.integers(0, 3)),
+        st.tuples(st.sampled_from(["run", "missed", "restart"]), st.none(), st.none()),
+    ),
+    max_size=30,
+)
+
+
+@given(steps)
+def test_a_process_sees_every_input_as_it_is_whenever_it_runs(changes):
+    asyncio.run(_follow(changes))
+
+
+async def _follow(changes):
+    clock = ManualClock()
+    latest, cache = Latest(NO_CHANNELS, clock), Entries()
+    feed = Feed(WIRING, latest, cache, clock)  # pyright: ignore[reportArgumentType]
+    now = dict.fromkeys("ABCD", NOTHING)
+    worker, saw = worker_and_what_it_saw()
+    unsent: set[str] = set("ABCDE")
+    for what, name, value in [*changes, ("run", None, None)]:
+        clock.advance(1.0)
+        if what == "change":
+            now[name] = value
+            latest.accept(name, value)
+            unsent.add(name)
+        elif what == "entry":
+            cache.held[name] = b'{"value": %d, "severity": "MINOR", "status": "HIGH", "time": 1}' % value
+            unsent.add(name)
+        elif what == "restart":
+            worker, saw = worker_and_what_it_saw()
+            feed.send_all()
+            unsent = set("ABCDE")
+        elif what == "missed":
+            await feed.refresh()  # a run without the inputs it requires
+        else:
+            await feed.refresh()
+            request = feed.request()
+            assert {name for group in request["rows"].values() for name in group} <= unsent
+            unsent = set()
+            assert "outputs" in worker.answer({"run": {**request, "time": 5.0}})
+            for group in ("x", "y", "none"):
+                expected = readings({name: now[name] for name in WIRING.groups[group]}, clock.monotonic())
+                assert saw["seen"][group] == expected
+                assert list(saw["seen"][group]) == list(WIRING.groups[group])
+            lacked = [name for name in WIRING.groups["x"] if not is_valid(now[name])]
+            if lacked:
+                assert lacked[0] in feed.lacking("all")
+            for key in WIRING.groups["k"]:
+                seen = saw["seen"]["k"][key]
+                assert seen.value == (int(cache.held[key].split(b",")[0].split()[1]) if key in cache.held else None)
+
+
+async def test_nothing_is_noted_for_a_feed_that_is_closed():
+    latest = Latest(NO_CHANNELS, ManualClock())
+    first, second = (Feed(WIRING, latest, None, ManualClock()) for _ in range(2))
+    for feed in (first, second):
+        await feed.refresh()
+    first.close()
+    latest.accept("A", [1.0, 0, "NO_ALARM", 0.0, 0.0])
+    assert await second.refresh() == {"A": [1.0, 0, "NO_ALARM", 0.0, 0.0]}
+    assert await first.refresh() == {}
