@@ -15,6 +15,8 @@ MEMORY_SHARE = 8
 MAX_BYTES = 1 << 30
 SPARE_DESCRIPTORS = 64
 """Files and sockets that the process needs besides its clients."""
+MAX_CIRCUITS = 832
+"""Serial lines that are opened again need a descriptor below 1,024: pyserial waits with select(2), which knows no higher one."""
 
 
 class Budget:
@@ -74,4 +76,4 @@ def _default_total() -> int:
 
 def max_circuits() -> int:
     """Connections that leave the process half of the descriptors it may have, for everything else that it does."""
-    return max((resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS) // 2, 1)
+    return min(max((resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS) // 2, 1), MAX_CIRCUITS)

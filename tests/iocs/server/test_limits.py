@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 import struct
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 import iocs.server
 import iocs.server_circuit
-from iocs.server_budget import CHANNEL_BYTES, SUBSCRIPTION_BYTES, Budget
+from iocs.server_budget import CHANNEL_BYTES, SPARE_DESCRIPTORS, SUBSCRIPTION_BYTES, Budget, max_circuits
 from iocs.server_requests import message_header
 from tests.iocs.server.conftest import HERE, environment
 from tests.iocs.server.raw import ECHO, TIME_DOUBLE, VERSION, Host, RawClient, create, event_add
@@ -159,6 +160,16 @@ async def test_a_client_that_sends_no_whole_request_is_cut_off(host: Host) -> No
     assert await resting.double() == 5.0
     resting.writer.write(message_header(15, 0, TIME_DOUBLE, 0, sid, 5))
     assert (await resting.message())[4] == 5
+
+
+@pytest.mark.parametrize("files", [70, 1024, 4096, 65_536])
+def test_connections_leave_descriptors_that_select_knows(files: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, hard), hard))
+    try:
+        assert 0 < max_circuits() < min(files, 1024) - SPARE_DESCRIPTORS
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("version", [True, False])
