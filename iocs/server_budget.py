@@ -16,7 +16,7 @@ MAX_BYTES = 1 << 30
 SPARE_DESCRIPTORS = 64
 """Files and sockets that the process needs besides its clients."""
 MAX_CIRCUITS = 832
-"""Serial lines that are opened again need a descriptor below 1,024: pyserial waits with select(2), which knows no higher one."""
+"""A serial line that is opened again needs a descriptor below 1,024: pyserial waits with select(2), which knows no other."""
 
 
 class Budget:
