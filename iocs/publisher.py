@@ -136,6 +136,26 @@ class RecordServer:
     def on_write(self, name: str, handler: WriteHandler) -> None:
         self._writer.handlers[self._record(name)] = handler
 
+    async def change(self, added: Iterable[Record], removed: Iterable[str]) -> None:
+        """Serve other records; see ``Publisher.change``. New records start as those of a database file do."""
+        if self._autosave is not None:
+            raise NotImplementedError("what a server restores and saves is fixed when it starts")
+        definitions = list(added)
+        fresh = await asyncio.to_thread(load_records, definitions)
+        gone = {self._record(name) for name in removed}
+        for definition in definitions:
+            for name in (definition.name, *definition.aliases):
+                if name in self._records and self._records[name] not in gone:
+                    raise definition.bad("", f"{name} is a record already")
+        for record in gone:
+            for name in (record.name, *record.aliases):
+                del self._records[name]
+            self._writer.handlers.pop(record, None)
+        self._server.withdraw(gone)
+        self._records.update(fresh)
+        self._scanner.change({id(record): record for record in fresh.values()}.values(), gone)
+        self._server.announce(fresh)
+
     async def run(self) -> None:
         """Serve until cancelled.
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from ipaddress import IPv4Address
 
@@ -56,6 +56,7 @@ class Server:
         self._unused: dict[Circuit, None] = {}
         """Connections whose clients never had a channel, in the order they were made."""
         self._refused = 0
+        self._news = asyncio.Event()
 
     # What a circuit asks (``ServerContext``) --------------------------------------------------------------------------
 
@@ -113,6 +114,17 @@ class Server:
             for circuit in list(self.circuits):
                 circuit.session.update_rights(lambda channel: channel.record is record)
 
+    def withdraw(self, records: Collection[LiveRecord]) -> None:
+        """Disconnect clients from ``records``, which are served no longer."""
+        if records:
+            for circuit in list(self.circuits):
+                circuit.session.withdraw(records)
+
+    def announce(self, records: Mapping[str, LiveRecord]) -> None:
+        """There are more records: clients that search for them at long intervals are to search now."""
+        self.largest_request = max(self.largest_request, _largest_request(records))
+        self._news.set()
+
     def make_circuit(self) -> Circuit:
         """The protocol of a new connection."""
         return Circuit(self)
@@ -132,6 +144,7 @@ class Server:
             # The environment itself: caproto fills in its default for the first of the two whether or not it is set.
             search_port = int(os.environ.get("EPICS_CAS_SERVER_PORT") or environment["EPICS_CA_SERVER_PORT"])
             beacons = ca.get_beacon_address_list()
+            period_s = float(environment["EPICS_CAS_BEACON_PERIOD"])
             on_loopback = all(IPv4Address(interface).is_loopback for interface in interfaces)
         except (ca.CaprotoError, ValueError) as err:
             raise BadInput(str(err)) from err
@@ -145,7 +158,7 @@ class Server:
             logger.info("serving %d records on %s, port %d", len(self._records), ", ".join(interfaces), self.port)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(send_beacons(self.port, beacons, float(environment["EPICS_CAS_BEACON_PERIOD"])))
+                    tasks.create_task(send_beacons(self.port, beacons, period_s, self._news))
                     tasks.create_task(self._watch_circuits())
                     tasks.create_task(self._writer.log.run())
             finally:

@@ -9,7 +9,9 @@ CIRCUIT_BYTES = 16_384
 CHANNEL_BYTES = 640
 SUBSCRIPTION_BYTES = 1_024
 PUT_BYTES = 1_024
-"""What a connection, a channel, a subscription and a put that waits cost besides their data; measured, rounded up."""
+WITHDRAWN_BYTES = 64
+"""What a connection, a channel, a subscription, a put that waits and a channel that was withdrawn cost besides their
+data; measured, rounded up."""
 
 MEMORY_SHARE = 8
 MAX_BYTES = 1 << 30

@@ -7,13 +7,14 @@ client and server no longer agree on the state of the connection ends it, as in 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from struct import Struct
 from typing import TYPE_CHECKING
 
 from iocs.access import READ, WRITE
 from iocs.records.put import Data
-from iocs.server_budget import CHANNEL_BYTES, PUT_BYTES, SUBSCRIPTION_BYTES
+from iocs.records.record import LiveRecord
+from iocs.server_budget import CHANNEL_BYTES, PUT_BYTES, SUBSCRIPTION_BYTES, WITHDRAWN_BYTES
 from iocs.server_channel import Channel
 from iocs.server_context import ServerContext
 from iocs.server_dbr import LAST_TYPE, PUT_ACKS, PUT_ACKT, decode, encoder
@@ -35,7 +36,8 @@ OLDEST_VERSION = 4
 VERSION, EVENT_CANCEL, READ_OLD, WRITE_OLD, SEARCH = 0, 2, 3, 4, 6
 EVENTS_OFF, EVENTS_ON, READ_SYNC, ERROR, CLEAR_CHANNEL = 8, 9, 10, 11, 12
 NOT_FOUND, READ_NOTIFY, CREATE_CHANNEL, WRITE_NOTIFY, CLIENT_NAME = 14, 15, 18, 19, 20
-HOST_NAME, ACCESS_RIGHTS, ECHO, CREATE_FAIL = 21, 22, 23, 26
+HOST_NAME, ACCESS_RIGHTS, ECHO, CREATE_FAIL, SERVER_DISCONNECT = 21, 22, 23, 26, 27
+OF_A_CHANNEL = (EVENT_ADD, EVENT_CANCEL, READ_OLD, WRITE_OLD, CLEAR_CHANNEL, READ_NOTIFY, WRITE_NOTIFY)
 DO_REPLY = 10
 NO_CHANNEL = 0xFFFF_FFFF
 
@@ -95,6 +97,8 @@ class Session:
         """By the server's number of the channel (``sid``)."""
         self._context = context
         self._circuit = circuit
+        self._withdrawn: set[int] = set()
+        """Numbers of channels whose records are gone: what the client had sent before it knew asks for nothing any more."""
         self._next_sid = 1
         self._actions: dict[int, Callable[[Request], None]] = {
             VERSION: self._on_version,
@@ -121,6 +125,8 @@ class Session:
         Raises:
             ProtocolError: after this one nothing on the connection would mean what the client thinks; it has been told so.
         """
+        if request.first in self._withdrawn and request.command in OF_A_CHANNEL:
+            return
         action = self._actions.get(request.command)
         if action is None:
             raise self._broken(request, f"command {request.command} is not a request")
@@ -217,7 +223,7 @@ class Session:
         )
 
     def _new_sid(self) -> int:
-        while self._next_sid in self.claims:
+        while self._next_sid in self.claims or self._next_sid in self._withdrawn:
             self._next_sid = self._next_sid + 1 & 0xFFFF_FFFF
         sid = self._next_sid
         self._next_sid = sid + 1 & 0xFFFF_FFFF
@@ -230,6 +236,16 @@ class Session:
             self._drop(claim, subscription)
         self._circuit.account.give_back(CHANNEL_BYTES)
         self._circuit.write(message_header(CLEAR_CHANNEL, 0, 0, 0, claim.sid, request.second))
+
+    def withdraw(self, records: Collection[LiveRecord]) -> None:
+        """Disconnect the client from its channels of ``records``; whether there are others of that name, it will search."""
+        for claim in [claim for claim in self.claims.values() if claim.channel.record in records]:
+            del self.claims[claim.sid]
+            for subscription in claim.all_subscriptions():
+                self._drop(claim, subscription)
+            self._withdrawn.add(claim.sid)
+            self._circuit.account.give_back(CHANNEL_BYTES - WITHDRAWN_BYTES)
+            self._circuit.write(message_header(SERVER_DISCONNECT, 0, 0, 0, claim.cid, 0))
 
     def update_rights(self, channels: Callable[[Channel], bool]) -> None:
         """Tell the client where its rights have changed, among those of its channels that ``channels`` picks."""

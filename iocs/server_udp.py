@@ -108,8 +108,8 @@ class Relay(asyncio.DatagramProtocol):
         logger.debug("relay socket: %s", exc)
 
 
-async def send_beacons(tcp_port: int, addresses: list[Address], period_s: float) -> None:
-    """Announce the server until cancelled, often at first, then once a ``period_s``.
+async def send_beacons(tcp_port: int, addresses: list[Address], period_s: float, news: asyncio.Event) -> None:
+    """Announce the server until cancelled, often at first and after ``news`` of more records, then once a ``period_s``.
 
     Nobody listening, a down interface or a full buffer is no fault of the server: each is logged once per address.
     """
@@ -132,5 +132,10 @@ async def send_beacons(tcp_port: int, addresses: list[Address], period_s: float)
                         complained.add(address)
                         logger.info("no beacons to %s:%d: %s", *address, err)
             number += 1
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, period_s)
+            try:
+                await asyncio.wait_for(news.wait(), pause)
+            except TimeoutError:
+                pause = min(pause * 2, period_s)
+            else:
+                news.clear()
+                pause = FIRST_BEACON_S

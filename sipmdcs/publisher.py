@@ -66,6 +66,19 @@ class Publisher(Protocol):
         """Call ``handler`` with the new value whenever a client writes the record ``name``."""
         ...
 
+    async def change(self, added: Iterable[Record], removed: Iterable[str]) -> None:
+        """Serve other records besides those that stay, whose clients notice nothing.
+
+        Args:
+            added: new records; one may have the name of a record that is removed.
+            removed: names of records; their clients are disconnected from these alone, handlers of writes are forgotten.
+
+        Raises:
+            BadInput: a record cannot be served, or its name is taken; nothing has changed then.
+            NotConnected: a name is not that of a record; nothing has changed then.
+        """
+        ...
+
     async def run(self) -> None:
         """Serve until cancelled."""
         ...

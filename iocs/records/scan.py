@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from iocs.records.menus import SCAN_PERIODS_S
 from iocs.records.record import LiveRecord
@@ -21,17 +21,32 @@ class Scanner:
     def __init__(self, records: Iterable[LiveRecord], clock: Clock) -> None:
         self._records = list(records)
         self._clock = clock
-        self._lists: dict[float, list[LiveRecord]] = {period: [] for period in SCAN_PERIODS_S.values()}
+        self._lists: dict[float, list[LiveRecord]] = {}
+        self._list()
+
+    def _list(self) -> None:
+        """Sort the records by how often they are scanned."""
+        for period in SCAN_PERIODS_S.values():
+            self._lists[period] = []
         for record in sorted(self._records, key=lambda record: record.phas):
             if record.scan in SCAN_PERIODS_S:
                 self._lists[SCAN_PERIODS_S[record.scan]].append(record)
 
     def process_initial(self) -> None:
         """Process records with ``PINI`` set."""
+        self._process_initial(self._records)
+
+    def _process_initial(self, records: Iterable[LiveRecord]) -> None:
         now = self._clock.time_ns()
-        for record in sorted(self._records, key=lambda record: record.phas):
+        for record in sorted(records, key=lambda record: record.phas):
             if record.pini:
                 record.process(now)
+
+    def change(self, added: Collection[LiveRecord], removed: Collection[LiveRecord]) -> None:
+        """Scan other records from now on."""
+        self._records = [record for record in self._records if record not in removed] + list(added)
+        self._list()
+        self._process_initial(added)
 
     def rescan(self, record: LiveRecord) -> None:
         """``SCAN`` or ``PHAS`` of ``record`` has changed."""

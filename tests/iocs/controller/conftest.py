@@ -62,6 +62,9 @@ class MemoryPublisher:
             self.alarms[name] = (Severity.INVALID, status)
             self.messages[name] = message
 
+    async def change(self, added: Iterable[Record], removed: Iterable[str]) -> None:
+        raise NotImplementedError
+
     def value(self, name: str) -> Value:
         return self.values[name]
 

@@ -24,7 +24,7 @@ def listener(free_port: int):
 async def test_a_server_announces_itself_often_at_first(listener: socket.socket) -> None:
     period_s = 0.32
     start = asyncio.get_running_loop().time()
-    announcing = asyncio.create_task(send_beacons(PORT, [listener.getsockname()], period_s))
+    announcing = asyncio.create_task(send_beacons(PORT, [listener.getsockname()], period_s, asyncio.Event()))
     beacons = [await asyncio.to_thread(listener.recvfrom, 100) for _ in range(7)]
     took_s = asyncio.get_running_loop().time() - start
     announcing.cancel()
@@ -40,8 +40,19 @@ async def test_one_address_that_cannot_be_reached_keeps_no_other_from_hearing(
     listener: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    announcing = asyncio.create_task(send_beacons(PORT, [(LOOPBACK, 0), listener.getsockname()], 0.05))
+    announcing = asyncio.create_task(send_beacons(PORT, [(LOOPBACK, 0), listener.getsockname()], 0.05, asyncio.Event()))
     for _ in range(3):
         await asyncio.to_thread(listener.recv, 100)
     announcing.cancel()
     assert caplog.text.count("no beacons to 127.0.0.1:0") == 1
+
+
+async def test_news_of_more_records_is_announced_without_waiting_for_the_period(listener: socket.socket) -> None:
+    news = asyncio.Event()
+    announcing = asyncio.create_task(send_beacons(PORT, [listener.getsockname()], 3600.0, news))
+    first = [await asyncio.to_thread(listener.recv, 100) for _ in range(8)]
+    news.set()
+    after = [await asyncio.to_thread(listener.recv, 100) for _ in range(6)]
+    announcing.cancel()
+    numbers = [struct.unpack(">HHHHII", data)[4] for data in (*first, *after)]
+    assert numbers == list(range(14)), "a client takes a gap for another server"
