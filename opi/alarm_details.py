@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +16,7 @@ from alarms.level import Level
 from opi.qt_signal import Signal
 
 TIMEOUT_MS = 3000
+TRIP_SUFFIX = ":TRIP"
 LOST_GUIDANCE = (
     "The IOC of this channel is lost: what its sensor does is not known, and the controller keeps its voltage.\n\n"
     "It starts again by itself; if it does not within a minute, see sipmdcs status and its log."
@@ -74,11 +75,21 @@ def read_guidance(answer: Any) -> str:
     return "\n\n".join(texts)
 
 
+def worst_first(alarms: Iterable[AlarmDetail]) -> list[AlarmDetail]:
+    """Alarms in the order in which they are shown; the first is the one whose guidance is shown.
+
+    By level, what nobody has acknowledged before the rest; within a level a trip, which says what was done about the others,
+    then the newest.
+    """
+    newest = sorted(alarms, key=lambda alarm: alarm.time, reverse=True)
+    return sorted(newest, key=lambda alarm: (-alarm.level, not alarm.pv.endswith(TRIP_SUFFIX)))
+
+
 class AlarmDetails(QObject):
-    """Asks without blocking; a new question makes the answers to the last one void."""
+    """Asks without blocking, one question at a time; another that comes meanwhile is asked once the answer is there."""
 
     answered = Signal(list, str)
-    """Alarms, those that nobody acknowledged first, and the guidance for the first of them."""
+    """Alarms, worst first, and the guidance for the first of them."""
     failed = Signal(str)
 
     def __init__(self, url: str, path: str, parent: QObject | None = None) -> None:
@@ -93,13 +104,17 @@ class AlarmDetails(QObject):
         self._url = url
         self._path = quote(path)
         self._network = QNetworkAccessManager(self)
-        self._question = 0
+        self._asking = False
+        self._again = False
         self._active: list[AlarmDetail] = []
         self._alarms: list[AlarmDetail] = []
 
     def ask(self) -> None:
         """Ask for the alarms of the channel."""
-        self._question += 1
+        if self._asking:
+            self._again = True
+            return
+        self._asking = True
         self._get(f"/active?path={self._path}", self._take_active)
 
     def _take_active(self, answer: Any) -> None:
@@ -107,36 +122,46 @@ class AlarmDetails(QObject):
         self._get(f"/acknowledged?path={self._path}", self._take_acknowledged)
 
     def _take_acknowledged(self, answer: Any) -> None:
-        self._alarms = [*self._active, *read_details(answer)]
+        self._alarms = worst_first([*self._active, *read_details(answer)])
         if self._alarms and self._alarms[0].level.unacknowledged is Level.UNDEFINED:
-            self.answered.emit(self._alarms, LOST_GUIDANCE)
+            self._finish(LOST_GUIDANCE)
         elif self._alarms:
             self._get(f"/pv/{quote(self._alarms[0].pv)}", self._take_guidance)
         else:
-            self.answered.emit([], "")
+            self._finish("")
 
     def _take_guidance(self, answer: Any) -> None:
-        self.answered.emit(self._alarms, read_guidance(answer))
+        self._finish(read_guidance(answer))
+
+    def _finish(self, guidance: str) -> None:
+        self.answered.emit(self._alarms, guidance)
+        self._ask_next()
+
+    def _fail(self, why: str) -> None:
+        self.failed.emit(why)
+        self._ask_next()
+
+    def _ask_next(self) -> None:
+        again, self._asking, self._again = self._again, False, False
+        if again:
+            self.ask()
 
     def _get(self, target: str, take: Callable[[Any], None]) -> None:
         request = QNetworkRequest(QUrl(f"{self._url}{target}"))
         request.setTransferTimeout(TIMEOUT_MS)
         reply = self._network.get(request)
         if reply is None:
-            self.failed.emit("no network")
+            self._fail("no network")
             return
-        question = self._question
 
         def finish() -> None:
             reply.deleteLater()
-            if question != self._question:
-                return
             try:
                 if reply.error() != QNetworkReply.NetworkError.NoError:
                     raise ValueError(reply.errorString())
                 take(json.loads(reply.readAll().data()))
             except ValueError as err:
                 _log.warning("%s%s: %s", self._url, target, err)
-                self.failed.emit(str(err))
+                self._fail(str(err))
 
         reply.finished.connect(finish)

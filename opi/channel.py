@@ -26,7 +26,7 @@ from opi.widgets.trip_card import TripCard
 from opi.windows import open_faceplate
 
 READBACKS = (
-    ("Set-point in device", "BIAS_RBV"),
+    ("Setpoint in device", "BIAS_RBV"),
     ("Voltage", "VMON_RBV"),
     ("Deviation", "VDEV_RBV"),
     ("Current", "CURRENT_RBV"),
@@ -148,5 +148,5 @@ class ChannelFaceplate(Display):
             self.close()
 
     def _show_description(self) -> None:
-        """The set-point's description ends in the serial number of the SiPM."""
+        """The setpoint's description ends in the serial number of the SiPM."""
         self.subtitle.setText(self.description.text.rpartition(", ")[2])

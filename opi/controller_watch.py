@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,28 +11,11 @@ from qtpy.QtCore import QObject
 
 from opi.cell import Cell, Look, channel_cell
 from opi.detector import ControllerRow, Quantity
+from opi.link_watch import Link, LinkWatch
 from opi.pv_watch import PvWatch
 from opi.qt_signal import Signal
 from sipmdcs.channelstate import ChannelState
 from sipmdcs.severity import Severity
-
-STALE_POLLS = 5
-"""Polls without a heartbeat after which values are called stale."""
-STALE_LEAST_S = 5.0
-
-
-class Link(Enum):
-    """Whether what is known of a controller is the present."""
-
-    LIVE = "live"
-    WAITING = "waiting for a poll"
-    """Just connected: what came is the last poll, whenever that was."""
-    STALE = "stale"
-    """The IOC answers but its poll loop stands still."""
-    NO_REPLY = "no reply"
-    """The IOC answers, the controller does not."""
-    LOST = "IOC lost"
-    """Nobody answers for the controller's PVs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +44,8 @@ class ControllerWatch(QObject):
     def __init__(self, row: ControllerRow, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.row = row
-        self._connected = self._watch(row.pv("CONNECTED"))
-        self._heartbeat = self._watch(row.pv("HEARTBEAT"))
-        self._period = self._watch(row.pv("POLL_PERIOD"))
+        self._link = LinkWatch(row.prefix, self)
+        self._link.changed.connect(self.changed)
         self._state = self._watch(row.pv("STATE"))
         self._on = self._watch(row.pv("N_ON"))
         self._tripped = self._watch(row.pv("N_TRIPPED"))
@@ -75,20 +56,12 @@ class ControllerWatch(QObject):
 
     def link(self) -> Link:
         """Whether the values are the present ones."""
-        if not self._heartbeat.connected:
-            return Link.LOST
-        if self._connected.value == 0:
-            return Link.NO_REPLY
-        if not self._heartbeat.moved:
-            return Link.WAITING
-        if self._heartbeat.age() > self._stale_after():
-            return Link.STALE
-        return Link.LIVE
+        return self._link.link
 
     def summary(self) -> ControllerSummary:
         """The row's own text."""
         link = self.link()
-        age = self._heartbeat.age()
+        age = self._link.age_s
         if link in (Link.LOST, Link.STALE, Link.WAITING):
             return ControllerSummary(link, age, None, None, None, Severity.INVALID)
         return ControllerSummary(
@@ -179,10 +152,6 @@ class ControllerWatch(QObject):
             have = np.atleast_1d(np.asarray(watch.value, dtype=float))[: out.size]
             out[: have.size] = have
         return out
-
-    def _stale_after(self) -> float:
-        period = self._period.value or 1.0
-        return max(STALE_LEAST_S, STALE_POLLS * float(period))
 
 
 def _state(number: float | None) -> ChannelState | None:

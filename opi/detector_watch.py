@@ -8,9 +8,10 @@ import numpy as np
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import QObject
 
-from opi.controller_watch import ControllerWatch, Link
+from opi.controller_watch import ControllerWatch
 from opi.detector import ChannelNames, Detector, Quantity
 from opi.detector_state import DetectorState, detector_state
+from opi.link_watch import Link
 from opi.qt_signal import Signal
 from opi.timer import make_timer
 

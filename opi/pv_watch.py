@@ -51,13 +51,13 @@ class PvWatch(QObject):
 
     @property
     def text(self) -> str:
-        """The value as its enumeration string or as it is; empty while there is none."""
+        """The value as its enumeration string or as it is, in one line; empty while there is none."""
         value = self.value
         if value is None:
             return ""
         if self.labels and isinstance(value, int) and 0 <= value < len(self.labels):
-            return self.labels[value]
-        return str(value)
+            return _one_line(self.labels[value])
+        return _one_line(str(value))
 
     def age(self) -> float:
         """Seconds since the last new value; infinite if there was none."""
@@ -97,3 +97,8 @@ class PvWatch(QObject):
 
     def _set_labels(self, labels: tuple[str, ...]) -> None:
         self.labels = tuple(labels)
+
+
+def _one_line(text: str) -> str:
+    """A text from a record without what breaks lines or turns the direction of writing."""
+    return "".join(character if character.isprintable() else " " for character in text).strip()

@@ -1,110 +1,94 @@
-"""Writing one PV, and seeing whether it took."""
+"""Writing one PV, and what came of it."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from pydm.data_plugins import is_read_only
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import QObject
 
 from opi.qt_signal import Signal
-from opi.timer import make_timer
-
-ECHO_MS = 3000
-"""Time a server has to show the value that was written."""
+from opi.writes import shared_writes
+from sipmdcs.outcome import Outcome, Result
 
 
 class PvWriter(QObject):
-    """Writes a PV and watches the same PV for what came of it.
+    """The latest write to one PV: under way, or with its outcome. Another one may be sent at any time and takes its place."""
 
-    PyDM writes without completion, and a server may refuse or clamp: what counts is the value that the PV has afterwards.
-    """
-
-    send = Signal([int], [float], [str], [np.ndarray])
-    """To PyDM's plugin."""
     writable_changed = Signal(bool)
-    done = Signal()
-    failed = Signal(str)
-    """Why the PV does not have the value that was written."""
+    changed = Signal()
+    """A write was sent, or its outcome is known."""
 
-    def __init__(self, name: str, parent: QObject | None = None, *, momentary: bool = False, tolerance: float = 0.0) -> None:
+    def __init__(self, name: str, parent: QObject | None = None) -> None:
         """Connect.
 
         Args:
             name: the PV.
             parent: as Qt has it.
-            momentary: the record goes back by itself; whether it was accepted cannot be seen on it.
-            tolerance: difference between written and present value that counts as equal.
         """
         super().__init__(parent)
         self.name = name
         self.connected = False
-        self.value: float | int | str | None = None
+        self.pending: float | int | None = None
+        """What is being written; ``None`` if nothing is under way."""
+        self.outcome: Outcome | None = None
+        """Of the last write; ``None`` while one is under way, and before the first."""
         self._access = False
-        self._momentary = momentary
-        self._tolerance = tolerance
-        self._wanted: float | int | None = None
-        self._deadline = make_timer(self, ECHO_MS, self._give_up, once=True)
+        self._ticket: int | None = None
+        self._writes = shared_writes()
+        self._writes.decided.connect(self._take)
         self._channel = PyDMChannel(
-            address=f"ca://{name}",
-            connection_slot=self._set_connected,
-            value_slot=self._set_value,
-            write_access_slot=self._set_access,
-            value_signal=self.send,
+            address=f"ca://{name}", connection_slot=self._set_connected, write_access_slot=self._set_access
         )
         self._channel.connect()
 
     @property
     def writable(self) -> bool:
-        """Connected, allowed, and the screens are not read-only."""
-        return self.connected and self._access and not is_read_only()
+        """Whether a write has a chance."""
+        return not self.why_not
 
     @property
     def why_not(self) -> str:
-        """Why the PV cannot be written now; empty if it can."""
+        """Why nothing can be written; empty if it can."""
         if is_read_only():
-            return "these screens are read-only"
+            return "this screen is read-only"
         if not self.connected:
             return f"{self.name} is not connected"
         return "" if self._access else f"{self.name}: no write access"
 
     def write(self, value: float | int) -> None:
-        """Write; ``done`` or ``failed`` follows."""
+        """Write; ``changed`` follows at once and again with the outcome."""
         if not self.writable:
-            self.failed.emit(self.why_not)
+            self.refuse(value, self.why_not)
             return
-        kind = int if isinstance(value, int) else float
-        self.send[kind].emit(value)
-        if self._momentary:
-            self.done.emit()
-            return
-        self._wanted = value
-        self._deadline.start()
-        self._look()
+        self.pending, self.outcome = value, None
+        self._ticket = self._writes.submit(self.name, value)
+        self.changed.emit()
+
+    def refuse(self, value: float | int | str, reason: str) -> None:
+        """Note that a value is not sent, and why. A write under way stays the one whose outcome is shown next."""
+        self.outcome = Outcome(self.name, Result.REFUSED, value, reason=f"{reason}; not sent")
+        self.changed.emit()
+
+    def forget(self) -> None:
+        """Forget the outcome of the last write."""
+        if self.outcome is not None:
+            self.outcome = None
+            self.changed.emit()
 
     def channels(self) -> list[PyDMChannel]:
         """For PyDM's tools."""
         return [self._channel]
 
     def close(self) -> None:
-        """Stop following."""
-        self._deadline.stop()
+        """Stop following; a write that is under way goes on, and its outcome to the log."""
+        self._ticket = None
         self._channel.disconnect()
 
-    def _look(self) -> None:
-        if self._wanted is None or not isinstance(self.value, int | float):
-            return
-        if abs(self.value - self._wanted) <= self._tolerance:
-            self._wanted = None
-            self._deadline.stop()
-            self.done.emit()
-
-    def _give_up(self) -> None:
-        wanted, self._wanted = self._wanted, None
-        if wanted is not None:
-            self.failed.emit(f"not accepted: asked for {wanted:g}, {self.name} has {self.value}")
+    def _take(self, ticket: int, outcome: Outcome) -> None:
+        if ticket == self._ticket:
+            self._ticket = self.pending = None
+            self.outcome = outcome
+            self.changed.emit()
 
     def _set_connected(self, connected: bool) -> None:
         self.connected = connected
@@ -113,7 +97,3 @@ class PvWriter(QObject):
     def _set_access(self, access: bool) -> None:
         self._access = access
         self.writable_changed.emit(self.writable)
-
-    def _set_value(self, value: Any) -> None:
-        self.value = value
-        self._look()

@@ -35,6 +35,10 @@ class AlarmList(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._prefix = f"{prefix}:"
         self.rows: list[AlarmRow] = []
+        self._painted: list[AlarmRow] = []
+        """What is seen; a change is painted a moment later."""
+        self._pressed: tuple[int, str] | None = None
+        """Number of the row under the mouse button that is held down, and its PV."""
 
     def sizeHint(self) -> QSize:
         return QSize(320, 4 * ROW_PX)
@@ -47,16 +51,30 @@ class AlarmList(QWidget):
 
     def paintEvent(self, a0: QPaintEvent | None) -> None:
         painter = QPainter(self)
-        fitting = self.height() // ROW_PX
-        for number, row in enumerate(self.rows[:fitting]):
+        self._painted = self.rows[: self.height() // ROW_PX]
+        for number, row in enumerate(self._painted):
             _paint_row(painter, QRectF(0, number * ROW_PX, self.width(), ROW_PX - 3), row, row.pv.removeprefix(self._prefix))
         painter.end()
 
+    def mousePressEvent(self, a0: QMouseEvent | None) -> None:
+        """Remember what is seen there: rows move while the button is held down."""
+        self._pressed = None
+        if a0 is not None and a0.button() is Qt.MouseButton.LeftButton:
+            number = self._row_at(a0)
+            if 0 <= number < len(self._painted):
+                self._pressed = number, self._painted[number].pv
+
     def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:
-        if a0 is not None:
-            number = int(a0.position().y() // ROW_PX)
-            if 0 <= number < len(self.rows):
-                self.pv_clicked.emit(self.rows[number].pv)
+        """Tell of the alarm that was pressed, if the mouse is released where it was."""
+        if a0 is None or a0.button() is not Qt.MouseButton.LeftButton:
+            return
+        pressed, self._pressed = self._pressed, None
+        if pressed is not None and pressed[0] == self._row_at(a0) and 0 <= a0.position().x() < self.width():
+            self.pv_clicked.emit(pressed[1])
+
+    @staticmethod
+    def _row_at(event: QMouseEvent) -> int:
+        return int(event.position().y() // ROW_PX)
 
 
 def _font(pixels: int, *, bold: bool = False) -> QFont:

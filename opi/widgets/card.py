@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from opi.widgets.plain_text import plain_label
+
 
 def role_label(text: str, role: str, parent: QWidget | None = None) -> QLabel:
-    """A label whose look ``style.qss`` gives by its role."""
-    label = QLabel(text, parent)
+    """A label of plain text whose look ``style.qss`` gives by its role."""
+    label = plain_label(text, parent)
     label.setProperty("role", role)
     return label
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QScrollArea, QWidget
+from qtpy.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from alarms.level import Level
 from opi.alarm_details import AlarmDetail, AlarmDetails
@@ -15,14 +13,19 @@ from opi.alarm_watch import AlarmWatch
 from opi.detector import ChannelNames, Detector
 from opi.pv_watch import PvWatch
 from opi.theme import QUIET, UNDEFINED_STYLE
+from opi.timer import make_timer
 from opi.widgets.badge import make_badge, set_badge
-from opi.widgets.card import Card
+from opi.widgets.card import Card, role_label
+from opi.widgets.plain_text import plain_label
 
-NEWLINE = "\n"
+GATHER_MS = 300
+"""Changes of one moment are asked about once."""
+REPEAT_MS = 5000
+"""While there is an alarm it is asked again: values, acknowledgements and alarms of equal level change without a signal."""
 
 
 class ChannelAlarmCard(Card):
-    """Worst alarm of the channel at once from its PV, reasons and guidance a moment later over HTTP."""
+    """Worst alarm of the channel at once from its PV; all alarms, worst first, and guidance a moment later over HTTP."""
 
     def __init__(self, names: ChannelNames, detector: Detector, alarms: AlarmWatch, parent: QWidget | None = None) -> None:
         super().__init__("Alarms of this channel", parent)
@@ -30,23 +33,36 @@ class ChannelAlarmCard(Card):
         self._alarms = alarms
         self._state = PvWatch(detector.channel_alarm(names), self)
         self._details = AlarmDetails(detector.alarm_url, detector.channel_alarm_path(names), self)
+        self._soon = make_timer(self, GATHER_MS, self._details.ask, once=True)
+        self._repeat = make_timer(self, REPEAT_MS, self._details.ask)
+        self._repeat.stop()
         self.badge = make_badge(self)
-        self.text = QLabel(self)
-        self.text.setWordWrap(True)
-        self.text.setTextFormat(Qt.TextFormat.RichText)
-        self.text.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        content = QWidget(self)
+        self.reasons = plain_label("", content)
+        self.guidance_title = role_label("", "cardTitle", content)
+        self.guidance = plain_label("", content)
+        box = QVBoxLayout(content)
+        box.setContentsMargins(0, 0, 0, 0)
+        for label in (self.reasons, self.guidance_title, self.guidance):
+            label.setWordWrap(True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            box.addWidget(label)
+        box.addStretch(1)
         area = QScrollArea(self)
         area.setWidgetResizable(True)
-        area.setWidget(self.text)
+        area.setWidget(content)
         self.body.addWidget(self.badge)
         self.body.addWidget(area, 1)
         self._state.changed.connect(self._show_state)
         alarms.changed.connect(self._show_state)
         self._details.answered.connect(self._show_details)
         self._details.failed.connect(self._show_failure)
-        self._shown: Level | None = None
         self._show_state()
+
+    @property
+    def text(self) -> str:
+        """Everything below the badge."""
+        return "\n".join(label.text() for label in (self.reasons, self.guidance_title, self.guidance) if label.text())
 
     def channels(self) -> list[PyDMChannel]:
         """For PyDM's tools."""
@@ -54,36 +70,56 @@ class ChannelAlarmCard(Card):
 
     def close_channels(self) -> None:
         """Stop following."""
+        self._soon.stop()
+        self._repeat.stop()
         self._state.close()
 
+    def _level(self) -> Level | None:
+        """Worst level of the channel; ``None`` while nobody says."""
+        code = self._state.value
+        if code is None or not self._alarms.alive:
+            return None
+        return Level(int(code)) if 0 <= code < len(Level) else Level.UNDEFINED
+
     def _show_state(self) -> None:
-        level = None if self._state.value is None or not self._alarms.alive else Level(int(self._state.value))
-        if level is None:
-            set_badge(self.badge, "The alarm service does not answer", UNDEFINED_STYLE)
-            self.text.clear()
-        elif level is Level.OK:
-            set_badge(self.badge, "No alarm", QUIET)
-            self.text.clear()
-        else:
-            note = " · acknowledged" if level.is_acknowledged else ""
-            set_badge(self.badge, f"{level.name.removesuffix('_ACK')}{note}", level_style(level))
-            if level != self._shown:
-                self._details.ask()
-        self._shown = level
+        level = self._level()
+        if not level:  # OK is 0
+            self._soon.stop()
+            self._repeat.stop()
+            self._show("", "", "")
+            if level is None:
+                set_badge(self.badge, "The alarm service does not answer", UNDEFINED_STYLE)
+            else:
+                set_badge(self.badge, "No alarm", QUIET)
+            return
+        note = " · acknowledged" if level.is_acknowledged else ""
+        set_badge(self.badge, f"{level.name.removesuffix('_ACK')}{note}", level_style(level))
+        if not self._soon.isActive():
+            self._soon.start()
+        if not self._repeat.isActive():
+            self._repeat.start()
 
     def _show_details(self, details: list[AlarmDetail], guidance: str) -> None:
-        lines = [self._line(detail) for detail in details]
-        if guidance:
-            lines.append(f"<b>What to do</b><br>{escape(guidance).replace(NEWLINE, '<br>')}")
-        self.text.setText("<br><br>".join(lines))
+        if self._level():  # otherwise the answer is about alarms that are gone
+            about = details[0].pv.removeprefix(self._prefix) if details else ""
+            title = f"What to do about {about}" if guidance else ""
+            self._show("\n\n".join(self._lines(detail) for detail in details), title, guidance)
 
-    def _line(self, detail: AlarmDetail) -> str:
-        name = escape(detail.pv.removeprefix(self._prefix))
-        when = escape(detail.time[:19].replace("T", " "))
-        by = f", acknowledged by {escape(detail.acknowledged_by)}" if detail.acknowledged_by else ""
-        glyph = level_style(detail.level).glyph
+    def _show(self, reasons: str, title: str, guidance: str) -> None:
+        texts: list[tuple[QLabel, str]] = [(self.reasons, reasons), (self.guidance_title, title), (self.guidance, guidance)]
+        for label, text in texts:
+            if label.text() != text:  # a selection and the place that was scrolled to are kept
+                label.setText(text)
+            label.setVisible(bool(text))
+
+    def _lines(self, detail: AlarmDetail) -> str:
+        name = detail.pv.removeprefix(self._prefix)
+        when = detail.time[:19].replace("T", " ")
+        by = f", acknowledged by {detail.acknowledged_by}" if detail.acknowledged_by else ""
         reason = f"{detail.value} {detail.message}".strip()
-        return f"{glyph} <b>{name}</b> {escape(reason)}<br>{escape(detail.description)}<br>since {when}{by}"
+        first = f"{level_style(detail.level).glyph} {detail.level.name.removesuffix('_ACK')} · {name} {reason}".strip()
+        return "\n".join(part for part in (first, detail.description, f"since {when} UTC{by}" if when else "") if part)
 
     def _show_failure(self, why: str) -> None:
-        self.text.setText(f"Reason and guidance cannot be read: {escape(why)}")
+        if self._level():
+            self._show(f"Reason and guidance cannot be read: {why}", "", "")

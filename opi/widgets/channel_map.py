@@ -19,18 +19,19 @@ from qtpy.QtGui import (
     QPen,
     QResizeEvent,
 )
-from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from opi.cell import Cell, Look, Motion
-from opi.controller_watch import Link
 from opi.detector import ChannelNames, Quantity
 from opi.detector_watch import DetectorWatch
+from opi.link_watch import Link
 from opi.qt_signal import Signal
 from opi.scale import Scale, fit_scale
 from opi.theme import PALETTE, TEXT_FONT, TEXT_PX
 from opi.widgets.cell_painter import draw_cell
 from opi.widgets.controller_text import draw_controller_text
 from opi.widgets.map_layout import Line, MapLayout, Rect, lay_out
+from opi.widgets.plain_text import show_plain_tip
 
 _STEPS: dict[int | None, tuple[int, int]] = {
     Qt.Key.Key_Left: (-1, 0),
@@ -55,6 +56,8 @@ class ChannelMap(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._cursor = (0, 0)
         self._cursor_shown = False
+        self._pressed: tuple[int, int] | None = None
+        """Controller and channel under the mouse button that is held down."""
         self.quantity: Quantity | None = Quantity.VMON
         self.scale: Scale | None = None
         self._watches = watch.controllers
@@ -162,11 +165,7 @@ class ChannelMap(QWidget):
 
     def event(self, a0: QEvent | None) -> bool:
         if isinstance(a0, QHelpEvent):
-            text = self.describe(a0.pos().x(), a0.pos().y())
-            if text:
-                QToolTip.showText(a0.globalPos(), text, self)
-            else:
-                QToolTip.hideText()
+            show_plain_tip(a0.globalPos(), self.describe(a0.pos().x(), a0.pos().y()), self)
             return True
         return super().event(a0)
 
@@ -175,12 +174,18 @@ class ChannelMap(QWidget):
             over = self._layout.at(a0.position().x(), a0.position().y()) is not None
             self.setCursor(Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.ArrowCursor)
 
+    def mousePressEvent(self, a0: QMouseEvent | None) -> None:
+        self._pressed = None
+        if a0 is not None and a0.button() is Qt.MouseButton.LeftButton:
+            self._pressed = self._layout.at(a0.position().x(), a0.position().y())
+
     def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:
+        """Open the channel that was pressed, if the mouse is released over that same one."""
         if a0 is None or a0.button() is not Qt.MouseButton.LeftButton:
             return
-        found = self._layout.at(a0.position().x(), a0.position().y())
-        if found is not None:
-            names = self._names(*found)
+        pressed, self._pressed = self._pressed, None
+        if pressed is not None and pressed == self._layout.at(a0.position().x(), a0.position().y()):
+            names = self._names(*pressed)
             self.channel_clicked.emit(names.controller, names.channel)
 
     def focusInEvent(self, a0: QFocusEvent | None) -> None:
@@ -205,7 +210,7 @@ class ChannelMap(QWidget):
             self._cursor_shown = True
             self.update()
             centre = self.cell_rect(*self._cursor).center()
-            QToolTip.showText(self.mapToGlobal(centre.toPoint()), self.describe(centre.x(), centre.y()), self)
+            show_plain_tip(self.mapToGlobal(centre.toPoint()), self.describe(centre.x(), centre.y()), self)
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             names = self._names(*self._cursor)
             self.channel_clicked.emit(names.controller, names.channel)
@@ -220,11 +225,11 @@ class ChannelMap(QWidget):
             return "" if row is None else self._describe_controller(row)
         row, channel = found
         watch = self._watches[row]
-        lines = [f"<b>{self._names(row, channel).prefix}</b>"]
+        lines = [self._names(row, channel).prefix]
         if watch.link() is not Link.LIVE:
-            return "<br>".join([*lines, f"{watch.link().value}; no present values"])
+            return "\n".join([*lines, f"{watch.link().value}; no present values"])
         if not watch.is_cabled(channel):
-            return "<br>".join([*lines, "not cabled"])
+            return "\n".join([*lines, "not cabled"])
         state = watch.state_of(channel)
         severity = watch.severity_of(channel)
         masked = "" if watch.used()[channel] else ", masked"
@@ -233,13 +238,13 @@ class ChannelMap(QWidget):
             value = watch.values(quantity)[channel]
             text = quantity.text(value) if value == value else "no valid value"
             lines.append(f"{quantity.label}: {text}")
-        return "<br>".join(lines)
+        return "\n".join(lines)
 
     def _describe_controller(self, row: int) -> str:
         summary = self._watches[row].summary()
         state = "" if summary.state is None else f", {summary.state.name}"
-        age = "" if summary.age_s == float("inf") else f"<br>last poll {summary.age_s:.0f} s ago"
-        return f"<b>{self._rows[row].prefix}</b><br>{summary.link.value}{state}{age}"
+        age = "" if summary.age_s == float("inf") else f"\nlast poll {summary.age_s:.0f} s ago"
+        return f"{self._rows[row].prefix}\n{summary.link.value}{state}{age}"
 
     def _names(self, row: int, channel: int) -> ChannelNames:
         return self._rows[row].channel(channel)

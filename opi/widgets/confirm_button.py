@@ -4,83 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pydm.widgets.channel import PyDMChannel
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox, QPushButton, QWidget
 
 from opi.pv_writer import PvWriter
-from opi.qt_signal import Signal
+from opi.verdict import Verdict
+from opi.widgets.plain_text import set_plain_tip
+from opi.widgets.question import Question
 
 
 class ConfirmButton(QPushButton):
-    """Writes one number to one PV, after a question whose default answer is no.
-
-    The question does not block: alarms and values behind it go on.
-    """
-
-    message = Signal(str)
-    """What became of the write; empty when it was done."""
+    """Writes one number to one PV, after a question whose default answer is no."""
 
     def __init__(
-        self,
-        text: str,
-        pv: str,
-        value: int,
-        question: Callable[[], str],
-        parent: QWidget | None = None,
-        *,
-        momentary: bool = False,
+        self, text: str, writer: PvWriter, value: int, judge: Callable[[], Verdict], parent: QWidget | None = None
     ) -> None:
         """Make the button.
 
         Args:
             text: on the button.
-            pv: the PV.
+            writer: of the PV; several buttons may share it.
             value: what to write.
-            question: called when the button is pressed, so that it can tell present values.
+            judge: called when the button is pressed and again when the question is answered: what the command needs.
             parent: as Qt has it.
-            momentary: the record goes back by itself.
         """
         super().__init__(text, parent)
-        self._question = question
+        self._judge = judge
         self._value = value
-        self.dialog: QMessageBox | None = None
-        """The question while it is open."""
-        self.writer = PvWriter(pv, self, momentary=momentary)
-        self.writer.writable_changed.connect(self._show_access)
-        self.writer.failed.connect(self.message)
-        self.writer.done.connect(self._report_done)
+        self._writer = writer
+        self._question = Question(self)
+        writer.writable_changed.connect(self._show_access)
         self.clicked.connect(self._ask)
         self._show_access()
 
-    def channels(self) -> list[PyDMChannel]:
-        """For PyDM's tools."""
-        return self.writer.channels()
-
-    def close_channels(self) -> None:
-        """Stop following."""
-        self.writer.close()
+    @property
+    def dialog(self) -> QMessageBox | None:
+        """The question while it is open."""
+        return self._question.dialog
 
     def _show_access(self) -> None:
-        self.setEnabled(self.writer.writable)
-        self.setToolTip(self.writer.why_not)
+        self.setEnabled(self._writer.writable)
+        set_plain_tip(self, self._writer.why_not)
 
     def _ask(self) -> None:
-        if self.dialog is not None:
-            self.dialog.raise_()
-            return
-        dialog = QMessageBox(QMessageBox.Icon.NoIcon, self.text(), self._question(), parent=self.window())
-        dialog.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No)
-        dialog.setDefaultButton(QMessageBox.StandardButton.No)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.finished.connect(self._answered)
-        self.dialog = dialog
-        dialog.open()
+        self._question.ask(self.text(), self._judge, self._send, self._refuse)
 
-    def _answered(self, answer: int) -> None:
-        self.dialog = None
-        if answer == QMessageBox.StandardButton.Yes.value:
-            self.writer.write(self._value)
+    def _send(self) -> None:
+        self._writer.write(self._value)
 
-    def _report_done(self) -> None:
-        self.message.emit("")
+    def _refuse(self, reason: str) -> None:
+        self._writer.refuse(self._value, reason)

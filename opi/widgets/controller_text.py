@@ -5,7 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import QRectF, Qt
 from qtpy.QtGui import QColor, QFont, QPainter
 
-from opi.controller_watch import ControllerSummary, Link
+from opi.controller_watch import ControllerSummary
+from opi.link_watch import Link
 from opi.theme import ALARM_STYLES, PALETTE, TEXT_FONT, TEXT_PX
 from sipmdcs.channelstate import ChannelState
 from sipmdcs.severity import Severity

@@ -17,6 +17,7 @@ from opi.theme import ALARM_STYLES, QUIET, UNDEFINED_STYLE
 from opi.timer import make_timer
 from opi.widgets.badge import make_badge, set_badge
 from opi.widgets.card import role_label
+from opi.widgets.plain_text import set_plain_tip
 
 TICK_MS = 500
 
@@ -80,13 +81,13 @@ class HeaderBar(QFrame):
     def _show_run(self) -> None:
         text = UNKNOWN if self._run is None else self._run.text
         set_badge(self.run, text or "Run ?", QUIET if text else UNDEFINED_STYLE)
-        self.run.setToolTip("the run that is open, of the default partition")
+        set_plain_tip(self.run, "the run that is open, of the default partition")
 
     def _show_state(self) -> None:
         state = self._watch.state()
         lost = state.unknown == state.total
         set_badge(self.state, state.text, UNDEFINED_STYLE if lost else ALARM_STYLES[state.severity])
-        self.state.setToolTip(state.details)
+        set_plain_tip(self.state, state.details)
 
     def _show_alarms(self) -> None:
         alarms = self._alarms
@@ -98,11 +99,11 @@ class HeaderBar(QFrame):
             worst = alarms.worst.name.removesuffix("_ACK")
             text = f"{worst} · {alarms.unacknowledged} new of {alarms.count}"
             set_badge(self.alarm, text, QUIET if alarms.worst.is_acknowledged else level_style(alarms.worst))
-        self.alarm.setToolTip("worst alarm; alarms that nobody has acknowledged, of all")
+        set_plain_tip(self.alarm, "worst alarm; alarms that nobody has acknowledged, of all")
 
     def _tick(self) -> None:
         self.clock.setText(f"{datetime.now(UTC):%H:%M:%S} UTC")
-        self.clock.setToolTip(f"{datetime.now(UTC):%A, %Y-%m-%d}")
+        set_plain_tip(self.clock, f"{datetime.now(UTC):%A, %Y-%m-%d}")
         for badge, group in ((self.iocs, self._iocs), (self.services, self._services)):
             set_badge(badge, group.text, QUIET if group.all_alive else UNDEFINED_STYLE)
-            badge.setToolTip(group.details)
+            set_plain_tip(badge, group.details)

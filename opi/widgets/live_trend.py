@@ -10,7 +10,7 @@ import pyqtgraph
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QFont
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from opi.archive_samples import lone
 from opi.history import Past
@@ -30,7 +30,6 @@ class LiveTrend(QWidget):
 
     def __init__(self, name: str, unit: str, decimals: int, colour: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._name = name
         self._unit = unit
         self._decimals = decimals
         self._live_from: float | None = None
@@ -38,9 +37,15 @@ class LiveTrend(QWidget):
         self._times: deque[float] = deque()
         self._values: deque[float] = deque()
         self._whole: deque[bool] = deque()
-        self._present = ""
+        self._part_of = ""
         self._past = ""
         self._title = role_label(name, "soft", self)
+        self._present = role_label("", "value", self)
+        self._note = role_label("", "soft", self)
+        heading = QHBoxLayout()
+        for label in (self._title, self._present, self._note):
+            heading.addWidget(label)
+        heading.addStretch(1)
         self.plot = pyqtgraph.PlotWidget(self, axisItems={"bottom": pyqtgraph.DateAxisItem(utcOffset=0)})
         item: Any = self.plot.getPlotItem()
         self._item = item
@@ -53,7 +58,7 @@ class LiveTrend(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(self._title)
+        layout.addLayout(heading)
         layout.addWidget(self.plot, 1)
 
     def add(self, time_s: float, value: float, channels: int = 0, expected: int = 0) -> None:
@@ -78,8 +83,8 @@ class LiveTrend(QWidget):
             for line in (self._times, self._values, self._whole):
                 line.popleft()
         text = "no values" if value != value else f"{value:.{self._decimals}f} {self._unit}"
-        note = "" if channels == expected else f" from {channels} of {expected} channels"
-        self._present = f": <b>{text}</b>{note}"
+        self._part_of = "" if channels == expected else f"from {channels} of {expected} channels"
+        self._present.setText(text)
         self._draw()
 
     def add_history(self, past: Past, expected: int) -> None:
@@ -97,7 +102,7 @@ class LiveTrend(QWidget):
         known = counts[counts > 0]
         if np.any(known != expected):
             few, many = int(known.min()), int(known.max())
-            self._past = f" · before: from {few if few == many else f'{few} to {many}'} of {expected} channels"
+            self._past = f"before: from {few if few == many else f'{few} to {many}'} of {expected} channels"
         self._show_mark()
         self._draw()
 
@@ -114,7 +119,7 @@ class LiveTrend(QWidget):
         beside = np.r_[~whole[1:], False] | np.r_[False, ~whole[:-1]]
         self._part.setData(times, np.where(whole & ~beside, np.nan, values))
         show_lone(self._points, times, values)
-        self._title.setText(f"{self._name}{self._present}{self._past}")
+        self._note.setText(" · ".join(part for part in (self._part_of, self._past) if part))
         if self._times:
             self._item.setXRange(min(self._times[0], self._times[-1] - LEAST_SPAN_S), self._times[-1], padding=0)
 
@@ -126,7 +131,7 @@ class LiveTrend(QWidget):
     @property
     def title(self) -> str:
         """What is said above the line."""
-        return self._title.text()
+        return " ".join(label.text() for label in (self._title, self._present, self._note) if label.text())
 
     @property
     def values(self) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QLabel, QWidget
 
 from opi.pv_watch import PvWatch
 from opi.widgets.card import restyle
+from opi.widgets.plain_text import make_plain
 from sipmdcs.severity import Severity
 
 NOTHING = "not measured"
@@ -18,6 +19,7 @@ class MeasuredLabel(QLabel):
 
     def __init__(self, pv: str, decimals: int, unit: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        make_plain(self)
         self._decimals = decimals
         self._unit = unit
         self._watch = PvWatch(pv, self)

@@ -5,34 +5,36 @@ from __future__ import annotations
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
+from opi.bias_watch import BiasWatch
 from opi.detector import ChannelNames
-from opi.pv_watch import PvWatch
+from opi.pv_writer import PvWriter
 from opi.theme import ALARM_STYLES, UNDEFINED_STYLE
+from opi.verdict import Verdict, Weight
 from opi.widgets.badge import make_badge, set_badge
 from opi.widgets.card import Card, role_label
 from opi.widgets.confirm_button import ConfirmButton
-from opi.widgets.setpoint_entry import SetpointEntry
+from opi.widgets.setpoint_entry import SetpointEntry, volts
+from opi.widgets.write_notice import WriteNotice
 from sipmdcs.channelstate import ChannelState
 
 
 class OutputCard(Card):
-    """State, on and off with a question, set-point."""
+    """State, on and off with a question, setpoint; below each what became of the last write."""
 
     def __init__(self, names: ChannelNames, parent: QWidget | None = None) -> None:
         super().__init__("Output", parent)
         self._names = names
-        self._state = PvWatch(names.pv("STATE"), self)
-        self._enabled = PvWatch(names.pv("ENABLE_RBV"), self)
-        self._device_bias = PvWatch(names.pv("BIAS_RBV"), self)
-        self._state.changed.connect(self._show_state)
-        self._enabled.changed.connect(self._show_state)
+        self.bias = BiasWatch(names, self)
+        self.bias.changed.connect(self._show_state)
+        self._switch = PvWriter(names.pv("ENABLE"), self)
+        self._setpoint = PvWriter(names.pv("BIAS"), self)
         self.state = make_badge(self)
         self.output = role_label("", "value", self)
-        self.on = ConfirmButton("Switch on …", names.pv("ENABLE"), 1, self._question_on, self)
-        self.off = ConfirmButton("Switch off …", names.pv("ENABLE"), 0, self._question_off, self)
-        self.entry = SetpointEntry(names.pv("BIAS"), "V", self)
-        self.notice = role_label("", "soft", self)
-        self.notice.setWordWrap(True)
+        self.on = ConfirmButton("Switch on …", self._switch, 1, self.bias.judge_switching_on, self)
+        self.off = ConfirmButton("Switch off …", self._switch, 0, self._judge_switching_off, self)
+        self.switch_notice = WriteNotice(self._switch, lambda value: "on" if value else "off", self)
+        self.entry = SetpointEntry(self.bias, self._setpoint, self)
+        self.notice = WriteNotice(self._setpoint, volts, self)
         top = QHBoxLayout()
         top.addWidget(self.state)
         top.addStretch(1)
@@ -43,36 +45,29 @@ class OutputCard(Card):
         buttons.addWidget(self.off, 1)
         self.body.addLayout(top)
         self.body.addLayout(buttons)
+        self.body.addWidget(self.switch_notice)
         self.body.addWidget(self.entry)
         self.body.addWidget(self.notice)
-        for source in (self.on, self.off, self.entry):
-            source.message.connect(self.notice.setText)
         self._show_state()
 
     def channels(self) -> list[PyDMChannel]:
         """For PyDM's tools."""
-        sources = (self._state, self._enabled, self._device_bias, self.on, self.off, self.entry)
-        return [channel for source in sources for channel in source.channels()]
+        return [channel for source in (self.bias, self._switch, self._setpoint) for channel in source.channels()]
 
     def close_channels(self) -> None:
         """Stop following."""
-        for watch in (self._state, self._enabled, self._device_bias):
-            watch.close()
-        for widget in (self.on, self.off, self.entry):
-            widget.close_channels()
+        for source in (self.bias, self._switch, self._setpoint):
+            source.close()
 
     def _show_state(self) -> None:
-        number = self._state.value
+        number = self.bias.state.value
         if number is None:
             set_badge(self.state, "NOT CONNECTED", UNDEFINED_STYLE)
+        elif not 0 <= number < len(ChannelState):
+            set_badge(self.state, f"STATE {number:g}", UNDEFINED_STYLE)
         else:
-            set_badge(self.state, ChannelState(number).name.replace("_", " "), ALARM_STYLES[self._state.severity])
-        self.output.setText(self._enabled.text or "---")
+            set_badge(self.state, ChannelState(number).name.replace("_", " "), ALARM_STYLES[self.bias.state.severity])
+        self.output.setText(self.bias.enabled.text or "---")
 
-    def _question_on(self) -> str:
-        value = self._device_bias.value
-        target = "its set-point" if value is None else f"{value:.3f} V"
-        return f"Switch {self._names.prefix} on?\nThe bias ramps to {target}."
-
-    def _question_off(self) -> str:
-        return f"Switch {self._names.prefix} off?\nThe bias ramps down."
+    def _judge_switching_off(self) -> Verdict:
+        return Verdict(Weight.QUESTION, f"Switch {self._names.prefix} off?\nThe bias ramps down.")

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from opi.widgets.card import role_label
 from opi.widgets.limit_bar import LimitBar
+from opi.widgets.plain_text import make_plain
 
 VALUE_PX = 130
 DISCONNECTED_TEXT = "---"
@@ -19,6 +20,7 @@ DISCONNECTED_TEXT = "---"
 def readback_label(pv: str, parent: QWidget) -> PyDMLabel:
     """A PyDM label in our look: unit and precision from the PV, dashes while nobody answers."""
     label = PyDMLabel(parent, init_channel=f"ca://{pv}")
+    make_plain(label)
     label.showUnits = True
     label.precisionFromPV = True
     label.alarmSensitiveContent = False

@@ -7,10 +7,13 @@ from qtpy.QtWidgets import QGridLayout, QWidget
 
 from opi.detector import ChannelNames
 from opi.pv_watch import PvWatch
+from opi.pv_writer import PvWriter
 from opi.theme import ALARM_STYLES, UNDEFINED_STYLE
+from opi.verdict import Verdict, Weight
 from opi.widgets.badge import make_badge, set_badge
 from opi.widgets.card import Card, role_label
 from opi.widgets.confirm_button import ConfirmButton
+from opi.widgets.write_notice import WriteNotice
 from sipmdcs.severity import Severity
 
 
@@ -25,11 +28,13 @@ class TripCard(Card):
         self._mask = PvWatch(names.pv("MASK"), self)
         self.trip = make_badge(self)
         self.use = make_badge(self)
-        self.reset = ConfirmButton("Reset …", names.pv("TRIP_RESET"), 1, self._question_reset, self, momentary=True)
-        self.mask_button = ConfirmButton("Mask …", names.pv("MASK"), 1, self._question_mask, self)
-        self.use_button = ConfirmButton("Use …", names.pv("MASK"), 0, self._question_use, self)
-        self.notice = role_label("", "soft", self)
-        self.notice.setWordWrap(True)
+        self._reset_writer = PvWriter(names.pv("TRIP_RESET"), self)
+        self._mask_writer = PvWriter(names.pv("MASK"), self)
+        self.reset = ConfirmButton("Reset …", self._reset_writer, 1, self._judge_reset, self)
+        self.mask_button = ConfirmButton("Mask …", self._mask_writer, 1, self._judge_mask, self)
+        self.use_button = ConfirmButton("Use …", self._mask_writer, 0, self._judge_use, self)
+        self.reset_notice = WriteNotice(self._reset_writer, lambda value: "reset", self)
+        self.mask_notice = WriteNotice(self._mask_writer, lambda value: "masked" if value else "used", self)
         grid = QGridLayout()
         grid.setVerticalSpacing(6)
         grid.addWidget(role_label("Trip", "soft", self), 0, 0)
@@ -41,24 +46,23 @@ class TripCard(Card):
         grid.addWidget(self.use_button, 1, 2)
         grid.setColumnStretch(1, 1)
         self.body.addLayout(grid)
-        self.body.addWidget(self.notice)
+        self.body.addWidget(self.reset_notice)
+        self.body.addWidget(self.mask_notice)
         for watch in (self._trip, self._cause, self._mask):
             watch.changed.connect(self._show)
-        for button in (self.reset, self.mask_button, self.use_button):
-            button.message.connect(self.notice.setText)
         self._show()
 
     def channels(self) -> list[PyDMChannel]:
         """For PyDM's tools."""
-        sources = (self._trip, self._cause, self._mask, self.reset, self.mask_button, self.use_button)
-        return [channel for source in sources for channel in source.channels()]
+        return [channel for source in self._sources() for channel in source.channels()]
 
     def close_channels(self) -> None:
         """Stop following."""
-        for watch in (self._trip, self._cause, self._mask):
-            watch.close()
-        for button in (self.reset, self.mask_button, self.use_button):
-            button.close_channels()
+        for source in self._sources():
+            source.close()
+
+    def _sources(self) -> tuple[PvWatch | PvWriter, ...]:
+        return (self._trip, self._cause, self._mask, self._reset_writer, self._mask_writer)
 
     def _show(self) -> None:
         if self._trip.value is None:
@@ -77,11 +81,12 @@ class TripCard(Card):
         self.mask_button.setVisible(not masked)
         self.use_button.setVisible(masked)
 
-    def _question_reset(self) -> str:
-        return f"Reset the trip of {self._names.prefix}?\nCause: {self._cause.text or 'unknown'}. The channel stays off."
+    def _judge_reset(self) -> Verdict:
+        cause = self._cause.text or "unknown"
+        return Verdict(Weight.QUESTION, f"Reset the trip of {self._names.prefix}?\nCause: {cause}. The channel stays off.")
 
-    def _question_mask(self) -> str:
-        return f"Mask {self._names.prefix}?\nIt will be left out of sums and alarms."
+    def _judge_mask(self) -> Verdict:
+        return Verdict(Weight.QUESTION, f"Mask {self._names.prefix}?\nIt will be left out of sums and alarms.")
 
-    def _question_use(self) -> str:
-        return f"Use {self._names.prefix} again?\nIt will count in sums and alarms."
+    def _judge_use(self) -> Verdict:
+        return Verdict(Weight.QUESTION, f"Use {self._names.prefix} again?\nIt will count in sums and alarms.")

@@ -72,14 +72,14 @@ class BaseIoc:
 
 @pytest.fixture(scope="session")
 def ports(free_ports: Callable[[int], list[int]]) -> list[int]:
-    """North IOC, south IOC, CA repeater, archiver, alarm service."""
-    return free_ports(5)
+    """North IOC, south IOC, CA repeater, archiver, alarm service, an IOC of this project."""
+    return free_ports(6)
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, ports: list[int]) -> Site:
     folder = tmp_path_factory.mktemp("screens")
-    north, _, repeater, archiver, alarms = ports
+    north, _, repeater, archiver, alarms, _ = ports
     access = {"server_port": north, "repeater_port": repeater, "address_list": ["127.0.0.1"]}
     content = SITE | {"channel_access": access, "archiver": {"port": archiver}, "alarms": {"port": alarms}}
     (folder / "site.yaml").write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
@@ -106,8 +106,10 @@ def iocs(site: Site, ports: list[int]) -> Iterator[dict[str, BaseIoc]]:
 
 @pytest.fixture(scope="session")
 def ca_environment(site: Site, ports: list[int]) -> dict[str, str]:
-    """Where clients find both IOCs."""
-    return site.ca_environment() | {"EPICS_CA_ADDR_LIST": f"127.0.0.1:{ports[0]} 127.0.0.1:{ports[1]}"}
+    """Where clients find all IOCs."""
+    return site.ca_environment() | {
+        "EPICS_CA_ADDR_LIST": " ".join(f"127.0.0.1:{port}" for port in (ports[0], ports[1], ports[5]))
+    }
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +133,9 @@ def channel_access(iocs: dict[str, BaseIoc], ca_environment: dict[str, str], por
             epics.ca.create_context()
             patch.setattr(epics.ca, "initial_context", epics.ca.current_context())
             epics.ca.create_channel(f"{PREFIX}:NORTH:HV01:STATE", connect=True)
+            from opi.writes import shared_channels
+
+            shared_channels().get([f"{PREFIX}:NORTH:HV01:STATE"], timeout=60)
         patch.setenv("PYDM_ARCHIVER_URL", f"http://127.0.0.1:{ports[3]}")
         yield
         epics.ca.detach_context()

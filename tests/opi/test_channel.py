@@ -29,8 +29,7 @@ TIMEOUT = 15_000
 
 
 @pytest.fixture
-def faceplate(qtbot: QtBot, driver: Driver, site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChannelFaceplate]:
-    monkeypatch.setattr("opi.pv_writer.ECHO_MS", 800)
+def faceplate(qtbot: QtBot, driver: Driver, site: Site) -> Iterator[ChannelFaceplate]:
     screen = ChannelFaceplate(macros={"SITE": str(site.folder), "P": CONTROLLER, "R": "CH02"})
     qtbot.addWidget(screen)
     screen.resize(1080, 700)
@@ -60,6 +59,31 @@ def press(qtbot: QtBot, button: ConfirmButton, answer: QMessageBox.StandardButto
     qtbot.mouseClick(dialog.button(answer), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: button.dialog is None)
     return text
+
+
+def test_text_from_records_is_shown_as_it_is(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
+    text = "<h1>FIRE</h1>"
+    driver.put({f"{CHANNEL}:BIAS.DESC": f"Bias, {text}", f"{CHANNEL}:VMON_RBV.EGU": "<b>V</b>"})
+    driver.put({f"{CHANNEL}:TRIP_CAUSE.ONST": "<i>Over</i>"})
+    try:
+        screen = ChannelFaceplate(macros=dict(faceplate.macros()))
+        qtbot.addWidget(screen)
+        screen.show()
+        qtbot.waitUntil(lambda: screen.subtitle.text() == text, timeout=TIMEOUT)
+        driver.put({f"{CHANNEL}:TRIP_CAUSE": 1})
+        qtbot.waitUntil(lambda: "<i>Over</i>" in screen.trip.trip.text(), timeout=TIMEOUT)
+        labels = [*screen.findChildren(QLabel), *faceplate.findChildren(QLabel)]
+        assert {label.textFormat() for label in labels if not isinstance(label.parent(), QMessageBox)} == {
+            Qt.TextFormat.PlainText
+        }
+        faceplate.output.on.click()
+        assert faceplate.output.on.dialog is not None
+        assert faceplate.output.on.dialog.textFormat() is Qt.TextFormat.PlainText
+        faceplate.output.on.dialog.reject()
+        screen.close()
+    finally:
+        driver.put({f"{CHANNEL}:VMON_RBV.EGU": "V", f"{CHANNEL}:TRIP_CAUSE.ONST": "Over-current"})
+        driver.put({f"{CHANNEL}:BIAS.DESC": "Bias setpoint, SiPM unknown"})
 
 
 def test_every_name_is_filled_in(faceplate: ChannelFaceplate) -> None:
@@ -93,58 +117,151 @@ def corner(screen: ChannelFaceplate, widget: QWidget) -> str:
     return screen.grab().toImage().pixelColor(place).name()
 
 
-def test_switching_asks_first(qtbot: QtBot, faceplate: ChannelFaceplate) -> None:
-    text = press(qtbot, faceplate.output.off, QMessageBox.StandardButton.No)
+def test_switching_asks_first(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
+    output = faceplate.output
+    text = press(qtbot, output.off, QMessageBox.StandardButton.No)
     assert CHANNEL in text
     assert value_of(qtbot, f"{CHANNEL}:ENABLE") == 1
-    press(qtbot, faceplate.output.off, QMessageBox.StandardButton.Yes)
+    press(qtbot, output.off, QMessageBox.StandardButton.Yes)
+    assert output.switch_notice.text == "Writing off, not confirmed yet …"
     qtbot.waitUntil(lambda: value_of(qtbot, f"{CHANNEL}:ENABLE") == 0, timeout=TIMEOUT)
-    text = press(qtbot, faceplate.output.on, QMessageBox.StandardButton.Yes)
-    assert "54.250 V" in text
+    driver.put({f"{CHANNEL}:ENABLE_RBV": 0})
+    qtbot.waitUntil(lambda: output.switch_notice.text == "", timeout=TIMEOUT)
+    press(qtbot, output.on, QMessageBox.StandardButton.Yes)
     qtbot.waitUntil(lambda: value_of(qtbot, f"{CHANNEL}:ENABLE") == 1, timeout=TIMEOUT)
 
 
-def test_a_set_point_is_written_only_on_set(qtbot: QtBot, faceplate: ChannelFaceplate) -> None:
+def test_switching_on_while_ramping_down_names_the_setpoint(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
+    ramping = {f"{CHANNEL}:BIAS_RBV": 31.7, f"{CHANNEL}:VMON_RBV": 31.7, f"{CHANNEL}:STATE": 5}
+    driver.put(ramping)
+    labels = {pv.rpartition(":")[2]: label for pv, label in faceplate.readbacks.labels.items()}
+    qtbot.waitUntil(lambda: labels["BIAS_RBV"].text() == "31.700 V", timeout=TIMEOUT)
+    text = press(qtbot, faceplate.output.on, QMessageBox.StandardButton.No)
+    assert "54.250 V" in text
+    assert "31.7" not in text
+
+
+def enter(qtbot: QtBot, faceplate: ChannelFaceplate, text: str) -> None:
+    """Type a new setpoint, and Return."""
     entry = faceplate.output.entry
+    qtbot.waitUntil(lambda: entry.range.text() == "52.47 … 60.47 V", timeout=TIMEOUT)
+    entry.edit.clear()
+    qtbot.keyClicks(entry.edit, text)
+    qtbot.keyClick(entry.edit, Qt.Key.Key_Return)
+
+
+def answer(qtbot: QtBot, faceplate: ChannelFaceplate, button: QMessageBox.StandardButton) -> str:
+    """Answer the question about a setpoint; returns it."""
+    dialog = faceplate.output.entry.dialog
+    assert dialog is not None, faceplate.output.notice.text
+    assert dialog.defaultButton() is dialog.button(QMessageBox.StandardButton.No)
+    text = dialog.text()
+    qtbot.mouseClick(dialog.button(button), Qt.MouseButton.LeftButton)
+    return text
+
+
+def test_small_step_is_written_without_a_question_and_done_when_the_device_holds_it(
+    qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver
+) -> None:
+    entry, notice = faceplate.output.entry, faceplate.output.notice
     qtbot.waitUntil(lambda: entry.present.text() == "54.250 V", timeout=TIMEOUT)
-    qtbot.waitUntil(lambda: entry.range.text() == "0 … 80 V", timeout=TIMEOUT)
-    qtbot.keyClicks(entry.edit, "53,5")
+    qtbot.keyClicks(entry.edit, "54,5")
     assert value_of(qtbot, f"{CHANNEL}:BIAS") == 54.25
-    qtbot.mouseClick(entry.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: entry.present.text() == "53.500 V", timeout=TIMEOUT)
-    assert value_of(qtbot, f"{CHANNEL}:BIAS") == 53.5
-    assert faceplate.output.notice.text() == ""
+    enter(qtbot, faceplate, "54,5")
+    assert entry.dialog is None
+    qtbot.waitUntil(lambda: entry.present.text() == "54.500 V", timeout=TIMEOUT)
+    assert notice.text == "Writing 54.500 V, not confirmed yet …", "the record has it, which proves nothing"
+    assert entry.edit.text() == "54,5"
+    driver.put({f"{CHANNEL}:BIAS_RBV": 54.5})
+    qtbot.waitUntil(lambda: notice.text == "", timeout=TIMEOUT)
     assert entry.edit.text() == ""
+
+
+def test_large_step_asks_with_overvoltage_before_and_after(qtbot: QtBot, faceplate: ChannelFaceplate) -> None:
+    enter(qtbot, faceplate, "75.1")
+    text = answer(qtbot, faceplate, QMessageBox.StandardButton.No)
+    for part in (CHANNEL, "75.100 V", "From 54.250 V", "+20.850 V", "1.777 V before", "22.627 V after", "0 to 80 V"):
+        assert part in text
+    assert value_of(qtbot, f"{CHANNEL}:BIAS") == 54.25
+    assert faceplate.output.notice.text == ""
+
+
+def test_step_beyond_the_overvoltage_limit_is_not_sent(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
+    driver.put({f"{CHANNEL}:OVERVOLTAGE_LIMIT": 6.0})
+    entry = faceplate.output.entry
+    try:
+        qtbot.waitUntil(lambda: entry.range.text() == "52.47 … 58.47 V", timeout=TIMEOUT)
+        qtbot.keyClicks(entry.edit, "75.1")
+        qtbot.mouseClick(entry.button, Qt.MouseButton.LeftButton)
+        assert entry.dialog is None
+        expected = "▲ 75.100 V refused: overvoltage 22.627 V, limit is 6.000 V; not sent"
+        assert faceplate.output.notice.text == expected
+        assert value_of(qtbot, f"{CHANNEL}:BIAS") == 54.25
+    finally:
+        driver.put({f"{CHANNEL}:OVERVOLTAGE_LIMIT": 0.0})
+
+
+@pytest.mark.parametrize("why", ["VBR is 0 V", "stale"])
+def test_question_says_that_the_breakdown_voltage_is_not_known(
+    qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    entry = faceplate.output.entry
+    qtbot.waitUntil(lambda: entry.range.text() == "52.47 … 60.47 V", timeout=TIMEOUT)
+    if why == "stale":
+        monkeypatch.setattr("opi.link_watch.STALE_LEAST_S", 1.0)
+        driver.silence("HV01")
+    else:
+        driver.put({f"{CHANNEL}:VBR": 0.0})
+    try:
+        qtbot.waitUntil(lambda: entry.range.text() == "range not known", timeout=TIMEOUT)
+        qtbot.keyClicks(entry.edit, "54.3")
+        qtbot.keyClick(entry.edit, Qt.Key.Key_Return)
+        text = answer(qtbot, faceplate, QMessageBox.StandardButton.No)
+    finally:
+        driver.put({f"{CHANNEL}:VBR": 52.5})
+    assert "The breakdown voltage is not known" in text
+    assert why in text
+    assert value_of(qtbot, f"{CHANNEL}:BIAS") == 54.25
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("80.5", "not within 0 … 80 V"),
+        ("80.00001", "80.00001 V is not within 0 … 80 V"),
         ("-1", "not within"),
-        ("5x", "not a number"),
+        ("5x", "5x refused: not a number"),
         ("nan", "not a number"),
         ("5_0", "not a number"),
     ],
 )
-def test_a_bad_set_point_is_refused_here(qtbot: QtBot, faceplate: ChannelFaceplate, text: str, why: str) -> None:
-    entry = faceplate.output.entry
-    qtbot.waitUntil(lambda: entry.range.text() == "0 … 80 V", timeout=TIMEOUT)
-    qtbot.keyClicks(entry.edit, text)
-    qtbot.keyClick(entry.edit, Qt.Key.Key_Return)
-    assert why in faceplate.output.notice.text()
+def test_bad_setpoint_is_refused_here(qtbot: QtBot, faceplate: ChannelFaceplate, text: str, why: str) -> None:
+    enter(qtbot, faceplate, text)
+    assert why in faceplate.output.notice.text
+    assert "not sent" in faceplate.output.notice.text
     assert value_of(qtbot, f"{CHANNEL}:BIAS") == 54.25
 
 
-def test_a_write_that_the_server_does_not_take_is_told(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
+def test_write_that_the_server_does_not_take_is_refused(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
     driver.put({f"{CHANNEL}:BIAS.DISP": 1})
     try:
-        entry = faceplate.output.entry
-        qtbot.keyClicks(entry.edit, "50")
-        qtbot.mouseClick(entry.button, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: "not accepted: asked for 50" in faceplate.output.notice.text(), timeout=TIMEOUT)
+        enter(qtbot, faceplate, "54.5")
+        qtbot.waitUntil(lambda: "54.500 V refused" in faceplate.output.notice.text, timeout=TIMEOUT)
     finally:
         driver.put({f"{CHANNEL}:BIAS.DISP": 0})
+
+
+def test_setpoint_in_a_write_alarm_is_not_shown_as_one_that_holds(
+    qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver
+) -> None:
+    present = faceplate.output.entry.present
+    qtbot.waitUntil(lambda: present.text() == "54.250 V", timeout=TIMEOUT)
+    driver.put({f"{CHANNEL}:BIAS.HHSV": 3, f"{CHANNEL}:BIAS.HIHI": 54.0, f"{CHANNEL}:BIAS": 54.25})
+    try:
+        qtbot.waitUntil(lambda: present.text() == "? 54.250 V", timeout=TIMEOUT)
+        image = present.grab().toImage()
+        assert PALETTE.invalid in {image.pixelColor(x, image.height() // 2).name() for x in range(image.width())}
+    finally:
+        driver.put({f"{CHANNEL}:BIAS.HHSV": 0, f"{CHANNEL}:BIAS": 54.25})
 
 
 def test_trip_cause_and_reset(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
@@ -225,14 +342,48 @@ def test_alarms_of_the_channel_come_with_guidance(
 
     with HttpStub(ports[4], answer):
         driver.put({"SCR:ALARM:NORTH:HV01:CH02": 6})
-        qtbot.waitUntil(lambda: "What to do" in faceplate.alarm.text.text(), timeout=TIMEOUT)
-    text = faceplate.alarm.text.text()
+        qtbot.waitUntil(lambda: "What to do" in faceplate.alarm.text, timeout=TIMEOUT)
+    text = faceplate.alarm.text
     assert faceplate.alarm.badge.text() == "▲ MAJOR"
-    for part in ("CURRENT_RBV", "3.2 uA HIHI", "since 2026-11-21 10:23:12", "acknowledged by anna", "&lt;now&gt;"):
+    for part in ("CURRENT_RBV", "3.2 uA HIHI", "since 2026-11-21 10:23:12", "acknowledged by anna", "<now>"):
         assert part in text
     driver.put({"SCR:ALARM:NORTH:HV01:CH02": 0})
     qtbot.waitUntil(lambda: faceplate.alarm.badge.text() == "No alarm", timeout=TIMEOUT)
-    assert faceplate.alarm.text.text() == ""
+    assert faceplate.alarm.text == ""
+
+
+def test_all_alarms_of_the_channel_are_followed_worst_first_with_the_guidance_of_the_first(
+    qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver, ports: list[int]
+) -> None:
+    def alarm(suffix: str, severity: str, minute: int) -> dict[str, Any]:
+        return ALARM | {"pv": f"{CHANNEL}:{suffix}", "severity": severity, "time": f"2026-11-21T10:{minute:02d}:00Z"}
+
+    active = [alarm("CURRENT_RBV", "MAJOR", 1)]
+
+    def answer_of(path: str, _query: dict[str, list[str]]) -> Any:
+        if path == "/acknowledged":
+            return []
+        return active if path == "/active" else {"guidance": [f"<b>Guidance</b> of {path.rpartition('%3A')[2]}."]}
+
+    def names() -> list[str]:
+        return [line.split()[3] for line in faceplate.alarm.reasons.text().splitlines() if " · " in line]
+
+    with HttpStub(ports[4], answer_of):
+        driver.put({"SCR:ALARM:NORTH:HV01:CH02": 6, "SCR:ALARM:N_ALARMS": 1})
+        qtbot.waitUntil(lambda: names() == ["CURRENT_RBV"], timeout=TIMEOUT)
+        active[:] = [alarm("CARD_TEMP_RBV", "MINOR", 3), alarm("CURRENT_RBV", "MAJOR", 1), alarm("TEMP_RBV", "MAJOR", 2)]
+        driver.put({"SCR:ALARM:N_ALARMS": 3})
+        qtbot.waitUntil(lambda: names() == ["TEMP_RBV", "CURRENT_RBV", "CARD_TEMP_RBV"], timeout=TIMEOUT)
+        assert faceplate.alarm.guidance_title.text() == "What to do about TEMP_RBV"
+        assert faceplate.alarm.guidance.text() == "<b>Guidance</b> of TEMP_RBV."
+        active.insert(0, alarm("TRIP", "MAJOR", 0))
+        driver.put({"SCR:ALARM:N_ALARMS": 4})
+        qtbot.waitUntil(lambda: names()[:1] == ["TRIP"], timeout=TIMEOUT)
+        assert faceplate.alarm.guidance.text() == "<b>Guidance</b> of TRIP."
+        active[:] = [alarm("TEMP_RBV", "MAJOR", 2)]  # nothing that is counted changes
+        qtbot.waitUntil(lambda: names() == ["TEMP_RBV"], timeout=TIMEOUT)
+    driver.put({"SCR:ALARM:NORTH:HV01:CH02": 0})
+    qtbot.waitUntil(lambda: faceplate.alarm.badge.text() == "No alarm", timeout=TIMEOUT)
 
 
 def test_a_lost_channel_has_no_guidance_about_values(
@@ -246,8 +397,8 @@ def test_a_lost_channel_has_no_guidance_about_values(
 
     with HttpStub(ports[4], answer):
         driver.put({"SCR:ALARM:NORTH:HV01:CH02": 8})
-        qtbot.waitUntil(lambda: "What to do" in faceplate.alarm.text.text(), timeout=TIMEOUT)
-    text = faceplate.alarm.text.text()
+        qtbot.waitUntil(lambda: "What to do" in faceplate.alarm.text, timeout=TIMEOUT)
+    text = faceplate.alarm.text
     assert "The IOC of this channel is lost" in text
     assert "too warm" not in text
     driver.put({"SCR:ALARM:NORTH:HV01:CH02": 0})
@@ -256,7 +407,7 @@ def test_a_lost_channel_has_no_guidance_about_values(
 
 def test_an_alarm_service_without_http_is_said(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
     driver.put({"SCR:ALARM:NORTH:HV01:CH02": 5})
-    qtbot.waitUntil(lambda: "cannot be read" in faceplate.alarm.text.text(), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: "cannot be read" in faceplate.alarm.text, timeout=TIMEOUT)
     driver.put({"SCR:ALARM:NORTH:HV01:CH02": 0})
 
 

@@ -30,7 +30,7 @@ TIMEOUT = 15_000
 
 @pytest.fixture
 def overview(qtbot: QtBot, driver: Driver, site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Overview]:
-    for name in ("opi.controller_watch.STALE_LEAST_S", "opi.service_watch.DEAD_AFTER_S", "opi.alarm_watch.DEAD_AFTER_S"):
+    for name in ("opi.link_watch.STALE_LEAST_S", "opi.service_watch.DEAD_AFTER_S", "opi.alarm_watch.DEAD_AFTER_S"):
         monkeypatch.setattr(name, 2.0)
     screen = Overview(macros={"SITE": str(site.folder)})
     qtbot.addWidget(screen)
@@ -170,6 +170,18 @@ def test_hover_tells_all_values_and_click_opens_the_faceplate(qtbot: QtBot, over
     qtbot.addWidget(faceplate)
     assert faceplate.isVisible()
     faceplate.close()
+
+
+def test_mouse_released_over_another_cell_opens_nothing(qtbot: QtBot, overview: Overview) -> None:
+    channel_map = heat_map(overview)
+    opened: list[tuple[str, str]] = []
+    channel_map.channel_clicked.disconnect()
+    channel_map.channel_clicked.connect(lambda controller, channel: opened.append((controller, channel)))
+    places = [channel_map.cell_rect(HV01, channel).center().toPoint() for channel in (1, 5)]
+    qtbot.mousePress(channel_map, Qt.MouseButton.LeftButton, pos=places[0])
+    qtbot.mouseRelease(channel_map, Qt.MouseButton.LeftButton, pos=places[1])
+    qtbot.mouseRelease(channel_map, Qt.MouseButton.LeftButton, pos=places[0])
+    assert opened == []
 
 
 def test_totals(qtbot: QtBot, overview: Overview, driver: Driver) -> None:
