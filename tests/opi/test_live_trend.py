@@ -34,7 +34,7 @@ def test_a_past_of_fewer_channels_says_so(qtbot: QtBot) -> None:
     values = np.array([224.0, 224, 208, 208, nan, 224, nan, 224])
     trend.add_history(Past(np.linspace(0.0, 210.0, 8), values, counts), 224)
     trend.add(300.0, 5.0, 224, 224)
-    assert trend.title == "Sum: <b>5.00 µA</b> · before: from 208 to 224 of 224 channels"
+    assert trend.title == "Sum 5.00 µA before: from 208 to 224 of 224 channels"
     drawn = [item.getData()[1] for item in trend.plot.listDataItems() if isinstance(item, pyqtgraph.PlotDataItem)]
     np.testing.assert_equal(drawn[0], [224, 224, nan, nan, nan, 224, nan, 224, 5], "as a line")
     np.testing.assert_equal(drawn[1], [nan, 224, 208, 208, nan, 224, nan, 224, nan], "dotted")
@@ -47,4 +47,4 @@ def test_a_past_of_all_channels_says_nothing(qtbot: QtBot) -> None:
     qtbot.addWidget(trend)
     trend.add_history(Past(np.array([30.0, 60.0]), np.array([1.0, 2.0]), np.array([4, 4])), 4)
     trend.add(90.0, 3.0, 3, 4)
-    assert trend.title == "Sum: <b>3.00 µA</b> from 3 of 4 channels"
+    assert trend.title == "Sum 3.00 µA from 3 of 4 channels"
