@@ -12,7 +12,7 @@ from configtool.pushlock import LockLost
 from configtool.pushplan import Plan, PushState, make_plan
 from configtool.pushrecord import PushRecord, Request
 from configtool.pushrun import PushRunner, StopRequest, Watcher
-from configtool.reading import READ_TIMEOUT_S, reading
+from configtool.reading import READ_TIMEOUT_S, read_pvs, reading
 from configtool.targets import Target
 from sipmdcs.channels import Channels
 from sipmdcs.clock import Clock
@@ -47,12 +47,12 @@ class Outcome:
 
 def survey(channels: Channels, targets: Sequence[Target]) -> Survey:
     """Read everything once: whether a push may start and what it would change."""
-    answers = channels.get([pv for target in targets for pv in target.pvs], timeout=READ_TIMEOUT_S)
+    answers = read_pvs(channels, targets)
     # A PV that did not answer now would only make us wait again.
     there = [target.pv for target in targets if not isinstance(answers[target.pv], ChannelError)]
     metadata = channels.metadata(there, timeout=READ_TIMEOUT_S)
     metadata |= {pv: answer for pv, answer in answers.items() if isinstance(answer, ChannelError)}
-    plan = make_plan(targets, {target.pv: reading(target, answers) for target in targets})
+    plan = make_plan(targets, {target.pv: reading(target, answers) for target in targets}, metadata)
     return Survey(plan, refusals(targets, answers, metadata))
 
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from configtool.reading import Reading, mismatch
 from configtool.targets import Target
+from sipmdcs.channels import PvMetadata, PvType
+from sipmdcs.errors import ChannelError
 
 
 class PushState(StrEnum):
@@ -28,6 +30,10 @@ class PushState(StrEnum):
 FINAL = frozenset({PushState.VERIFIED, PushState.ROLLED_BACK, PushState.ROLLBACK_FAILED, PushState.ABORTED})
 
 
+UNKNOWN = PvMetadata(PvType.DOUBLE, 1)
+"""Of a PV that was not asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A target with what its PVs held before the push."""
@@ -36,6 +42,8 @@ class Item:
     before: Reading
     write: bool
     """Whether it differs and is to be written; the others are only verified."""
+    metadata: PvMetadata = UNKNOWN
+    """Of the set-point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,15 @@ class Plan:
         return sum(item.write for item in self.items)
 
 
-def make_plan(targets: Sequence[Target], before: Mapping[str, Reading]) -> Plan:
-    """Write what differs beyond its tolerance, in set-point or readback; verify everything."""
+def make_plan(
+    targets: Sequence[Target], before: Mapping[str, Reading], metadata: Mapping[str, PvMetadata | ChannelError] | None = None
+) -> Plan:
+    """Write what differs beyond its tolerance, in set-point or readback, or is not proven; verify everything."""
     ordered = sorted(targets, key=lambda target: (target.phase, target.pv))
-    return Plan(tuple(Item(target, before[target.pv], bool(mismatch(target, before[target.pv]))) for target in ordered))
+    known = {pv: one for pv, one in (metadata or {}).items() if isinstance(one, PvMetadata)}
+    return Plan(
+        tuple(
+            Item(target, before[target.pv], bool(mismatch(target, before[target.pv])), known.get(target.pv, UNKNOWN))
+            for target in ordered
+        )
+    )

@@ -7,17 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from configtool.patience import Patience
 from configtool.pushlock import LockLost
+from configtool.pushoutcomes import PushOutcomes
 from configtool.pushplan import Plan
 from configtool.pushsteps import Check, Failure, Finish, Write, begin, checked, interrupt, next_step, wrote
-from configtool.reading import Reading, mismatch, not_restored, read_targets
+from configtool.reading import Reading, read_pvs, reading
 from sipmdcs.channels import Channels
 from sipmdcs.clock import Clock
 from sipmdcs.errors import ServiceError
 from sipmdcs.outcome import Completed, put_completed
 
 POLL_S = 0.2
+SLOW_POLL_S = 1.5
+"""After so long without a fresh readback it is time to look how often a controller is polled."""
 PUT_TIMEOUT_S = 10.0
 
 
@@ -95,6 +97,7 @@ class PushRunner:
             ServiceError: Channel Access cannot be used.
         """
         self._progress = begin(plan)
+        self._outcomes = PushOutcomes()
         lost: ServiceError | None = None
         while not isinstance(step := next_step(self._progress), Finish):
             if self._stop.reason and not step.restoring:
@@ -115,6 +118,8 @@ class PushRunner:
         self._watcher.step(f"{'restoring' if step.restoring else 'writing'}, phase {step.phase}", len(step.puts))
         self._record.writing(step)
         completions = put_completed(self._channels, step.puts, timeout=PUT_TIMEOUT_S)
+        now, now_ns = self._clock.monotonic(), self._clock.time_ns()
+        self._outcomes.put(step, completions, now, now_ns)
         failures = {
             pv: Failure(f"{pv}: {completion.reason}", touched=completion.result is Completed.UNKNOWN)
             for pv, completion in completions.items()
@@ -130,23 +135,27 @@ class PushRunner:
         readings: dict[str, Reading] = {}
         differing: dict[str, str] = {}
         pending = step.items
-        patience = Patience(self._clock.monotonic())
-        while pending:
-            readings |= read_targets(self._channels, [item.target for item in pending])
+        start = self._clock.monotonic()
+        self._outcomes.check(start)
+        slow_polls_known = False
+        while True:
+            answers = read_pvs(self._channels, [item.target for item in pending])
             now = self._clock.monotonic()
-            for item in pending:
-                found = readings[item.target.pv]
-                differing[item.target.pv] = (
-                    not_restored(item.target, item.before, found) if step.restoring else mismatch(item.target, found)
-                )
-                patience.saw(item, found, now, restoring=step.restoring)
-            pending = tuple(item for item in pending if differing[item.target.pv])
-            self._watcher.advance(len(step.items) - len(pending))
-            given_up = bool(self._stop.reason) and not step.restoring
-            if given_up or not any(patience.has(item, now) for item in pending):
+            self._outcomes.observe(self._channels, pending, answers, now)
+            verdicts = {
+                item.target.pv: self._outcomes.verdict(item, answers, now, restoring=step.restoring) for item in pending
+            }
+            readings |= {item.target.pv: reading(item.target, answers) for item in pending}
+            differing |= {pv: text for pv, text in verdicts.items() if text}
+            pending = tuple(item for item in pending if verdicts[item.target.pv] is None)
+            self._watcher.advance(len(step.items) - len(pending) - len(differing))
+            if not pending or (self._stop.reason and not step.restoring):
                 break
+            if not slow_polls_known and now - start >= SLOW_POLL_S:
+                slow_polls_known = True
+                self._outcomes.allow_for_slow_polls(self._channels, pending)
             self._pause(POLL_S)
-        mismatches = {pv: text for pv, text in differing.items() if text}
+        mismatches = differing | {item.target.pv: f"not verified: {self._stop.reason}" for item in pending}
         self._record.checked(step, readings, mismatches)
         if not (self._stop.reason and mismatches and not step.restoring):
             self._progress = checked(self._progress, mismatches)

@@ -26,11 +26,18 @@ class _Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Put these values, all at once."""
+    """Put the values of these, all at once."""
 
     phase: int
-    puts: Mapping[str, float]
+    items: tuple[Item, ...]
     restoring: bool
+
+    @property
+    def puts(self) -> Mapping[str, float]:
+        """Values by set-point PV: those of the targets or, restoring, those from before, where there was one."""
+        if not self.restoring:
+            return {item.target.pv: item.target.value for item in self.items}
+        return {item.target.pv: item.before.setpoint for item in self.items if item.before.setpoint is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +93,13 @@ def next_step(progress: Progress) -> Step:
     """What to do now."""
     match progress.stage:
         case _Stage.WRITE:
-            puts = {item.target.pv: item.target.value for item in progress.plan.writes(progress.phases[0])}
-            return Write(progress.phases[0], puts, restoring=False)
+            return Write(progress.phases[0], progress.plan.writes(progress.phases[0]), restoring=False)
         case _Stage.CHECK:
             return Check(progress.plan.writes(progress.phases[0]), restoring=False)
         case _Stage.CHECK_ALL:
             return Check(progress.plan.items, restoring=False)
         case _Stage.RESTORE:
-            items = _touched_in(progress)
-            puts = {item.target.pv: item.before.setpoint for item in items if item.before.setpoint is not None}
-            return Write(progress.phases[0], puts, restoring=True)
+            return Write(progress.phases[0], _touched_in(progress), restoring=True)
         case _Stage.CHECK_RESTORED:
             return Check(_touched_in(progress), restoring=True)
         case _Stage.DONE:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from configtool.targets import Target
 from sipmdcs.channels import Channels, PvValue
 from sipmdcs.errors import ChannelError
-from sipmdcs.severity import Severity
+from sipmdcs.outcome import has_write_alarm
+from sipmdcs.severity import Severity, Status
 
 _SLACK = 1e-9
 """Added to tolerances: 57.43 - 57.42 is a little more than 0.01 in binary."""
@@ -27,25 +28,46 @@ class Reading:
     """``None`` also where the target has no readback."""
     fault: str = ""
     """Why a value is missing or must not be trusted."""
+    unproven: str = ""
+    """Why values that agree say nothing of the device: its setpoint has a write alarm, or is newer than the readback."""
+    updated_ns: int | None = None
+    """Time stamp of the readback, Unix nanoseconds."""
 
 
 def read_targets(channels: Channels, targets: Iterable[Target]) -> dict[str, Reading]:
     """Readings by set-point PV, all PVs read at once."""
     wanted = list(targets)
-    answers = channels.get([pv for target in wanted for pv in target.pvs], timeout=READ_TIMEOUT_S)
+    answers = read_pvs(channels, wanted)
     return {target.pv: reading(target, answers) for target in wanted}
+
+
+def read_pvs(channels: Channels, targets: Iterable[Target]) -> dict[str, PvValue | ChannelError]:
+    """What all PVs of targets hold."""
+    return channels.get([pv for target in targets for pv in target.pvs], timeout=READ_TIMEOUT_S)
 
 
 def reading(target: Target, answers: Mapping[str, PvValue | ChannelError]) -> Reading:
     """One target's part of the answers."""
-    setpoint, fault = _number(target.pv, answers[target.pv])
+    record = answers[target.pv]
+    setpoint, fault = _number(target.pv, record)
+    unproven = ""
+    if isinstance(record, PvValue) and (has_write_alarm(record) or _is_undefined(record)):
+        unproven = f"{target.pv} is INVALID ({record.status.name})"
     if not target.readback:
-        return Reading(setpoint, None, fault)
+        return Reading(setpoint, None, fault, unproven)
     answer = answers[target.readback]
     readback, readback_fault = _number(target.readback, answer)
-    if isinstance(answer, PvValue) and answer.severity is Severity.INVALID:
+    if isinstance(answer, ChannelError):
+        return Reading(setpoint, readback, fault or readback_fault, unproven)
+    if answer.severity is Severity.INVALID:
         readback_fault = f"{target.readback} is INVALID ({answer.status.name})"
-    return Reading(setpoint, readback, fault or readback_fault)
+    if isinstance(record, PvValue) and answer.time_ns < record.time_ns:  # time stamps of one server
+        unproven = unproven or f"{target.readback} was not updated since {target.pv} was written"
+    return Reading(setpoint, readback, fault or readback_fault, unproven, answer.time_ns)
+
+
+def _is_undefined(record: PvValue) -> bool:
+    return record.severity is Severity.INVALID and record.status is Status.UDF
 
 
 def _number(pv: str, answer: PvValue | ChannelError) -> tuple[float | None, str]:
@@ -58,40 +80,19 @@ def _number(pv: str, answer: PvValue | ChannelError) -> tuple[float | None, str]
     return float(answer.value), ""
 
 
-def distance(target: Target, found: Reading, wanted: float) -> float:
-    """How far set-point and readback together are from a value; infinite where one is unknown."""
-    values = (found.setpoint, found.readback) if target.readback else (found.setpoint,)
-    return sum((math.inf if value is None else abs(value - wanted) for value in values), 0.0)
-
-
 def mismatch(target: Target, found: Reading) -> str:
-    """How a reading differs from the target; empty if set-point and readback agree with it."""
-    return _compare(target, found, target.value, (target.value,))
-
-
-def not_restored(target: Target, before: Reading, found: Reading) -> str:
-    """How a reading differs from an earlier one.
-
-    Empty if the set-point is what it was, and the readback agrees with that or is what it was.
-    """
-    if before.setpoint is None:
-        return f"{target.pv} cannot be restored: {before.fault}"
-    expected = [value for value in (before.setpoint, before.readback) if value is not None]
-    return _compare(target, found, before.setpoint, expected)
-
-
-def _compare(target: Target, found: Reading, wanted: float, readbacks: Iterable[float]) -> str:
+    """How a reading differs from the target; empty if set-point and readback agree with it, and that says something."""
     if found.fault:
         return found.fault
-    if found.setpoint is None or not _near(target, found.setpoint, wanted):
-        return f"{target.pv} is {_show(found.setpoint)}, expected {_show(wanted)} {target.unit}"
-    if target.readback and not any(_near(target, found.readback, value) for value in readbacks):
-        return f"{target.readback} is {_show(found.readback)}, expected {_show(wanted)} {target.unit}"
-    return ""
+    if not _near(target, found.setpoint):
+        return f"{target.pv} is {_show(found.setpoint)}, expected {_show(target.value)} {target.unit}"
+    if target.readback and not _near(target, found.readback):
+        return f"{target.readback} is {_show(found.readback)}, expected {_show(target.value)} {target.unit}"
+    return found.unproven
 
 
-def _near(target: Target, found: float | None, wanted: float) -> bool:
-    return found is not None and abs(found - wanted) <= target.tolerance + _SLACK
+def _near(target: Target, found: float | None) -> bool:
+    return found is not None and abs(found - target.value) <= target.tolerance + _SLACK
 
 
 def _show(value: float | None) -> str:

@@ -14,7 +14,7 @@ signal.
 
 from __future__ import annotations
 
-from sipmdcs.outcome.completion import Completed, Completion, put_completed
+from sipmdcs.outcome.completion import Completed, Completion, alarm_messages, has_write_alarm, put_completed
 from sipmdcs.outcome.judgement import Expectation, Progress, Reading, judge, observe
 from sipmdcs.outcome.readbacks import Readback, readback_of
 from sipmdcs.outcome.result import Outcome, Result
@@ -30,6 +30,8 @@ __all__ = [
     "Reading",
     "Result",
     "SetpointWriter",
+    "alarm_messages",
+    "has_write_alarm",
     "judge",
     "observe",
     "put_completed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -44,11 +44,28 @@ def put_completed(channels: Channels, values: Mapping[str, PvData], *, timeout: 
         return {}
     answers = channels.put(values, timeout=timeout)
     failed = [pv for pv, error in answers.items() if isinstance(error, PutRefused) and error.carried_out]
-    looks = channels.get([name for pv in failed for name in (pv, f"{pv}.AMSG")], timeout=_LOOK_S) if failed else {}
-    return {pv: _completion(pv, error, looks) for pv, error in answers.items()}
+    records = channels.get(failed, timeout=_LOOK_S) if failed else {}
+    messages = alarm_messages(channels, failed)
+    return {pv: _completion(pv, error, records.get(pv), messages.get(pv, "")) for pv, error in answers.items()}
 
 
-def _completion(pv: str, error: ChannelError | None, looks: Mapping[str, PvValue | ChannelError]) -> Completion:
+def has_write_alarm(setpoint: PvValue | ChannelError | None) -> bool:
+    """Whether a setpoint record says that the device refused its value, or did not answer."""
+    return (
+        isinstance(setpoint, PvValue)
+        and setpoint.severity is Severity.INVALID
+        and setpoint.status in (Status.WRITE, Status.COMM, Status.TIMEOUT)
+    )
+
+
+def alarm_messages(channels: Channels, pvs: Collection[str]) -> dict[str, str]:
+    """``AMSG`` of records, of those that say it."""
+    found = channels.get([f"{pv}.AMSG" for pv in pvs], timeout=_LOOK_S) if pvs else {}
+    values = {pv: found[f"{pv}.AMSG"] for pv in pvs}
+    return {pv: str(one.value) for pv, one in values.items() if isinstance(one, PvValue)}
+
+
+def _completion(pv: str, error: ChannelError | None, record: PvValue | ChannelError | None, reason: str) -> Completion:
     match error:
         case None:
             return Completion()
@@ -57,13 +74,10 @@ def _completion(pv: str, error: ChannelError | None, looks: Mapping[str, PvValue
         case PutRefused() if not error.carried_out:
             return Completion(Completed.REFUSED, _without_name(pv, error))
         case PutRefused():
-            record, message = looks[pv], looks[f"{pv}.AMSG"]
-            reason = message.value if isinstance(message, PvValue) and isinstance(message.value, str) else ""
-            if isinstance(record, PvValue) and record.severity is Severity.INVALID:
+            if isinstance(record, PvValue) and has_write_alarm(record):
                 if record.status is Status.WRITE:
                     return Completion(Completed.REFUSED, reason or _without_name(pv, error))
-                if record.status in (Status.COMM, Status.TIMEOUT):
-                    return Completion(Completed.UNKNOWN, reason or "the device did not answer")
+                return Completion(Completed.UNKNOWN, reason or "the device did not answer")
             return Completion(Completed.REFUSED, _without_name(pv, error))
         case _:
             return Completion(Completed.UNKNOWN, _without_name(pv, error))

@@ -52,6 +52,16 @@ class Expectation:
     """Time that the way takes: distance over ramp speed."""
     quiet_s: float = 5.0
     """Time that a readback may stand still and yet be about to change: some updates, and the settling of the device."""
+    max_extension: float = MAX_EXTENSION
+    """So many times the expected duration everything ends; infinite where the ramp speed is unknown."""
+    also: float | None = None
+    """Another value of the readback that is as good: what it was before, when a write restores that."""
+
+    @property
+    def goals(self) -> tuple[PvData, ...]:
+        """Values of the readback that prove the write."""
+        goal = self.wanted if self.goal is None else self.goal
+        return (goal,) if self.also is None else (goal, self.also)
 
     def matches(self, value: PvData, goal: PvData) -> bool:
         """Whether two values agree within the tolerance; NaN agrees with nothing."""
@@ -70,6 +80,8 @@ class Progress:
     """Monotonic time, s."""
     completed_ns: int
     """The same by the wall clock."""
+    before_ns: int | None = None
+    """Time stamp of the readback before the put, where that is known: with it, nothing is news, whatever the clocks say."""
     setpoint: Reading | None = None
     message: str = ""
     """Alarm message of the setpoint."""
@@ -98,37 +110,46 @@ def observe(
         message: ``AMSG`` of the setpoint.
         moving: the output says that it is ramping.
     """
-    progress = replace(progress, setpoint=setpoint, message=message, readback=readback)
-    if moving:
-        progress = replace(progress, nearest_at=now)
-    if not isinstance(readback, PvValue):
-        return progress
-    if progress.first_ns is None:
-        progress = replace(progress, first_ns=readback.time_ns)
-    before = progress.fresh
-    if not _is_fresh(progress, setpoint, readback) or (before is not None and readback.time_ns == before.time_ns):
-        return progress
-    same = before is not None and progress.expectation.matches(readback.value, before.value)
-    away = _distance(progress.expectation, readback.value)
-    if away < progress.nearest - progress.expectation.tolerance:
-        progress = replace(progress, nearest=away, nearest_at=now)
-    return replace(progress, fresh=readback, still=progress.still + 1 if same else 1)
+    nearest, nearest_at = progress.nearest, now if moving else progress.nearest_at
+    first_ns, before, fresh, still = progress.first_ns, progress.fresh, progress.fresh, progress.still
+    if isinstance(readback, PvValue):
+        first_ns = readback.time_ns if first_ns is None else first_ns
+        is_news = before is None or readback.time_ns != before.time_ns
+        if is_news and _is_fresh(first_ns, progress.before_ns, setpoint, readback):
+            same = before is not None and progress.expectation.matches(readback.value, before.value)
+            fresh, still = readback, still + 1 if same else 1
+            away = min(_distance(goal, readback.value) for goal in progress.expectation.goals)
+            if away < nearest - progress.expectation.tolerance:
+                nearest, nearest_at = away, now
+    return replace(
+        progress,
+        setpoint=setpoint,
+        message=message,
+        readback=readback,
+        first_ns=first_ns,
+        fresh=fresh,
+        still=still,
+        nearest=nearest,
+        nearest_at=nearest_at,
+    )
 
 
-def _is_fresh(progress: Progress, setpoint: Reading, readback: PvValue) -> bool:
+def _is_fresh(first_ns: int, before_ns: int | None, setpoint: Reading, readback: PvValue) -> bool:
     """Whether the server updated a readback, for good, after the setpoint was processed.
 
     Time stamps are compared with those of the same server only, so that no clock needs to be right.
     """
-    number = readback.value
-    if readback.severity is Severity.INVALID or (isinstance(number, float) and not math.isfinite(number)):
+    if readback.severity is Severity.INVALID or not _is_finite(readback.value) or readback.time_ns == before_ns:
         return False
     later = isinstance(setpoint, PvValue) and readback.time_ns > setpoint.time_ns
-    return later or readback.time_ns != progress.first_ns
+    return later or readback.time_ns != first_ns
 
 
-def _distance(expectation: Expectation, value: PvData) -> float:
-    goal = expectation.wanted if expectation.goal is None else expectation.goal
+def _is_finite(value: PvData) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _distance(goal: PvData, value: PvData) -> float:
     if isinstance(value, int | float) and isinstance(goal, int | float):
         return abs(value - goal)
     return 0.0 if value == goal else math.inf
@@ -174,10 +195,9 @@ def _judge_readback(progress: Progress, limit: float | None, now: float) -> Outc
     expectation, readback, fresh = progress.expectation, progress.readback, progress.fresh
     if isinstance(readback, ChannelError):
         return _unknown(progress, f"{expectation.readback}: connection lost")
-    goal = expectation.wanted if expectation.goal is None else expectation.goal
     is_good = readback is not None and fresh is not None and readback.severity is not Severity.INVALID
     if fresh is not None and is_good:
-        if expectation.matches(fresh.value, goal):
+        if any(expectation.matches(fresh.value, goal) for goal in expectation.goals):
             return _outcome(progress, Result.DONE)
         if limit is not None and expectation.matches(fresh.value, limit):
             return _outcome(progress, Result.CLAMPED, _limit_reason(expectation), fresh.value)
@@ -185,12 +205,14 @@ def _judge_readback(progress: Progress, limit: float | None, now: float) -> Outc
         return None
     if readback is not None and readback.severity is Severity.INVALID:
         return _unknown(progress, f"{expectation.readback} is INVALID ({readback.status.name})")
+    if readback is not None and not _is_finite(readback.value):
+        return _unknown(progress, f"{expectation.readback} is {readback.value}")
     if fresh is None:
         return _unknown(progress, f"{expectation.readback} was not updated since the write")
     held = show(expectation.metadata, fresh.value)
     if progress.still < _STILL:
         return _unknown(progress, f"{expectation.readback} is still moving, at {held}")
-    reason = f"{expectation.readback} holds it instead of {show(expectation.metadata, goal)}"
+    reason = f"{expectation.readback} holds it instead of {show(expectation.metadata, expectation.goals[0])}"
     return _outcome(progress, Result.CLAMPED, reason, fresh.value)
 
 
@@ -198,7 +220,7 @@ def _is_over(progress: Progress, now: float) -> bool:
     """Whether there is nothing left to wait for."""
     expectation = progress.expectation
     expected = expectation.travel_s + expectation.quiet_s
-    if now - progress.completed_at > MAX_EXTENSION * expected:
+    if now - progress.completed_at > expectation.max_extension * expected:
         return True
     return now > max(progress.completed_at + expected, progress.nearest_at + expectation.quiet_s)
 

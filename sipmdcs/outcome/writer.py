@@ -12,11 +12,11 @@ from sipmdcs.channels import Channels, PvData, PvMetadata, PvType, PvValue
 from sipmdcs.channelstate import ChannelState
 from sipmdcs.clock import Clock, SystemClock
 from sipmdcs.errors import ChannelError
-from sipmdcs.outcome.completion import Completed, put_completed
+from sipmdcs.outcome.completion import Completed, alarm_messages, has_write_alarm, put_completed
 from sipmdcs.outcome.judgement import Expectation, Progress, Reading, judge, observe, unwatched
 from sipmdcs.outcome.readbacks import Readback, readback_of
 from sipmdcs.outcome.result import Outcome
-from sipmdcs.severity import Severity, Status
+from sipmdcs.severity import Severity
 
 CONNECT_S = 5.0
 LOOK_S = 0.1
@@ -134,19 +134,17 @@ class SetpointWriter:
         waiting = {pv: progress for pv, progress in pending.items() if progress.completion.result is Completed.DONE}
         names = _names((pv, plans[pv].pv, plans[pv].state) for pv in waiting)
         found: dict[str, Reading] = dict(self._channels.get(names, timeout=_ANSWER_S)) if names else {}
-        alarming = [f"{pv}.AMSG" for pv in waiting if _is_write_alarm(found[pv])]
-        messages = self._channels.get(alarming, timeout=_ANSWER_S) if alarming else {}
+        messages = alarm_messages(self._channels, [pv for pv in waiting if has_write_alarm(found[pv])])
         now = self._clock.monotonic()
         after = dict(pending)
         for pv, progress in waiting.items():
             plan = plans[pv]
-            message = messages.get(f"{pv}.AMSG")
             after[pv] = observe(
                 progress,
                 found[pv],
                 found[plan.pv] if plan.pv else None,
                 now,
-                message=str(message.value) if isinstance(message, PvValue) else "",
+                message=messages.get(pv, ""),
                 moving=_is_ramping(found.get(plan.state)),
             )
         return after
@@ -214,14 +212,6 @@ def _travel_s(wanted: PvData, metadata: PvMetadata, plan: Readback, around: Mapp
     speed = up if target > level else down
     slower = max(1.0, _number(around.get(plan.period), 0.0) / _MAX_STEP_S)
     return slower * abs(target - level) / speed if speed > 0 and math.isfinite(target) else 0.0
-
-
-def _is_write_alarm(reading: Reading) -> bool:
-    return (
-        isinstance(reading, PvValue)
-        and reading.severity is Severity.INVALID
-        and reading.status in (Status.WRITE, Status.COMM, Status.TIMEOUT)
-    )
 
 
 def _is_ramping(reading: Reading | None) -> bool:

@@ -1,6 +1,7 @@
 """A real EPICS Base IOC with what a push needs of some controllers; ends when its standard input does.
 
-Usage: ``python base_ioc.py STUCK PREFIX …``: 16 channels each, readbacks follow their set-points but that of the PV ``STUCK``.
+Usage: ``python base_ioc.py STUCK PREFIX …``: 16 channels each, readbacks follow their set-points but that of the PV ``STUCK``,
+which is updated and stays 1. ``STUCK=55.03`` is a readback of this value that nothing updates any more.
 """
 
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 CHANNEL = """
 record(ao, "{p}:BIAS")          {{ field(VAL, "1") field(PINI, "YES") field(DRVH, "80") field(PREC, "3") }}
-record(ai, "{p}:BIAS_RBV")      {{ field(INP, "{source}") field(VAL, "1") field(PINI, "YES") }}
+record(ai, "{p}:BIAS_RBV")      {{ {readback} field(PINI, "YES") }}
 record(ao, "{p}:VBR")           {{ field(VAL, "1") field(PINI, "YES") field(DRVH, "80") }}
 record(ao, "{p}:CURRENT_LIMIT") {{ field(VAL, "1") field(PINI, "YES") field(DRVH, "10000") }}
 record(ai, "{p}:CURRENT_RBV")   {{ field(HIGH, "0.7") field(HIHI, "2") field(HSV, "MINOR") field(PINI, "YES") }}
@@ -18,10 +19,14 @@ record(ai, "{p}:CURRENT_RBV")   {{ field(HIGH, "0.7") field(HIHI, "2") field(HSV
 
 def database(stuck: str, prefixes: list[str]) -> str:
     channels = [f"{prefix}:CH{n:02d}" for prefix in prefixes for n in range(1, 17)]
-    return "".join(
-        CHANNEL.format(p=channel, source="1" if f"{channel}:BIAS" == stuck else f"{channel}:BIAS CPP NMS")
-        for channel in channels
-    )
+    name, _, value = stuck.partition("=")
+
+    def readback(setpoint: str) -> str:
+        if setpoint != name:
+            return f'field(INP, "{setpoint} CPP NMS")'
+        return f'field(INP, "{value}")' if value else 'field(INP, "1") field(SCAN, ".2 second")'
+
+    return "".join(CHANNEL.format(p=channel, readback=readback(f"{channel}:BIAS")) for channel in channels)
 
 
 def main(stuck: str, prefixes: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import subprocess
 import sys
@@ -60,6 +61,8 @@ class Bench:
         self.watcher = Quiet()
         self.stop = StopRequest()
         self.journal = journal
+        self.polled: list[str] = []
+        """Readbacks that are updated while the push waits, without a new value."""
 
     def record(self, client: Client | None = None) -> PushRecord:
         return PushRecord(self.engine, self.request(client), self.clock, self.journal)
@@ -78,6 +81,16 @@ class Bench:
             stop=self.stop,
             journal=self.journal,
         )
+
+    def pause(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        for pv in self.polled:
+            self.channels.set(pv)
+
+    def stick(self, ending: str) -> None:
+        """Let a device ignore what is written, and be read out all the same."""
+        self.channels.on_put(self.pv(ending), None)
+        self.polled.append(f"{self.pv(ending)}_RBV")
 
     def values(self) -> dict[str, Any]:
         return {pv: self.channels.value(pv) for target in self.targets for pv in target.pvs}
@@ -114,7 +127,7 @@ def bench(
     out = Bench(engine, targets, make_detector(targets), Spool(tmp_path / "journal"))
     # Waiting moves the clock of the test and takes no time.
     runner = pushrun.PushRunner
-    monkeypatch.setattr("configtool.push.PushRunner", lambda *args: runner(*args, pause=out.clock.advance))
+    monkeypatch.setattr("configtool.push.PushRunner", lambda *args: runner(*args, pause=out.pause))
     return out
 
 
@@ -192,10 +205,11 @@ def test_a_push_that_is_refused_says_every_reason_and_writes_nothing(bench: Benc
 
 def test_a_stuck_readback_rolls_everything_back(bench: Bench) -> None:
     before = bench.values()
-    bench.channels.on_put(bench.pv("CH07:BIAS"), None)
+    bench.stick("CH07:BIAS")
     outcome = bench.push()
     assert outcome.state is PushState.ROLLED_BACK
-    assert outcome.reason == f"{bench.pv('CH07:BIAS_RBV')} is 1, expected 53.07 V"
+    pv = bench.pv("CH07:BIAS")
+    assert outcome.reason == f"{pv}: clamped to 1.00 V: {pv}_RBV holds it instead of 53.07 V"
     assert bench.values() == before
     assert bench.items("rolled back") == sorted(target.pv for target in bench.targets)
     names = [pv for pv, _ in bench.channels.puts]
@@ -204,16 +218,111 @@ def test_a_stuck_readback_rolls_everything_back(bench: Bench) -> None:
     assert not any(pv.endswith(":BIAS") for pv in back[16:])
 
 
+def test_a_readback_that_is_not_updated_proves_nothing(bench: Bench) -> None:
+    """It agrees, from before the put: the poll of its controller hangs."""
+    pv = bench.pv("CH07:BIAS")
+    bench.channels.set(f"{pv}_RBV", 53.07)
+    bench.channels.on_put(pv, None)
+    outcome = bench.push()
+    assert outcome.state is PushState.ROLLBACK_FAILED
+    assert outcome.reason.startswith(f"{pv}: unknown: {pv}_RBV was not updated since the write (since ")
+    assert list(outcome.unrestored) == [pv], "nor does it prove that the value is what it was"
+    assert bench.clock.monotonic() < 60
+
+
+def test_a_readback_with_the_time_stamp_of_before_proves_nothing_whatever_the_clock_of_the_server_says(bench: Bench) -> None:
+    pv = bench.pv("CH07:BIAS")
+    bench.channels.set(f"{pv}_RBV", 53.07, time_ns=2**62)
+    bench.channels.on_put(pv, None)
+    outcome = bench.push()
+    assert (outcome.state, list(outcome.unrestored)) == (PushState.ROLLBACK_FAILED, [pv])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda channels, pv: channels.set(pv),
+        lambda channels, pv: channels.set(pv, severity=Severity.INVALID, status=Status.WRITE, message="no"),
+        lambda channels, pv: channels.set(pv, severity=Severity.INVALID, status=Status.UDF),
+    ],
+    ids=["older readback", "refused before", "undefined"],
+)
+def test_values_that_agree_without_proof_are_written(bench: Bench, spoil: Callable[[FakeChannels, str], None]) -> None:
+    assert bench.push().state is PushState.VERIFIED
+    pv = bench.pv("CH07:BIAS")
+    spoil(bench.channels, pv)
+    bench.channels.puts.clear()
+    assert bench.push().state is PushState.VERIFIED
+    assert bench.channels.puts == [(pv, 53.07)]
+
+
+@pytest.mark.parametrize(("away_s", "state"), [(5.0, PushState.VERIFIED), (60.0, PushState.ROLLBACK_FAILED)])
+def test_a_connection_that_is_lost_before_the_last_look_proves_nothing(bench: Bench, away_s: float, state: PushState) -> None:
+    """Although what it showed was verified a moment ago."""
+    readback = bench.pv("CH07:BIAS_RBV")
+    lost_at = math.inf
+
+    def lose() -> None:
+        nonlocal lost_at
+        if bench.watcher.steps.count("verifying") == 3:
+            lost_at = bench.clock.monotonic()
+            bench.channels.disconnect(readback)
+
+    bench.watcher.at["verifying"] = lose
+    advance = bench.clock.advance
+
+    def tick(seconds: float) -> None:
+        advance(seconds)
+        if bench.clock.monotonic() > lost_at + away_s:
+            bench.channels.connect(readback)
+
+    bench.clock.advance = tick  # type: ignore[method-assign]
+    outcome = bench.push()
+    assert outcome.state is state
+    if state is not PushState.VERIFIED:
+        assert outcome.reason.startswith(f"{bench.pv('CH07:BIAS')}: unknown: {readback}: connection lost")
+
+
+def test_a_slow_poll_is_waited_for(bench: Bench) -> None:
+    """Beyond the settling time, as a controller that is polled once in 20 s shows nothing earlier."""
+    pv = bench.pv("CH07:BIAS")
+    bench.channels.add(f"{pv.removesuffix('CH07:BIAS')}POLL_PERIOD_RBV", 20.0)
+    bench.channels.on_put(pv, None)
+    advance = bench.clock.advance
+
+    def tick(seconds: float) -> None:
+        advance(seconds)
+        if bench.clock.monotonic() > 19:
+            bench.channels.set(f"{pv}_RBV", 53.07)
+
+    bench.clock.advance = tick  # type: ignore[method-assign]
+    assert bench.push().state is PushState.VERIFIED
+
+
+def test_a_refusal_of_the_device_is_the_reason_and_the_others_are_restored(bench: Bench) -> None:
+    """Also one that comes after completion, at a later step of the ramp."""
+    pv, before = bench.pv("CH07:BIAS"), bench.values()
+    alarm = {"severity": Severity.INVALID, "status": Status.WRITE, "message": "53.07 V is above 52 V"}
+    bench.channels.on_put(pv, lambda value: bench.channels.set(pv, **alarm) if value == 53.07 else None)
+    bench.polled.append(f"{pv}_RBV")
+    outcome = bench.push()
+    assert (outcome.state, outcome.reason) == (PushState.ROLLED_BACK, f"{pv}: refused: 53.07 V is above 52 V")
+    assert bench.values() == before
+
+
 def test_limits_that_do_not_verify_leave_the_voltages_alone(bench: Bench) -> None:
     pv = bench.pv("CH09:CURRENT_LIMIT")
     bench.channels.on_put(pv, lambda value: bench.channels.set(pv, 20.0) if value == 50.0 else None)
     outcome = bench.push()
-    assert (outcome.state, outcome.reason) == (PushState.ROLLED_BACK, f"{pv} is 20, expected 50 uA")
+    assert (outcome.state, outcome.reason) == (
+        PushState.ROLLED_BACK,
+        f"{pv}: unknown: the setpoint is 20.000 uA by now, set by another client (since 00:00:00 UTC)",
+    )
     assert not any(name.endswith(":BIAS") for name, _ in bench.channels.puts)
 
 
 def test_a_value_that_does_not_come_back_is_named(bench: Bench) -> None:
-    bench.channels.on_put(bench.pv("CH07:BIAS"), None)
+    bench.stick("CH07:BIAS")
     lost = bench.pv("CH11:VBR")
     bench.watcher.at["restoring, phase 2"] = lambda: bench.channels.disconnect(lost)
     outcome = bench.push()
@@ -247,6 +356,7 @@ def test_ctrl_c_rolls_back(bench: Bench, when: str) -> None:
 
 
 def test_ctrl_c_while_a_readback_does_not_follow_does_not_wait_for_it(bench: Bench) -> None:
+    bench.stick("CH07:BIAS")
     bench.channels.on_put(bench.pv("CH07:BIAS"), lambda value: setattr(bench.stop, "reason", "interrupted by SIGINT"))
     assert bench.push().reason == "interrupted by SIGINT"
     assert bench.clock.monotonic() < 1

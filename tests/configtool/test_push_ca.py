@@ -132,7 +132,16 @@ def test_a_stuck_readback_is_rolled_back(installation: Installation) -> None:
     installation.settle("1")
     with installation.ioc(STUCK):
         error = installation.run("push", code=1).stderr.splitlines()[-1]
-        assert error == f"push 1 rolled_back: {STUCK}_RBV is 1, expected 55.03 V"
+        assert error == f"push 1 rolled_back: {STUCK}: clamped to 1.000 V: {STUCK}_RBV holds it instead of 55.030 V"
+        assert installation.read("DET:VETO:HV17:CH01:BIAS_RBV", "DET:VETO:HV17:CH01:VBR", STUCK) == [1.0, 1.0, 1.0]
+
+
+def test_a_readback_that_agreed_before_and_is_updated_no_more_proves_nothing(installation: Installation) -> None:
+    installation.settle("1")
+    with installation.ioc(f"{STUCK}=55.03"):
+        said = installation.run("push", code=1).stderr.splitlines()
+        assert said[-1].startswith(f"push 1 rollback_failed: {STUCK}: unknown: {STUCK}_RBV was not updated since the write")
+        assert [line for line in said if line.startswith("not restored: ")] != []
         assert installation.read("DET:VETO:HV17:CH01:BIAS_RBV", "DET:VETO:HV17:CH01:VBR", STUCK) == [1.0, 1.0, 1.0]
 
 
