@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from agents.agentsfile import AgentsFile, agents_path
@@ -15,17 +15,19 @@ from agents.crowd import group_sizes
 from agents.declaring import Hanging
 from agents.discovery import FOLDER
 from agents.entry import heartbeat_key
+from agents.following import Change, Refused, changes
 from agents.hanging import memory_path
 from agents.hosted import HostedAgent
+from agents.inputs import Wiring
 from agents.latest import Latest
 from agents.outputs import changed
-from agents.records import member_records, output_problem, servable
+from agents.problem import Problem
+from agents.records import servable
 from agents.roster import Member, Roster, muster
 from agents.surroundings import Surroundings
 from sipmdcs.channels import Channels
 from sipmdcs.clock import NS
-from sipmdcs.epicsdb import Record
-from sipmdcs.errors import BadInput
+from sipmdcs.errors import BadInput, DcsError
 from sipmdcs.publisher import Value
 from sipmdcs.service import Service
 
@@ -70,14 +72,15 @@ class Host:
         self._signature = _signature(service)
 
     async def run(self) -> None:
-        """Run agents until cancelled; returns when what there is to serve has changed and the service must begin anew."""
+        """Run agents until cancelled; returns when the settings of the host have changed and the service must begin anew."""
         await asyncio.to_thread(self._around.load_records)
         start = self._clock.monotonic()
         before = self._before.agents if self._before is not None else {}
         for name, member in self._roster.members.items():
             problem = self._around.wiring_problem(member)
             fit = member if problem is None else replace(member, declaration=None, problem=problem)
-            self._agents[name] = HostedAgent(fit, self._around, start, before.get(name), running=self._running)
+            wiring = self._around.wiring(fit)
+            self._agents[name] = HostedAgent(fit, wiring, self._around, start, before.get(name), running=self._running)
         await self._latest.watch(pv for agent in self._agents.values() for pv in agent.wiring.pvs)
         self._offer()
         try:
@@ -110,7 +113,7 @@ class Host:
     # -- files ---------------------------------------------------------------------------------------------------------------
 
     async def _watch_files(self) -> None:
-        """Returns when the records have changed."""
+        """Returns when the settings of the host itself have changed."""
         again = any(isinstance(member.problem, Hanging) for member in self._roster.members.values())
         while True:
             await asyncio.sleep(_LOOK_S)
@@ -126,39 +129,81 @@ class Host:
             finally:
                 again = False
             if await self._follow(roster):
-                _log.warning("there are other agents or outputs than before: the host begins anew")
+                _log.warning("there are other settings of the host than before: it begins anew")
                 return
 
     async def _follow(self, roster: Roster) -> bool:
-        """Take over what changed; whether other records are needed."""
+        """Take over what changed, agent by agent; whether the host must begin anew for it."""
         old, site = self._roster, self._service.site
-        changed_members = [member for member in roster.members.values() if _differs(old.members.get(member.name), member)]
-        usable: list[Member] = []
-        for member in changed_members:
-            agent = self._agents.get(member.name)
-            problem = member.problem or output_problem(site, member) or self._around.wiring_problem(member)
-            if problem is None:
-                usable.append(member)
-            elif agent is not None and self._told.get(member.name) != (said := f"{member.version} {problem}"):
-                self._told[member.name] = said
-                agent.refuse(problem)
-        if (
-            _of_the_host(roster) != _of_the_host(old)
-            or roster.members.keys() != old.members.keys()
-            or any(
-                not _same_records(member_records(site, old.members[member.name]), member_records(site, member))
-                for member in usable
-            )
-        ):
-            self.successors = servable(site, roster)
+        if _of_the_host(roster) != _of_the_host(old):
+            self.successors = await asyncio.to_thread(servable, site, roster)
             return True
         self._around.file = roster.file
-        for member in usable:
-            if (agent := self._agents.get(member.name)) is not None:
-                await agent.replace(member, self._clock.monotonic())
-        kept = {name: old.members[name] for name in roster.members if roster.members[name] not in usable}
-        self._roster = Roster(roster.file, {**roster.members, **kept})
+        found = await asyncio.to_thread(lambda: list(changes(site, old.members, roster.members, self._around.wiring_problem)))
+        todo = [change for change in found if isinstance(change, Change)]
+        wirings = await asyncio.to_thread(self._wire_again, todo)
+        for refused in found:
+            if isinstance(refused, Refused):
+                self._refuse(refused.member, refused.problem)
+        members = dict(old.members)
+        for change in todo:
+            try:
+                await self._apply(change, wirings)
+            except DcsError as err:
+                _log.error("agent %s: its records cannot be served: %s", change.name, err)
+                if change.member is not None:
+                    self._refuse(change.member, Problem(str(err), str(change.member.found.path), 1))
+                continue
+            members.pop(change.name, None)
+            if change.member is not None:
+                members[change.name] = change.member
+        self._roster = Roster(roster.file, members)
+        for name in wirings.keys() - {change.name for change in todo}:
+            if (agent := self._agents.get(name)) is not None:
+                await agent.rewire(wirings[name])
         return False
+
+    def _wire_again(self, todo: Sequence[Change]) -> dict[str, Wiring]:
+        """Inputs of the agents that change, and of others that read what these make and now read something else."""
+        added = [record for change in todo for record in change.added]
+        removed = [name for change in todo for name in change.removed]
+        self._around.change_records(added, removed)
+        names = {record.name for record in added}.symmetric_difference(removed)
+        wirings = {change.name: self._around.wiring(change.member) for change in todo if change.member is not None}
+        for name, agent in list(self._agents.items()):
+            if name not in wirings and self._around.is_read(names, agent.member):
+                wiring = self._around.wiring(agent.member)
+                if wiring != agent.wiring:
+                    wirings[name] = wiring
+        return wirings
+
+    async def _apply(self, change: Change, wirings: Mapping[str, Wiring]) -> None:
+        async def serve() -> None:
+            if change.added or change.removed:
+                await self._service.publisher.change(change.added, change.removed)
+
+        agent, member = self._agents.get(change.name), change.member
+        if member is None:
+            self._agents.pop(change.name, None)
+            if agent is not None:
+                await agent.retire()
+            await serve()
+            _log.info("agent %s is removed", change.name)
+        elif agent is not None:
+            await agent.replace(member, wirings[change.name], self._clock.monotonic(), serve)
+        else:
+            await serve()
+            wiring = wirings[change.name]
+            await self._latest.watch(wiring.pvs)
+            start = self._clock.monotonic()
+            self._agents[change.name] = HostedAgent(member, wiring, self._around, start, running=self._running)
+            _log.info("agent %s is added", change.name)
+
+    def _refuse(self, member: Member, problem: Problem) -> None:
+        agent, said = self._agents.get(member.name), f"{member.version} {problem}"
+        if agent is not None and self._told.get(member.name) != said:
+            self._told[member.name] = said
+            agent.refuse(problem)
 
     # -- PVs ------------------------------------------------------------------------------------------------------------------
 
@@ -238,26 +283,6 @@ def _of_the_host(roster: Roster) -> AgentsFile:
 def _uses_cache(service: Service, roster: Roster) -> bool:
     wanted = roster.file.cache
     return "memcached" in service.site.file.services if wanted is None else wanted
-
-
-def _differs(old: Member | None, new: Member) -> bool:
-    if old is None:
-        return True
-    return (old.version, old.entry, str(old.problem), old.declaration) != (
-        new.version,
-        new.entry,
-        str(new.problem),
-        new.declaration,
-    )
-
-
-def _same_records(old: list[Record], new: list[Record]) -> bool:
-    """Whether the server can go on with the records it has; limits of AGE follow the interval, which may change."""
-
-    def essence(records: list[Record]) -> list[tuple[str, str, Mapping[str, str]]]:
-        return [(one.name, one.type, one.fields) for one in records if not one.name.endswith(":AGE")]
-
-    return essence(old) == essence(new)
 
 
 def _signature(service: Service) -> list[tuple[str, int, int]]:

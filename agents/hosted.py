@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,18 +13,17 @@ from agents.carried import CarriedAgent
 from agents.child import Child, Died, Hung
 from agents.crowd import MOST_PROCESSES
 from agents.declaration import Declaration
-from agents.declaring import load_request
 from agents.inputs import Wiring
-from agents.outputs import AgentOutputs, changed, error_values
-from agents.plugin import check_interval, check_offset
+from agents.outputs import AgentOutputs
 from agents.problem import Problem
 from agents.roster import Member
 from agents.schedule import Schedule
+from agents.shown import Shown, check_times, number_from
 from agents.state import AgentState
 from agents.surroundings import Surroundings
 from sipmdcs.clock import NS
 from sipmdcs.errors import BadInput
-from sipmdcs.publisher import Value, WriteHandler
+from sipmdcs.publisher import Value
 from sipmdcs.severity import Status
 from sipmdcs.supervise.backoff import Backoff
 
@@ -42,6 +41,7 @@ class HostedAgent:
 
     Args:
         member: what the agent is.
+        wiring: its inputs.
         around: what all agents of the host share.
         start: zero of the slots of all agents.
         before: the same agent in the host before, if there was one.
@@ -49,13 +49,21 @@ class HostedAgent:
     """
 
     def __init__(
-        self, member: Member, around: Surroundings, start: float, before: CarriedAgent | None = None, *, running: bool = True
+        self,
+        member: Member,
+        wiring: Wiring,
+        around: Surroundings,
+        start: float,
+        before: CarriedAgent | None = None,
+        *,
+        running: bool = True,
     ) -> None:
         self.member = member
         self.prefix = around.prefix(member.name)
         self.child: Child | None = None
         self.state = AgentState.STARTING
         self._around = around
+        self._shown = Shown(member.name, self.prefix, around.publisher)
         self._outputs = AgentOutputs(
             member.name, self.prefix, around.publisher, around.cache, around.keep_intervals, around.clock
         )
@@ -63,7 +71,7 @@ class HostedAgent:
             (member.entry.enable, member.interval, member.offset) if before is None else before.settings(member)
         )
         self._schedule = Schedule(start, offset, interval, missed=before.missed if before else 0)
-        self._feed = around.feed(member)
+        self._feed = around.feed(wiring)
         self._mirror = around.mirror(member)
         self._task: asyncio.Task[None] | None = None
         self._stopped = not running
@@ -79,12 +87,11 @@ class HostedAgent:
         self._runs = self._errors = self._restarts = self._seq = 0
         if before is not None:
             self._runs, self._errors, self._restarts, self._seq = before.runs, before.errors, before.restarts, before.seq
-        self._posted: dict[str, Value] = {}
+        self._offer()
         if member.problem is not None:
             self._fail(member.problem.short, str(member.problem), AgentState.FAILED)
         if not self._enabled or self._stopped:
             self.state = AgentState.STOPPED if self._enabled else AgentState.DISABLED
-        self._offer()
 
     # -- what the host calls ------------------------------------------------------------------------------------------------
 
@@ -124,9 +131,7 @@ class HostedAgent:
         }
         if self._latency_s is not None:
             values["LATENCY"] = self._latency_s * 1e3
-        fresh = changed({f"{self.prefix}:{suffix}": value for suffix, value in values.items()}, self._posted)
-        if fresh:
-            self._around.publisher.post(fresh)
+        self._shown.post(values)
 
     async def stop(self) -> None:
         """End its process and let its outputs be INVALID, until ``start``."""
@@ -141,17 +146,28 @@ class HostedAgent:
             self._stopped = False
             self._begin_again(start)
 
-    async def replace(self, member: Member, start: float) -> None:
+    async def replace(self, member: Member, wiring: Wiring, start: float, serve: Callable[[], Awaitable[None]]) -> None:
         """Go on with another version of the plugin or other settings; the process is a new one.
 
         Counts are kept, and what was set by PV unless the new version or settings differ in just that.
+
+        Args:
+            member: what it is from now on.
+            wiring: its inputs from now on.
+            start: zero of its slots.
+            serve: changes its records.
+
+        Raises:
+            BadInput: its records cannot be served; the version before goes on.
         """
         before = self.carried
         self._changing = True
         try:
             await self._end_child()
+            await serve()
             self.member = member
-            await self._rewire()
+            self._offer()
+            await self.rewire(wiring)
         finally:
             self._changing = False
         self._enabled, interval, offset = before.settings(member)
@@ -164,11 +180,10 @@ class HostedAgent:
             self._invalidate(Status.DISABLE)
         _log.warning("agent %s: version %s is running now", member.name, member.version)
 
-    async def _rewire(self) -> None:
-        """Read what the member reads now."""
+    async def rewire(self, wiring: Wiring) -> None:
+        """Read other inputs from the next run on."""
         self._feed.close()
-        self._feed = self._around.feed(self.member)
-        wiring = self._feed.wiring
+        self._feed = self._around.feed(wiring)
         if self._mirror is not None:
             declared = self.member.declaration
             self._mirror.keep(wiring.pvs | wiring.keys if declared is not None and declared.mirror else ())
@@ -179,9 +194,9 @@ class HostedAgent:
         self._errors += 1
         if self.member.declaration is None:
             self.member = replace(self.member, problem=problem)
-            self._say(problem.short, str(problem))
+            self._shown.say(problem.short, str(problem))
         else:
-            self._say(problem.short, f"{problem}; the version before goes on")
+            self._shown.say(problem.short, f"{problem}; the version before goes on")
 
     def restrain(self, processes: int) -> None:
         """End its process and all that this has started if they are too many."""
@@ -206,6 +221,13 @@ class HostedAgent:
         """End its process."""
         await self._end_child()
 
+    async def retire(self) -> None:
+        """The agent is removed."""
+        await self._end_child()
+        self._feed.close()
+        if self._mirror is not None:
+            self._mirror.drop()
+
     @property
     def wiring(self) -> Wiring:
         """Its inputs."""
@@ -219,21 +241,8 @@ class HostedAgent:
     # -- what clients write --------------------------------------------------------------------------------------------------
 
     def _offer(self) -> None:
-        handlers: dict[str, WriteHandler] = {
-            "ENABLE": self._write_enable,
-            "INTERVAL": self._write_interval,
-            "OFFSET": self._write_offset,
-            "RUN": self._write_run,
-        }
-        for suffix, handler in handlers.items():
-            self._around.publisher.on_write(f"{self.prefix}:{suffix}", self._then_show(suffix, handler))
-
-    def _then_show(self, suffix: str, handler: WriteHandler) -> WriteHandler:
-        async def write(value: Value) -> None:
-            self._posted.pop(f"{self.prefix}:{suffix}", None)  # the record has the client's value now, accepted or not
-            await handler(value)
-
-        return write
+        settings = {"ENABLE": self._write_enable, "INTERVAL": self._write_interval, "OFFSET": self._write_offset}
+        self._shown.offer({**settings, "RUN": self._write_run})
 
     async def _write_enable(self, value: Value) -> None:
         wanted = bool(value)
@@ -248,18 +257,14 @@ class HostedAgent:
             self._invalidate(Status.DISABLE)
 
     async def _write_interval(self, value: Value) -> None:
-        interval = _number(value)
+        interval = number_from(value)
         await self._reschedule(interval, self._schedule.offset % interval if interval > 0 else 0.0)
 
     async def _write_offset(self, value: Value) -> None:
-        await self._reschedule(self._schedule.interval, _number(value))
+        await self._reschedule(self._schedule.interval, number_from(value))
 
     async def _reschedule(self, interval: float, offset: float) -> None:
-        try:
-            check_interval(interval)
-            check_offset(offset, interval)
-        except ValueError as err:
-            raise BadInput(str(err)) from err
+        check_times(interval, offset)
         self._schedule = self._schedule.again(self._around.clock.monotonic(), interval, offset)
 
     async def _write_run(self, value: Value) -> None:
@@ -298,17 +303,13 @@ class HostedAgent:
         self.child = child
         self._feed.send_all()
         try:
-            await child.load(load_request(self._around.site, self.member.found, self._file_with_own_entry()))
+            await child.load(self._around.load_request(self.member))
         except (Problem, Died, Hung) as err:
             await self._give_up(child, err, AgentState.FAILED, Status.SOFT)
             return
         self._restarts += self._seq > 0 or self._failures > 0
         if self.state is AgentState.STARTING:
             self.state = AgentState.IDLE
-
-    def _file_with_own_entry(self) -> Any:
-        file = self._around.file
-        return file.model_copy(update={"agents": {**file.agents, self.member.name: self.member.entry}})
 
     async def _give_up(self, child: Child, err: Exception, state: AgentState, status: Status) -> None:
         """The process is of no use any more: end it, and start another one after a while."""
@@ -339,17 +340,18 @@ class HostedAgent:
             return
         self._seq += 1
         interval, clock = self._schedule.interval, self._around.clock
-        fresh = await self._feed.refresh()
+        feed = self._feed
+        fresh = await feed.refresh()
         if self._mirror is not None and declaration.mirror:
             self._mirror.note(fresh)
-        if reason := self._feed.lacking(declaration.require):
+        if reason := feed.lacking(declaration.require):
             self.state = AgentState.NO_INPUT
-            self._say(reason, reason)
+            self._shown.say(reason, reason)
             self._invalidate(Status.LINK)
             return
         if self._mirror is not None and declaration.mirror:
             self._mirror.write(self._around.units, interval, self._seq)
-        request = {**self._feed.request(), "time": clock.time_ns() / NS}
+        request = {**feed.request(), "time": clock.time_ns() / NS}
         try:
             answer = await child.ask({"run": request}, declaration.timeout_s(interval))
         except Hung as err:
@@ -378,7 +380,7 @@ class HostedAgent:
         if answer["excess"]:  # its outputs are good; the next run gets a process that holds nothing yet
             self.child = None
             self._errors += 1
-            self._say(answer["excess"], f"{answer['excess']}: its process is replaced")
+            self._shown.say(answer["excess"], f"{answer['excess']}: its process is replaced")
             self._restart_due = self._around.clock.monotonic() + _BACKOFF.delay(1)
             await child.kill()
 
@@ -392,16 +394,4 @@ class HostedAgent:
     def _fail(self, short: str, text: str, state: AgentState) -> None:
         self._errors += 1
         self.state = state
-        self._say(short, text)
-
-    def _say(self, short: str, text: str) -> None:
-        fresh = changed(error_values(self.prefix, short, text), self._posted)
-        if fresh:  # not the same text again and again
-            _log.warning("agent %s: %s", self.member.name, text)
-            self._around.publisher.post(fresh)
-
-
-def _number(value: Value) -> float:
-    if not isinstance(value, int | float):
-        raise BadInput(f"{value!r} is no number")
-    return float(value)
+        self._shown.say(short, text)

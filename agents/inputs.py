@@ -51,12 +51,23 @@ def wire(declaration: Declaration, prefix: str, own: str, known: Callable[[], Se
 def _names(group: InputGroup, prefix: str, own: str, known: Callable[[], Sequence[str]]) -> Iterable[str]:
     for text in group.names:
         pattern = expand_macros(text.strip(), {"DET": prefix})
-        if not set(pattern) & set("*?["):
+        if not _is_pattern(pattern):
             yield pattern
             continue
         for name in known():
             if fnmatchcase(name, pattern) and not name.startswith(f"{own}:"):
                 yield name
+
+
+def any_matches(declaration: Declaration, prefix: str, names: Iterable[str]) -> bool:
+    """Whether a pattern of ``declaration`` matches one of ``names``."""
+    texts = [text.strip() for group in declaration.inputs.values() for text in group.names]
+    patterns = [expand_macros(text, {"DET": prefix}) for text in texts if _is_pattern(text)]
+    return bool(patterns) and any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def _is_pattern(text: str) -> bool:
+    return bool(set(text) & set("*?["))
 
 
 def lacking(require: str, groups: Mapping[str, Sequence[str]], invalid: Mapping[str, Collection[str]]) -> str:

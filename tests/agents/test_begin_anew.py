@@ -9,20 +9,6 @@ pytestmark = pytest.mark.timeout(180)
 DISABLED, STOPPED = 6, 7
 
 
-def test_a_new_file_and_a_new_output_are_served(site):
-    site.plugin("added", EDITED)
-    site.until("ADDED:V", 1.0)
-    site.until("EDITED:V", 1.0)
-    site.plugin(
-        "added", EDITED.replace('[Output("V", unit="V")]', '[Output("V", unit="V"), Output("W")]').replace("}", ', "W": 5}')
-    )
-    site.until("ADDED:W", 5.0)
-    (site.folder / "agents" / "added.py").unlink()
-    wait_until(lambda: site.run("agents", "list").stdout.count("added") == 0, "gone from the list")
-    wait_until(lambda: site.log().count("agents is ready") >= 4, "the host served once more each time")
-    site.until("EDITED:V", 1.0)
-
-
 def test_what_was_set_by_pv_survives_a_new_file(site):
     """A colleague who writes an agent starts nothing that was stopped, and changes no setting of others."""
     runs = site.value("EDITED:RUNS")
