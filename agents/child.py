@@ -15,6 +15,7 @@ from typing import Any
 
 from agents.declaration import Declaration
 from agents.declaring import LOAD_TIMEOUT_S, declared_from_json, ending, worker_command, worker_environment
+from agents.leftovers import clear
 from agents.problem import Problem
 
 _LONGEST_LINE = 64 << 20
@@ -38,10 +39,14 @@ class Child:
         self._folder = folder
 
     @classmethod
-    async def start(cls) -> Child:
-        """A process without a plugin yet."""
+    async def start(cls, folders: Path) -> Child:
+        """A process without a plugin yet; its temporary files are in a folder of its own below ``folders``.
+
+        Raises:
+            OSError: there can be no folder or process.
+        """
         pipe = asyncio.subprocess.PIPE
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="sipmdcs-agent-"))
+        folder = await asyncio.to_thread(_make_folder, folders)
         environment = worker_environment() | {"TMPDIR": str(folder)}
         try:
             process = await asyncio.create_subprocess_exec(
@@ -98,10 +103,20 @@ class Child:
         except (ConnectionError, ValueError):
             return b""
 
-    async def kill(self) -> None:
-        """End it and whatever it has started, whatever they do, and remove its temporary files."""
+    async def kill(self, *, clear_up: bool = True) -> None:
+        """End it and whatever it has started, whatever they do, and remove its temporary files.
+
+        Args:
+            clear_up: without it what has left its process group, and its files, are left to the caller.
+        """
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), _KILL_S)
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        if clear_up:
+            await asyncio.to_thread(clear, self._folder)
+
+
+def _make_folder(folders: Path) -> Path:
+    folders.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=folders))

@@ -20,6 +20,7 @@ from agents.hanging import memory_path
 from agents.hosted import HostedAgent
 from agents.inputs import Wiring
 from agents.latest import Latest
+from agents.leftovers import clear, clear_after_others, workers_folder
 from agents.outputs import changed
 from agents.problem import Problem
 from agents.records import servable
@@ -73,6 +74,7 @@ class Host:
 
     async def run(self) -> None:
         """Run agents until cancelled; returns when the settings of the host have changed and the service must begin anew."""
+        await asyncio.to_thread(clear_after_others, self._service.site)
         await asyncio.to_thread(self._around.load_records)
         start = self._clock.monotonic()
         before = self._before.agents if self._before is not None else {}
@@ -95,6 +97,7 @@ class Host:
                     task.cancel()
         finally:
             await asyncio.gather(*(agent.close() for agent in self._agents.values()))
+            await asyncio.to_thread(clear, workers_folder(self._service.site))
 
     async def _keep_time(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from agents.child import Child, Died, Hung
 from agents.crowd import MOST_PROCESSES
 from agents.declaration import Declaration
 from agents.inputs import Wiring
+from agents.leftovers import workers_folder
 from agents.outputs import AgentOutputs
 from agents.problem import Problem
 from agents.roster import Member
@@ -218,8 +219,8 @@ class HostedAgent:
         )  # fmt: skip
 
     async def close(self) -> None:
-        """End its process."""
-        await self._end_child()
+        """End its process; the host clears up after all of them."""
+        await self._end_child(clear_up=False)
 
     async def retire(self) -> None:
         """The agent is removed."""
@@ -293,14 +294,14 @@ class HostedAgent:
         """A mistake of ours concerns this agent alone."""
         try:
             await work
+        except OSError as err:  # the machine lacks something for another process
+            await self._give_up(self.child, err, AgentState.FAILED, Status.SOFT)
         except Exception as err:  # noqa: BLE001 - the top of a task
             _log.error("agent %s", self.member.name, exc_info=err)
-            if self.child is not None:
-                await self._give_up(self.child, err, AgentState.FAILED, Status.SOFT)
+            await self._give_up(self.child, err, AgentState.FAILED, Status.SOFT)
 
     async def _start_child(self) -> None:
-        child = await Child.start()
-        self.child = child
+        child = self.child = await Child.start(workers_folder(self._around.site))
         self._feed.send_all()
         try:
             await child.load(self._around.load_request(self.member))
@@ -311,10 +312,11 @@ class HostedAgent:
         if self.state is AgentState.STARTING:
             self.state = AgentState.IDLE
 
-    async def _give_up(self, child: Child, err: Exception, state: AgentState, status: Status) -> None:
+    async def _give_up(self, child: Child | None, err: Exception, state: AgentState, status: Status) -> None:
         """The process is of no use any more: end it, and start another one after a while."""
         self.child = None
-        await child.kill()
+        if child is not None:
+            await child.kill()
         self._failures += 1
         delay = _BACKOFF.delay(self._failures) * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
         self._restart_due = self._around.clock.monotonic() + delay
@@ -322,14 +324,14 @@ class HostedAgent:
         self._fail(short, f"{err}; starts again in {delay:.1f} s", state)
         self._invalidate(status)
 
-    async def _end_child(self) -> None:
+    async def _end_child(self, *, clear_up: bool = True) -> None:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         child, self.child = self.child, None
         if child is not None:
-            await child.kill()
+            await child.kill(clear_up=clear_up)
         self._run_asked = False
 
     # -- one run ------------------------------------------------------------------------------------------------------------

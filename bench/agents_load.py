@@ -73,7 +73,7 @@ async def measure(site: Site, port: int, memcached: psutil.Process, arguments: a
         latest.accept(name, [random.random(), 0, "NO_ALARM", 1.8e9, clock.monotonic()])
     feed = Feed(Wiring({"pvs": tuple(names)}, frozenset()), latest, cache, clock)
     mirror = Mirror("hotcache", cache, 3, clock)
-    child = await Child.start()
+    child = await Child.start(site.folder / "workers")
     own, worker = psutil.Process(), psutil.Process(child.pid)
     try:
         await child.load(load_request(site, find_plugins(site)["hotcache"], AgentsFile()))

@@ -62,7 +62,7 @@ def test_what_was_kept_is_gone_with_the_process(leaking):
                 environments.append(worker.environ().get("TMPDIR", ""))
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
-        return {folder for folder in environments if "sipmdcs-agent-" in folder}
+        return {folder for folder in environments if "/agents/workers/" in folder}
 
     seen = wait_until(folders, "workers with a folder of their own")
     restarts = leaking.value("TEMPORARY:RESTARTS")
