@@ -12,7 +12,7 @@ from opi.alarm_level import level_style
 from opi.alarm_watch import AlarmWatch
 from opi.qt_signal import Signal
 from opi.theme import PALETTE, TEXT_FONT, TEXT_PX, UNDEFINED_STYLE
-from opi.widgets.badge import make_badge, set_badge
+from opi.widgets.badge import Notice, set_badge
 from opi.widgets.card import Card, role_label
 
 ROW_PX = 36
@@ -117,8 +117,7 @@ class AlarmBanner(Card):
         super().__init__("Active alarms", parent)
         self._alarms = alarms
         self.list = AlarmList(alarms.prefix, self)
-        self.notice = make_badge(self)
-        self.notice.setWordWrap(True)
+        self.notice = Notice(self)
         self.quiet = role_label("No alarms", "soft", self)
         self.more = role_label("", "soft", self)
         box = QVBoxLayout()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from opi.widgets.plain_text import plain_label
 
@@ -23,6 +24,8 @@ def restyle(widget: QWidget, name: str, value: str) -> None:
     if style is not None:
         style.unpolish(widget)
         style.polish(widget)
+        # Frame and padding of a label are those of the style it had, until it hears of another.
+        QApplication.sendEvent(widget, QEvent(QEvent.Type.StyleChange))
 
 
 class Card(QFrame):

@@ -104,9 +104,9 @@ class SetpointEntry(QWidget):
         value = setpoint.value
         known = isinstance(value, int | float)
         invalid = setpoint.severity is Severity.INVALID
-        self.present.setText(("? " if invalid else "") + volts(value) if known else "---")
-        restyle(self.present, "role", "badge" if known and invalid else "value")
         restyle(self.present, "alarm", "INVALID" if known and invalid else "OK")
+        restyle(self.present, "role", "badge" if known and invalid else "value")
+        self.present.setText(("? " if invalid else "") + volts(value) if known else "---")
         set_plain_tip(self.present, self._bias.message.text if known and invalid else "")
         self.range.setText(sipm.text)
         set_plain_tip(self.range, "\n".join(sipm.details))

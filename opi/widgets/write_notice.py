@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from opi.pv_writer import PvWriter
 from opi.theme import ALARM_STYLES, UNDEFINED_STYLE
-from opi.widgets.badge import make_badge, set_badge
+from opi.widgets.badge import Notice, set_badge
 from opi.widgets.plain_text import plain_label
 from sipmdcs.outcome import Result
 from sipmdcs.severity import Severity
@@ -36,9 +36,8 @@ class WriteNotice(QWidget):
         self._show_value = show_value
         self.under_way = plain_label("", self)
         self.under_way.setProperty("role", "soft")
-        self.result = make_badge(self)
-        for label in (self.under_way, self.result):
-            label.setWordWrap(True)
+        self.under_way.setWordWrap(True)
+        self.result = Notice(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
