@@ -18,10 +18,12 @@ from opi.writes import shared_channels
 from sipmdcs.channels import PvValue
 from sipmdcs.site import Site
 
+pytestmark = pytest.mark.timeout(300)  # three programs are started
+
 PROGRAM = Path(sys.executable).with_name("sipmdcs")
 CHANNEL = "LIV:BENCH:HV01:CH01"
-TIMEOUT = 30_000
-START_S = 60.0
+TIMEOUT = 60_000
+START_S = 150.0
 
 
 @pytest.fixture(scope="module")
