@@ -41,9 +41,21 @@ class ControllerWatch(QObject):
 
     changed = Signal()
 
-    def __init__(self, row: ControllerRow, parent: QObject | None = None) -> None:
+    def __init__(
+        self, row: ControllerRow, cabled: NDArray[np.bool_], masked: NDArray[np.bool_], parent: QObject | None = None
+    ) -> None:
+        """Follow a controller.
+
+        Args:
+            row: the controller.
+            cabled: which channels have PVs; changed in place.
+            masked: which are known bad; changed in place.
+            parent: as Qt has it.
+        """
         super().__init__(parent)
         self.row = row
+        self._cabled = cabled
+        self._masked = masked
         self._link = LinkWatch(row.prefix, self)
         self._link.changed.connect(self.changed)
         self._state = self._watch(row.pv("STATE"))
@@ -52,7 +64,6 @@ class ControllerWatch(QObject):
         self._states = self._watch(row.waveform("STATE"))
         self._severities = self._watch(row.waveform("SEVERITY"))
         self._values = {quantity: self._watch(row.waveform(quantity.suffix)) for quantity in Quantity}
-        self._masks = [self._watch(row.channel(index).pv("MASK")) for index in range(row.channels)]
 
     def link(self) -> Link:
         """Whether the values are the present ones."""
@@ -85,7 +96,7 @@ class ControllerWatch(QObject):
                 _state(states[index]),
                 values[index],
                 _severity(severities[index]),
-                masked=self._masks[index].value == 1,
+                masked=bool(self._masked[index]),
                 cabled=self.is_cabled(index),
             )
             for index in range(self.row.channels)
@@ -100,11 +111,11 @@ class ControllerWatch(QObject):
 
     def used(self) -> NDArray[np.bool_]:
         """Which channels count in sums: cabled and not masked."""
-        return np.array([watch.connected and watch.value != 1 for watch in self._masks])
+        return self._cabled & ~self._masked
 
     def masked(self) -> NDArray[np.bool_]:
         """Which channels are known bad."""
-        return np.array([watch.value == 1 for watch in self._masks])
+        return self._masked.copy()
 
     def masked_count(self) -> int:
         """Channels known bad."""
@@ -112,7 +123,7 @@ class ControllerWatch(QObject):
 
     def is_cabled(self, index: int) -> bool:
         """Whether a channel has PVs; asked only while the controller's own PVs are there."""
-        return self._masks[index].connected
+        return bool(self._cabled[index])
 
     def state_of(self, index: int) -> ChannelState | None:
         """State of one channel, ``None`` if it is not known now."""
@@ -129,7 +140,7 @@ class ControllerWatch(QObject):
     def connected_count(self) -> tuple[int, int]:
         """PVs that are connected, and all."""
         watches = self._all()
-        return sum(watch.connected for watch in watches), len(watches)
+        return sum(watch.connected for watch in watches) + int(self._cabled.sum()), len(watches) + self.row.channels
 
     def close(self) -> None:
         """Stop following."""

@@ -12,6 +12,7 @@ from opi.controller_watch import ControllerWatch
 from opi.detector import ChannelNames, Detector, Quantity
 from opi.detector_state import DetectorState, detector_state
 from opi.link_watch import Link
+from opi.mask_watch import MaskWatch
 from opi.qt_signal import Signal
 from opi.timer import make_timer
 
@@ -44,7 +45,12 @@ class DetectorWatch(QObject):
     def __init__(self, detector: Detector, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.detector = detector
-        self.controllers = [ControllerWatch(row, self) for row in detector.rows]
+        self._masks = MaskWatch(detector.rows, self)
+        self._masks.changed.connect(self._note_masks)
+        self.controllers = [
+            ControllerWatch(row, self._masks.connected(index), self._masks.masked(index), self)
+            for index, row in enumerate(detector.rows)
+        ]
         self._index = {watch: index for index, watch in enumerate(self.controllers)}
         self._news: set[int] = set()
         self._gather = make_timer(self, GATHER_MS, self._tell, once=True)
@@ -92,8 +98,14 @@ class DetectorWatch(QObject):
         """Stop following."""
         self._ageing.stop()
         self._gather.stop()
+        self._masks.close()
         for watch in self.controllers:
             watch.close()
+
+    def _note_masks(self, rows: set[int]) -> None:
+        self._news |= rows
+        if not self._gather.isActive():
+            self._gather.start()
 
     def _note(self) -> None:
         sender = self.sender()
