@@ -1,8 +1,10 @@
 """What is sent of inputs: each change once, everything to a process that has nothing, never more than one table."""
 
 import asyncio
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ from agents.inputs import Wiring
 from agents.latest import Latest
 from agents.loading import load_plugin
 from agents.plugin import Context
-from agents.reading import NOTHING, is_valid, readings
+from agents.reading import NOTHING, Reading, is_valid, readings
 from agents.worker import Worker
 from sipmdcs.clock import ManualClock
 
@@ -115,3 +117,12 @@ async def test_nothing_is_noted_for_a_feed_that_is_closed():
     latest.accept("A", [1.0, 0, "NO_ALARM", 0.0, 0.0])
     assert await second.refresh() == {"A": [1.0, 0, "NO_ALARM", 0.0, 0.0]}
     assert await first.refresh() == {}
+
+
+def test_readings_are_what_a_plugin_makes_of_the_same_values_and_cannot_be_changed():
+    made = readings({"A": [1.5, 1, "HIGH", 7.0, 2.0], "B": NOTHING}, 5.0)
+    assert made == {"A": Reading(1.5, 1, "HIGH", 7.0, 3.0), "B": Reading()}
+    assert (repr(made["A"]), hash(made["A"])) == (repr(copy := replace(made["A"])), hash(copy))
+    assert type(made["A"]) is Reading
+    with pytest.raises(FrozenInstanceError):
+        made["A"].raw = 2.0  # pyright: ignore[reportAttributeAccessIssue]
