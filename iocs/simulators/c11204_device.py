@@ -34,6 +34,10 @@ _STABLE_V = 0.020
 _RIPPLE_V = 0.4e-3
 _LIMITS_V = {Variant.C11204_01: (50.0, 90.0), Variant.C11204_02: (40.0, 90.0)}
 _ONLY_02 = frozenset({Command.SET_FUNCTION, Command.GET_FUNCTION, Command.IDENTITY, Command.SERIAL})
+_SETTINGS = frozenset({
+    Command.ON, Command.OFF, Command.RESET, Command.SET_VOLTAGE, Command.SET_COMPENSATION, Command.SWITCH_COMPENSATION,
+    Command.SET_FUNCTION,
+})  # fmt: skip
 
 _COMMANDS = {str(command): command for command in Command}
 _FULL_SCALE_UA = 300_000.0
@@ -102,7 +106,8 @@ class C11204Device:
             return _error(ErrorCode.CHECKSUM)
         letters, digits = packet[1:4].decode("latin-1"), packet[4:-4].decode("latin-1")
         command = _COMMANDS.get(letters)
-        if command is None or (command in _ONLY_02 and self._variant is Variant.C11204_01):
+        refused = command in _SETTINGS and bool(self._faults.channel(1, Knob.REFUSE))
+        if command is None or refused or (command in _ONLY_02 and self._variant is Variant.C11204_01):
             return _error(ErrorCode.COMMAND)
         if len(digits) != REQUEST_DIGITS[command]:
             return _error(ErrorCode.SIZE)

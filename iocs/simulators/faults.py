@@ -38,10 +38,12 @@ class Knob(StrEnum):
     """°C at a channel, whatever the climate; ``off`` to end it."""
     CARD_ERROR = "card-error"
     """Error word of a channel card."""
+    REFUSE = "refuse"
+    """1: a channel understands what sets or switches it, and says no."""
 
 
 COUNTING = frozenset({Knob.DROP, Knob.TRUNCATE, Knob.CHECKSUM, Knob.LETTERS, Knob.GARBAGE, Knob.EXTRA_BYTES, Knob.UART})
-CHANNEL_KNOBS = frozenset({Knob.EXTRA_CURRENT, Knob.SENSOR, Knob.TEMPERATURE, Knob.CARD_ERROR})
+CHANNEL_KNOBS = frozenset({Knob.EXTRA_CURRENT, Knob.SENSOR, Knob.TEMPERATURE, Knob.CARD_ERROR, Knob.REFUSE})
 
 NOISE = bytes((0x00, 0xFF, 0x55, 0x7E, 0x80, 0xAA, 0x1B))
 """Without STX, prompt or JSON in it."""

@@ -1,7 +1,8 @@
 """A PADME-NIM module from the inside: console lines and page names in, text out, time passed in.
 
 Where no document tells: the module comes up with high voltage off, all cards enabled, 0 V asked and 10 V/s; a disabled card
-stays on the page with status 0; refusals begin with ``ERR``. Voltages in force are limited by the range.
+stays on the page with status 0; refusals begin with ``ERR``; a command to all cards is answered by the module, whatever single
+cards make of it. Voltages in force are limited by the range.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ _ACKNOWLEDGED = frozenset({
     "ENTEST", "OWDINIT", "OWDSTS", "SKIPERROR",
 })  # fmt: skip
 """Commands that change nothing that a page shows."""
+
+
+class _RefusedError(Exception):
+    """A card says no."""
 
 
 @dataclass(slots=True)
@@ -86,6 +91,8 @@ class PadmeNimDevice:
             return self._commands[verb](words[1:])
         except KeyError:
             return f"ERR - unknown command {words[0]}\r\n"
+        except _RefusedError as err:
+            return f"ERR - {err}\r\n"
         except (ValueError, IndexError):
             return f"ERR - bad parameter of {verb}\r\n"
 
@@ -130,7 +137,10 @@ class PadmeNimDevice:
         channel = int(word)
         if not 0 <= channel <= CHANNELS:
             raise ValueError(word)
-        return list(self._cards.values()) if channel == 0 else [self._cards[channel]] if channel in self._cards else []
+        refusing = {one for one in self._cards if self._faults.channel(one, Knob.REFUSE)}
+        if channel in refusing:
+            raise _RefusedError(f"card {channel} refuses")
+        return [card for one, card in self._cards.items() if channel in (0, one) and one not in refusing]
 
     def _adcfg(self, words: list[str]) -> str:
         enabled = _flag(words[0])

@@ -188,6 +188,58 @@ def test_all_on(plant: Plant) -> None:
     assert all(0.05 < current < 0.2 for current in plant.get(*(f"{channel}:CURRENT_RBV" for channel in CHANNELS)))
 
 
+def test_a_card_that_refuses_is_one_alarm_with_its_reason_and_the_others_do_not_notice(plant: Plant) -> None:
+    refusing, others = CHANNELS[5], [channel for channel in CHANNELS if channel != CHANNELS[5]]
+    plant.fault("HV01", "6", "refuse", "1")
+    plant.ask(put={f"{channel}:BIAS": VOP[channel] - 1 for channel in CHANNELS})
+    wait_until(lambda: plant.severity(f"{refusing}:BIAS") == INVALID, "the refusal shows")
+    assert plant.get(*(f"{refusing}:BIAS.{field}" for field in ("SEVR", "STAT", "AMSG"))) == [
+        INVALID,
+        2,
+        "DACLTC2609: ERR - card 6 refuses",
+    ]
+    wait_until(
+        lambda: (
+            plant.get(*(f"{channel}:BIAS_RBV" for channel in others))
+            == pytest.approx([VOP[channel] - 1 for channel in others], abs=0.01)
+        ),
+        "the others have their voltages",
+    )
+    plant.put({f"{refusing}:ENABLE": 0})  # begins with a ramp, whose steps are refused
+    wait_until(lambda: plant.severity(f"{refusing}:ENABLE") == INVALID, "switching off is refused")
+    beats = plant.get(f"{HV}:HEARTBEAT")[0]
+    wait_until(lambda: plant.get(f"{HV}:HEARTBEAT")[0] > beats + 5, "five more polls")
+    assert plant.get(f"{refusing}:ENABLE_RBV", f"{HV}:CONNECTED") == [1, 1]
+    assert plant.get(f"{refusing}:BIAS_RBV")[0] == pytest.approx(VOP[refusing], abs=0.01)
+    assert "refuses" not in plant.get(f"{HV}:LAST_ERROR")[0]
+    assert {
+        plant.severity(f"{channel}:{pv}") for channel in others for pv in ("BIAS", "ENABLE", "BIAS_RBV", "VMON_RBV", "STATE")
+    } == {0}
+    assert plant.get(*(f"{channel}:STATE" for channel in others)) == [4] * 15
+    plant.fault("HV01", "6", "refuse", "0")
+    plant.wait(f"{refusing}:ENABLE_RBV", 0)  # what cannot be switched off is asked again at each poll
+    plant.put({f"{channel}:BIAS": volts for channel, volts in VOP.items()} | {f"{refusing}:ENABLE": 1})
+    plant.wait(f"{HV}:N_ON", 16)
+    plant.wait(f"{HV}:STATE", 4)
+    assert plant.severity(f"{refusing}:BIAS") == plant.severity(f"{refusing}:ENABLE") == 0
+
+
+def test_a_c11204_that_refuses_is_polled_as_ever(plant: Plant) -> None:
+    ch = f"{LED}:CH01"
+    (before,) = plant.get(f"{ch}:BIAS")
+    plant.fault("LED", "1", "refuse", "1")
+    plant.put({f"{ch}:BIAS": before - 1})  # begins with a ramp, whose first step is refused
+    wait_until(lambda: plant.severity(f"{ch}:BIAS") == INVALID, "the refusal shows")
+    assert plant.get(f"{ch}:BIAS.SEVR", f"{ch}:BIAS.STAT", f"{ch}:BIAS.AMSG") == [INVALID, 2, "HBV: error 0005 unknown command"]
+    beats = plant.get(f"{LED}:HEARTBEAT")[0]
+    wait_until(lambda: plant.get(f"{LED}:HEARTBEAT")[0] > beats + 5, "five more polls")
+    assert plant.get(f"{LED}:CONNECTED", f"{ch}:STATE") == [1, 4]
+    assert "unknown command" not in plant.get(f"{LED}:LAST_ERROR")[0]
+    plant.fault("LED", "1", "refuse", "0")
+    plant.put({f"{ch}:BIAS": before})
+    assert plant.severity(f"{ch}:BIAS") == 0
+
+
 def test_over_current_trips_and_stays_off(plant: Plant) -> None:
     channel = CHANNELS[4]
     plant.fault("HV01", "5", "extra-current", "100")

@@ -14,6 +14,7 @@ from iocs.simulators.climate import Climate
 from iocs.simulators.faults import Faults, Knob
 from iocs.simulators.output import Load
 from iocs.simulators.sipm import Sipm
+from sipmdcs.errors import DeviceRefused
 
 
 class Bench:
@@ -201,3 +202,17 @@ def test_output_control_keeps_the_output_off_at_power_up() -> None:
     bench.ask(Command.SET_FUNCTION, 1)
     bench.device.power_up(bench.now)
     assert Status.ON not in bench.monitor(1).status
+
+
+@pytest.mark.parametrize("command", [Command.OFF, Command.SET_VOLTAGE, Command.RESET, Command.SWITCH_COMPENSATION])
+def test_a_device_that_refuses_settings_answers_everything_else(command: Command) -> None:
+    bench = Bench()
+    before = bench.monitor(5.0)
+    bench.faults.turn(1, Knob.REFUSE, "1")
+    words = {4: (0x7A3B,), 1: (0,), 0: ()}[codec.REQUEST_DIGITS[command]]
+    with pytest.raises(DeviceRefused):
+        codec.reply_data(command, bench.ask(command, *words))
+    after = bench.monitor(5.0)
+    assert (after.status, after.vmon_V) == (before.status, pytest.approx(before.vmon_V, abs=0.1))
+    bench.faults.turn(1, Knob.REFUSE, "0")
+    assert codec.reply_data(command, bench.ask(command, *words)) == ""

@@ -57,6 +57,25 @@ def test_outputs_slew_to_what_is_asked() -> None:
     assert bench.cards(0.1)[0].level_V == pytest.approx(55, abs=0.15)
 
 
+def test_a_card_that_refuses_keeps_what_it_has_until_the_high_voltage_goes_off() -> None:
+    bench = Bench()
+    bench.do("SLEWRATE 100", *ON)
+    bench.faults.turn(5, Knob.REFUSE, "1")
+    assert bench.do("DACLTC2609 5 50", "ADCFG 0 5", "DACLTC2609 6 50", "DACLTC2609 0 40", "ADCFG 0 0") == [
+        "ERR - card 5 refuses\r\n",
+        "ERR - card 5 refuses\r\n",
+        "INFO - LTC2609  CH06: 50.000 V\r\n",
+        "INFO - LTC2609  CH00: 40.000 V\r\n",
+        "INFO - card 0 disabled\r\n",
+    ]
+    cards = bench.cards()
+    assert [card.channel for card in cards if card.status and card.requested_V > 50] == [5]
+    bench.do("HVONOFF 0")
+    assert bench.cards(5)[4].level_V < 1
+    bench.faults.turn(5, Knob.REFUSE, "0")
+    assert bench.do("DACLTC2609 5 50") == ["INFO - LTC2609  CH05: 50.000 V\r\n"]
+
+
 def test_dark_current_of_a_biased_channel() -> None:
     bench = Bench()
     bench.do(*ON)
