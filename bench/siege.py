@@ -3,10 +3,10 @@
     python bench/siege.py [--seconds 600] [--calm]
 
 The example of a veto detector runs with all its services. ``siege_attacks.py`` sends what enemies send, every service is
-stopped with SIGSTOP in turn, and ``siege_witness.py``, an independent client, notes every event. At the end each of its events must be
-in the archive or in a gap that the archive itself marks while its process was away, every heartbeat of an IOC must have come,
-and every alarm that was caused must have been mailed. ``--calm`` does the same without attacks. Exit status 1 if anything is
-lost.
+stopped with SIGSTOP in turn, and ``siege_witness.py``, an independent client, notes every event. At the end each of its events
+must be in the archive or in a gap that the archive itself marks while its process was away, every heartbeat of an IOC must have
+come, and every alarm that was caused must have been mailed. ``--calm`` does the same without attacks. Exit status 1 if anything
+is lost.
 """
 
 from __future__ import annotations
