@@ -25,6 +25,7 @@ from sipmdcs.logs import configure_logging
 from sipmdcs.supervise.backoff import Backoff, History
 from sipmdcs.supervise.client import ProcessInfo, SupervisorClient
 from sipmdcs.supervise.inbox import Inbox
+from sipmdcs.supervise.starvation import Starvation
 from sipmdcs.supervise.watchdog import Watchdog
 
 DEAD = ("EXITED", "FATAL")
@@ -52,6 +53,7 @@ class Keeper:
         self._file = file
         self._policy = policy
         self._watchdog = Watchdog()
+        self._starvation = Starvation()
         self._listened = time.monotonic()
         self.histories = read_histories(file)
 
@@ -88,6 +90,10 @@ class Keeper:
         self._listened = now
         for pid, words in inbox.take():
             self._watchdog = self._watchdog.heard(pid, words, now)
+        suspects = self._watchdog.suspects(now)
+        self._starvation.forget_others({*suspects.values()})
+        for name, pid in suspects.items():
+            self._watchdog = self._watchdog.starved(name, self._starvation.since_last_look(pid))
 
     def end_hung(self) -> None:
         """End every process that has shown no life for too long; what follows is that of any death."""

@@ -20,6 +20,8 @@ class Watched:
     """When it last showed that it lives; before it ever did, when it was first seen."""
     ready: bool = False
     """Whether it does its work; before, it may load for as long as ``Watchdog.start_s``."""
+    excused_s: float = 0.0
+    """Time since its last sign of life in which it waited for a processor; ``sign`` is later by that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Watchdog:
     """A process that is ready and silent for so long hangs: 30 s until it works again leave as much for its start."""
     start_s: float = 300.0
     """The same for one that is not ready: loading or migrating a large database may hold its event loop."""
+    max_excused_s: float = 150.0
+    """So much waiting for a processor is not held against a silent process, and no more."""
 
     def seen(self, running: Iterable[tuple[str, int]], now: float) -> Watchdog:
         """Exactly these processes, name and PID, run at present."""
@@ -54,6 +58,17 @@ class Watchdog:
     def slept(self, seconds: float) -> Watchdog:
         """The observer was stopped or starved: it heard nobody for so long, whatever they said."""
         return self._each(lambda process: replace(process, sign=process.sign + seconds))
+
+    def suspects(self, now: float) -> dict[str, int]:
+        """Names and PIDs of the processes that are silent for unusually long, and may be starved."""
+        return {name: process.pid for name, process in self.processes.items() if now - process.sign >= self.silent_s / 3}
+
+    def starved(self, name: str, seconds: float) -> Watchdog:
+        """A process waited so long for a processor: it could not show life meanwhile."""
+        process = self.processes[name]
+        seconds = max(0.0, min(seconds, self.max_excused_s - process.excused_s))
+        excused = replace(process, sign=process.sign + seconds, excused_s=process.excused_s + seconds)
+        return replace(self, processes={**self.processes, name: excused})
 
     def ended(self, names: Iterable[str], now: float) -> Watchdog:
         """These were sent a signal that ends them; one that not even that ends is judged again later."""
