@@ -117,7 +117,12 @@ class PushRunner:
     def _write(self, step: Write) -> None:
         self._watcher.step(f"{'restoring' if step.restoring else 'writing'}, phase {step.phase}", len(step.puts))
         self._record.writing(step)
-        completions = put_completed(self._channels, step.puts, timeout=PUT_TIMEOUT_S)
+        completions = put_completed(
+            self._channels,
+            step.puts,
+            timeout=PUT_TIMEOUT_S,
+            may_have_alarms=step.restoring or any(item.before.unproven for item in step.items),
+        )
         now, now_ns = self._clock.monotonic(), self._clock.time_ns()
         self._outcomes.put(step, completions, now, now_ns)
         failures = {

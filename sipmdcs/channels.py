@@ -163,8 +163,16 @@ class Channels(Protocol):
         """Read many PVs at once; an entry per name, an error where one could not be read in time."""
         ...
 
-    def put(self, values: Mapping[str, PvData], *, timeout: float = 10.0) -> dict[str, ChannelError | None]:
+    def put(
+        self, values: Mapping[str, PvData], *, timeout: float = 10.0, before: dict[str, PvValue] | None = None
+    ) -> dict[str, ChannelError | None]:
         """Write many PVs at once and wait until each server reports completion.
+
+        Args:
+            values: value by PV.
+            timeout: s.
+            before: is given what each PV held when the server got its put, of those that say it: read on the same connection
+                just before, so that it costs no waiting.
 
         Returns:
             An entry per name, ``None`` where it was done.

@@ -13,7 +13,7 @@ from sipmdcs.channels import Mask, PvData, PvMetadata, PvType, PvValue
 from sipmdcs.channels_ca_capture import CaCapture
 from sipmdcs.channels_ca_context import CaContext, create_channel
 from sipmdcs.channels_ca_dbr import DBR_TIME, encode, metadata_type, read_metadata, read_time
-from sipmdcs.channels_ca_requests import CONNECTION_HANDLER, REPLY_HANDLER, CaChannel, Requests
+from sipmdcs.channels_ca_requests import CONNECTION_HANDLER, REPLY_HANDLER, CaChannel, Looks, Requests
 from sipmdcs.errors import ChannelError, NotConnected, PutRefused
 from sipmdcs.libca import Eca, EventArgs
 
@@ -59,7 +59,11 @@ class CaChannels:
 
         return self._run(names, send, receive, timeout)
 
-    def put(self, values: Mapping[str, PvData], *, timeout: float = 10.0) -> dict[str, ChannelError | None]:
+    def put(
+        self, values: Mapping[str, PvData], *, timeout: float = 10.0, before: dict[str, PvValue] | None = None
+    ) -> dict[str, ChannelError | None]:
+        looks = Looks(before) if before is not None else None
+
         def send(channel: CaChannel, key: int) -> None:
             try:
                 wire = encode(values[channel.name], channel.type)
@@ -68,6 +72,8 @@ class CaChannels:
             ca = libca.load()
             if not ca.ca_write_access(channel.chid):
                 raise PutRefused(channel.name, "no write access")
+            if looks is not None:
+                _request_value(channel, looks.key(channel), DBR_TIME + channel.type, 1)
             status = ca.ca_array_put_callback(wire.type, wire.count, channel.chid, wire.data, REPLY_HANDLER, key)
             if status != Eca.NORMAL:
                 raise _refused(channel, values[channel.name], status)
@@ -76,7 +82,11 @@ class CaChannels:
             if args.status != Eca.NORMAL:
                 raise _refused(channel, values[channel.name], args.status)
 
-        return self._run(values, send, receive, timeout)
+        try:
+            return self._run(values, send, receive, timeout)
+        finally:
+            if looks is not None:
+                looks.end()
 
     def capture(
         self,

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from sipmdcs import libca
-from sipmdcs.channels import PvType
+from sipmdcs.channels import PvType, PvValue
+from sipmdcs.channels_ca_dbr import DBR_TIME, read_time
 from sipmdcs.errors import ChannelError, ChannelTimeout, NotConnected
 from sipmdcs.libca import ConnectionArgs, ConnectionHandler, EventArgs, EventHandler
 
@@ -146,11 +147,42 @@ class Requests(Generic[T]):
         return NotConnected(channel.name, f"not connected within {timeout:g} s")
 
 
+class Looks:
+    """What records hold when the server gets the requests that follow on the same connection; nobody waits for it.
+
+    Args:
+        found: takes the values by name.
+    """
+
+    def __init__(self, found: dict[str, PvValue]) -> None:
+        self._found = found
+        self._sent: dict[int, CaChannel] = {}
+
+    def key(self, channel: CaChannel) -> int:
+        """Key of a request for the value of ``channel``."""
+        key = next(_keys)
+        self._sent[key] = channel
+        _requests[key] = self
+        return key
+
+    def reply(self, key: int, args: EventArgs) -> None:
+        """Take a reply; called by a thread of libca."""
+        if args.status == libca.Eca.NORMAL and args.dbr:
+            self._found[self._sent[key].name] = read_time(
+                args.dbr, PvType(args.type - DBR_TIME), args.count, scalar=args.count == 1
+            )
+
+    def end(self) -> None:
+        """Nothing more is taken."""
+        for key in self._sent:
+            _requests.pop(key, None)
+
+
 _keys = itertools.count(1)
 """User pointers of channels and requests. Never used twice, so that nothing that comes late can be mistaken."""
 
 _channels: dict[int, CaChannel] = {}
-_requests: dict[int, Requests] = {}
+_requests: dict[int, Requests | Looks] = {}
 _state = threading.Lock()
 """Never held while libca is called: libca holds a lock of its own while it runs a callback."""
 

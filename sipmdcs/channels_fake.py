@@ -35,6 +35,7 @@ class _Pv:
         self.metadata = metadata
         self.connected = True
         self.refusal: str | None = None
+        self.takes_no_puts = False
         self.delay_s = 0.0
         self.message = ""
         self.on_put: Callable[[PvData], None] | None = None
@@ -118,6 +119,10 @@ class FakeChannels:
         """Let a PV refuse puts for this reason, or take them again (``None``)."""
         self._pvs[name].refusal = reason
 
+    def take_no_puts(self, name: str) -> None:
+        """Let a server refuse puts to a PV as it does with ``DISP``: the record is not processed, and keeps its alarm."""
+        self._pvs[name].takes_no_puts = True
+
     def delay(self, name: str, seconds: float) -> None:
         """Let a PV take this long to answer."""
         self._pvs[name].delay_s = seconds
@@ -135,7 +140,12 @@ class FakeChannels:
         with self._lock:
             return {name: self._answer(name, timeout, lambda pv: pv.reading) for name in names}
 
-    def put(self, values: Mapping[str, PvData], *, timeout: float = 10.0) -> dict[str, ChannelError | None]:
+    def put(
+        self, values: Mapping[str, PvData], *, timeout: float = 10.0, before: dict[str, PvValue] | None = None
+    ) -> dict[str, ChannelError | None]:
+        if before is not None:
+            found = self.get(list(values), timeout=timeout)
+            before |= {name: reading for name, reading in found.items() if isinstance(reading, PvValue)}
         return {name: self._put(name, value, timeout) for name, value in values.items()}
 
     def metadata(self, names: Sequence[str], *, timeout: float = 5.0) -> dict[str, PvMetadata | ChannelError]:
@@ -191,6 +201,8 @@ class FakeChannels:
             if isinstance(pv, ChannelError):
                 return pv
             try:
+                if pv.takes_no_puts:
+                    return PutRefused(name, f"refused {value!r}", carried_out=True)
                 if pv.refusal is not None or not pv.metadata.writable:
                     raise ValueError(pv.refusal or "no write access")
                 value = _converted(value, pv.metadata)

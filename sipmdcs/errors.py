@@ -63,7 +63,7 @@ class PutRefused(ChannelError):
     Args:
         pv: that was written.
         message: why.
-        carried_out: the server tried, so that the alarm of the record may say why it failed.
+        carried_out: the server had it, so that the alarm of the record, if it is of this put, says why it failed.
     """
 
     def __init__(self, pv: str, message: str, *, carried_out: bool = False) -> None:

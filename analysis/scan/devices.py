@@ -7,7 +7,8 @@
     async with init_devices(): ...          # or await channel.connect()
     RE(bp.scan([channel], channel, 52.0, 57.0, 26))
 
-Setting a channel is done when it holds the voltage and is at rest. Triggering it averages fresh readings: a new poll counts,
+Setting a channel is done when it is at rest and holds the voltage by a readback that is newer than the put
+(``sipmdcs.outcome``). Triggering it averages fresh readings: a new poll counts,
 not a new monitor event, for a current that stays the same posts none.
 """
 
@@ -17,8 +18,11 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
-from aioca import CANothing, caget
+from aioca import FORMAT_CTRL, CANothing, caget
+from aioca.types import AugmentedValue
+from bluesky.protocols import Reading
 from ophyd_async.core import (
     AsyncStatus,
     NotConnectedError,
@@ -33,10 +37,14 @@ from ophyd_async.epics.core import epics_signal_r, epics_signal_rw
 from analysis.scan.curve import Look
 from analysis.scan.overrides import Overrides
 from analysis.scan.trouble import ChannelTrouble, TakenOver
+from sipmdcs.channels import PvMetadata, PvType, PvValue
 from sipmdcs.channelstate import ChannelState
+from sipmdcs.clock import NS
+from sipmdcs.outcome import Completion, Expectation, Progress, judge, observe, tolerance
+from sipmdcs.severity import Severity, Status
 
-TOLERANCE_V = 0.010
-"""A set-point is held when its readback agrees so well; no module rounds more."""
+_OWN_V = 0.010
+"""A setpoint so near to one of ours is ours: autosave and clients round it."""
 
 _INVALID = -1
 """``alarm_severity`` of ophyd-async for INVALID."""
@@ -148,7 +156,7 @@ class SipmChannel(StandardReadable):
     def _is_expected(self, look: Look) -> bool:
         """Whether the setpoint is the last of ours; a put that is under way may have come or not."""
         own = [volts for volts in (self._commanded, self._under_way) if volts is not None]
-        return not own or any(abs(look.set_V - volts) <= TOLERANCE_V for volts in own)
+        return not own or any(abs(look.set_V - volts) <= _OWN_V for volts in own)
 
     def halt(self) -> None:
         """End whatever is under way at the next poll, before anything more is put; for good."""
@@ -162,11 +170,10 @@ class SipmChannel(StandardReadable):
             ChannelTrouble: it trips, is interlocked or lost, is refused, or does not arrive.
             TakenOver: somebody else set it meanwhile.
         """
-        look = await self.look()
+        look, _, before = await self._read()
         await self._check(look)
-        distance_V = abs(value - look.bias_V)
         await self._put_bias(value)
-        await self._arrive(value, distance_V, from_off=False)
+        await self._arrive(value, abs(value - look.bias_V), before.time_ns)
 
     @AsyncStatus.wrap
     async def switch_on(self, value: float) -> None:
@@ -212,6 +219,10 @@ class SipmChannel(StandardReadable):
         Raises:
             ChannelTrouble: it does not answer.
         """
+        return (await self._read())[0]
+
+    async def _read(self) -> tuple[Look, PvValue, PvValue]:
+        """A look, and the records ``BIAS`` and ``BIAS_RBV`` that it was taken of."""
         signals: tuple[SignalR, ...] = (
             self.bias, self.bias_rbv, self.vmon_rbv, self.current_rbv, self.temp_rbv, self.state, self.trip_cause,
         )  # fmt: skip
@@ -220,7 +231,7 @@ class SipmChannel(StandardReadable):
         except _CA_ERRORS as err:
             raise ChannelTrouble("its IOC does not answer") from err
         bias, held, vmon, current, temperature, state, cause = (next(iter(reading.values())) for reading in readings)
-        return Look(
+        look = Look(
             time_s=current["timestamp"],
             set_V=bias["value"],
             bias_V=held["value"],
@@ -231,6 +242,7 @@ class SipmChannel(StandardReadable):
             trip_cause=cause["value"],
             valid=all(reading.get("alarm_severity") != _INVALID for reading in (held, vmon, current)),
         )
+        return look, _pv_value(bias), _pv_value(held)
 
     async def _check(self, look: Look, *, from_off: bool = False) -> None:
         """Whether the channel may go on.
@@ -275,19 +287,50 @@ class SipmChannel(StandardReadable):
             return ""
         return f": {message}" if message else ""
 
-    async def _arrive(self, volts: float, distance_V: float, *, from_off: bool) -> None:
+    async def _arrive(self, volts: float, distance_V: float, before_ns: int | None = None, *, from_off: bool = False) -> None:
+        """Wait until the device holds ``volts`` and is at rest; ``before_ns`` is of ``BIAS_RBV`` before the put."""
+        progress = Progress(
+            Expectation(f"{self.prefix}:BIAS", volts), Completion(), time.monotonic(), time.time_ns(), before_ns
+        )
         silence_s = await self._silence()
-        rate = await self._slowest_ramp()
-        deadline = time.monotonic() + distance_V / rate + 2 * silence_s
-        state = ChannelState.OFF
+        travel_s = distance_V / await self._slowest_ramp()
+        progress = replace(progress, expectation=await self._expectation(volts, travel_s, 2 * silence_s))
+        deadline = progress.completed_at + travel_s + 2 * silence_s
         async for _ in self.controller.polls(silence_s):
-            look = await self.look()
+            look, bias, held = await self._read()
             await self._check(look, from_off=from_off)
-            state = look.state
-            if look.valid and state.at_rest and abs(look.bias_V - volts) <= TOLERANCE_V:
+            message = ""
+            if bias.severity is Severity.INVALID:
+                bias, message = await self._alarm(bias)
+            now = time.monotonic()
+            moving = look.state in (ChannelState.RAMPING_UP, ChannelState.RAMPING_DOWN)
+            progress = observe(progress, bias, held, now, message=message, moving=moving)
+            outcome = judge(progress, now)
+            if outcome is not None and not outcome.ok:
+                raise ChannelTrouble(f"does not reach {volts:.3f} V, it is {look.state.text}; {outcome.text}")
+            if outcome is not None and look.valid and look.state.at_rest:
                 return
-            if time.monotonic() > deadline:
-                raise ChannelTrouble(f"does not reach {volts:.3f} V, it is {state.text} with {look.bias_V:.3f} V")
+            if outcome is not None and now > deadline:
+                raise ChannelTrouble(f"holds {volts:.3f} V, but is {look.state.text}")
+
+    async def _expectation(self, volts: float, travel_s: float, quiet_s: float) -> Expectation:
+        pvs = [f"{self.prefix}:BIAS", f"{self.prefix}:BIAS_RBV"]
+        try:
+            bias, held = [_metadata(answer) for answer in await caget(pvs, format=FORMAT_CTRL, timeout=_REASON_S)]
+        except CANothing as err:
+            raise ChannelTrouble("its IOC does not answer") from err
+        return Expectation(pvs[0], volts, bias, pvs[1], tolerance=tolerance(bias, held), travel_s=travel_s, quiet_s=quiet_s)
+
+    async def _alarm(self, bias: PvValue) -> tuple[PvValue, str]:
+        """``BIAS`` with the status of its alarm, which a signal does not tell, and its alarm message."""
+        try:
+            status, message = await asyncio.gather(
+                caget(f"{self.prefix}:BIAS.STAT", datatype=int, timeout=_REASON_S),
+                caget(f"{self.prefix}:BIAS.AMSG", timeout=_REASON_S),
+            )
+        except CANothing as err:
+            raise ChannelTrouble("its IOC does not answer") from err
+        return replace(bias, status=Status(status)), str(message)
 
     async def _slowest_ramp(self) -> float:
         try:
@@ -300,6 +343,21 @@ class SipmChannel(StandardReadable):
             return max(_SILENCE_POLLS * await self.controller.poll_period_rbv.get_value(), _SILENCE_S)
         except _CA_ERRORS as err:
             raise ChannelTrouble("its IOC does not answer") from err
+
+
+def _pv_value(reading: Reading[float]) -> PvValue:
+    severity = reading.get("alarm_severity", 0)
+    return PvValue(
+        reading["value"],
+        Severity.INVALID if severity == _INVALID else Severity(severity),
+        Status.NO_ALARM,
+        round(reading["timestamp"] * NS),
+    )
+
+
+def _metadata(answer: AugmentedValue) -> PvMetadata:
+    control = (float(answer.lower_ctrl_limit), float(answer.upper_ctrl_limit))
+    return PvMetadata(PvType.DOUBLE, 1, units=answer.units, precision=answer.precision, control=control)
 
 
 def _mean(values: list[float]) -> float:

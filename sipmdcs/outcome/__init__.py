@@ -18,7 +18,7 @@ from sipmdcs.outcome.completion import Completed, Completion, alarm_messages, ha
 from sipmdcs.outcome.judgement import Expectation, Progress, Reading, judge, observe
 from sipmdcs.outcome.readbacks import Readback, readback_of
 from sipmdcs.outcome.result import Outcome, Result
-from sipmdcs.outcome.writer import SetpointWriter
+from sipmdcs.outcome.writer import SetpointWriter, tolerance
 
 __all__ = [
     "Completed",
@@ -36,4 +36,5 @@ __all__ = [
     "observe",
     "put_completed",
     "readback_of",
+    "tolerance",
 ]

@@ -35,18 +35,30 @@ class Completion:
     reason: str = ""
 
 
-def put_completed(channels: Channels, values: Mapping[str, PvData], *, timeout: float = COMPLETION_S) -> dict[str, Completion]:
+def put_completed(
+    channels: Channels, values: Mapping[str, PvData], *, timeout: float = COMPLETION_S, may_have_alarms: bool = True
+) -> dict[str, Completion]:
     """Put values, wait for completion, and find out why each one failed that did.
 
-    Blocks for at most ``timeout`` and a short look at the records that failed.
+    Blocks for at most ``timeout`` and a short look at the records that failed. ``may_have_alarms`` is ``False`` where it is
+    known that no record shows an alarm of an earlier put, which spares a request for each.
     """
     if not values:
         return {}
-    answers = channels.put(values, timeout=timeout)
+    before: dict[str, PvValue] = {}
+    answers = channels.put(values, timeout=timeout, before=before if may_have_alarms else None)
     failed = [pv for pv, error in answers.items() if isinstance(error, PutRefused) and error.carried_out]
     records = channels.get(failed, timeout=_LOOK_S) if failed else {}
-    messages = alarm_messages(channels, failed)
-    return {pv: _completion(pv, error, records.get(pv), messages.get(pv, "")) for pv, error in answers.items()}
+    # A record with time stamp and alarm of before was not processed by this put: its alarm is about an earlier one.
+    processed = {pv: one for pv, one in records.items() if not _is_unprocessed(one, before.get(pv))}
+    messages = alarm_messages(channels, list(processed))
+    return {pv: _completion(pv, error, processed.get(pv), messages.get(pv, "")) for pv, error in answers.items()}
+
+
+def _is_unprocessed(record: PvValue | ChannelError, before: PvValue | None) -> bool:
+    if before is None or not isinstance(record, PvValue):
+        return False
+    return (record.time_ns, record.severity, record.status) == (before.time_ns, before.severity, before.status)
 
 
 def has_write_alarm(setpoint: PvValue | ChannelError | None) -> bool:

@@ -52,13 +52,18 @@ def test_an_ioc_that_hangs_and_goes_on(plant: Plant) -> None:
     wait_until(lambda: plant.operating_point(THREE) == before, "everything is back")
 
 
-@pytest.mark.parametrize("moment", ["measurement", "restoration"])
+@pytest.mark.parametrize("moment", ["measurement", "ramp", "restoration"])
 def test_an_ioc_that_is_killed_and_back_at_once_leaves_no_channel_at_a_voltage_of_the_scan(plant: Plant, moment: str) -> None:
     """It comes back with an earlier setpoint of the scan, as its autosave has it: that is no other client's."""
     plant.working(FOUR)
+    if moment == "ramp":
+        plant.put({f"{channel}:{ramp}": 2.0 for channel in FOUR for ramp in ("RAMP_UP", "RAMP_DOWN")})
     before = plant.operating_point(FOUR)
     plant.scan(*FOUR, *SLOW)
-    plant.wait_points(6)
+    if moment == "ramp":
+        wait_until(lambda: is_half_way(plant, before), "ramps to the first point")
+    else:
+        plant.wait_points(6)
     if moment == "restoration":
         plant.command("abort")
         plant.wait_state("RESTORING", "IDLE", "FAILED")
@@ -67,6 +72,13 @@ def test_an_ioc_that_is_killed_and_back_at_once_leaves_no_channel_at_a_voltage_o
     plant.wait_state("IDLE", "FAILED", timeout=120)  # failed if it left no curve
     wait_until(lambda: plant.operating_point(FOUR) == before, "everything is back", 60, lambda: plant.text("MESSAGE"))
     wait_until(lambda: plant.get("DET:SCAN:NOT_RESTORED") == 0, "and counted so")
+    plant.put({f"{channel}:{ramp}": 200.0 for channel in FOUR for ramp in ("RAMP_UP", "RAMP_DOWN")})
+
+
+def is_half_way(plant: Plant, before: dict[str, float]) -> bool:
+    """Whether every channel is on its way and at least 1 V from where it was."""
+    moved_V = [before[f"{channel}:BIAS_RBV"] - plant.get(f"{channel}:BIAS_RBV") for channel in FOUR]
+    return min(moved_V) > 1 and all(plant.get(f"{channel}:STATE") == 5 for channel in FOUR)
 
 
 @pytest.mark.parametrize("killed", [("all",), ("all", "scanner")])

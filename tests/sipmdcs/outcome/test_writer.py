@@ -132,6 +132,14 @@ def test_a_put_that_never_reached_the_record_has_its_own_reason(bench: Bench) ->
     assert bench.write("BIAS", 51.0).text == "refused: no write access"
 
 
+def test_a_put_that_the_server_did_not_carry_out_has_no_reason_of_an_earlier_one(bench: Bench) -> None:
+    """The record still shows why the device refused the last one, or that it did not answer."""
+    for status in (Status.WRITE, Status.COMM):
+        bench.pvs.set(f"{CH}:BIAS", severity=Severity.INVALID, status=status, message="an older reason")
+        bench.pvs.take_no_puts(f"{CH}:BIAS")
+        assert bench.write("BIAS", 51.0).text == "refused: refused 51.0"
+
+
 def test_a_refusal_after_completion_is_one(bench: Bench) -> None:
     """A later step of the ramp is refused: the IOC shows it on the setpoint."""
     poll = bench.poll
