@@ -111,6 +111,14 @@ class Memcached:
         return Client(("127.0.0.1", self.port), connect_timeout=5, timeout=5)
 
 
+def _command(process: psutil.Process) -> list[str]:
+    """Of a process; of one that has just ended, nothing."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 class Bench:
     """The site and its processes."""
 
@@ -194,7 +202,7 @@ class Bench:
 
     def workers(self) -> list[psutil.Process]:
         """Processes of agents."""
-        return [one for one in psutil.Process(self.pid).children() if "agents.worker" in one.cmdline()]
+        return [one for one in psutil.Process(self.pid).children() if "agents.worker" in _command(one)]
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """One ``sipmdcs`` command."""
