@@ -20,7 +20,7 @@ def work(inputs):
     "keeps": """
 agent = Agent(interval=0.2, outputs=[Output("N", kind="int")]); kept = []
 def work(inputs):
-    kept.append(bytearray(400 << 20))
+    kept.append(bytearray(600 << 20))
     return {"N": len(kept)}
 """,
     "swarms": f"""
