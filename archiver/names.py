@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from archiver.errors import BadQuery
-from sipmdcs.patterns import glob, regular_expression
+from sipmdcs.patterns import BadPattern, glob, regular_expression
 
 DEFAULT_LIMIT = 500
 MAX_PATTERNS = 100
@@ -21,13 +21,16 @@ def matching(names: Iterable[str], parameters: Mapping[str, str], limit: int) ->
         limit: how many at most, -1 for all.
 
     Raises:
-        BadPattern: one cannot be used.
-        BadQuery: there are too many.
+        BadQuery: one cannot be used, or there are too many.
     """
-    if "regex" in parameters:
-        patterns = [regular_expression(parameters["regex"])]
-    else:
-        patterns = [glob(text.strip()) for text in dict.fromkeys(parameters.get("pv", "*").split(","))]
+    key = "regex" if "regex" in parameters else "pv"
+    try:
+        if key == "regex":
+            patterns = [regular_expression(parameters[key])]
+        else:
+            patterns = [glob(text.strip()) for text in dict.fromkeys(parameters.get(key, "*").split(","))]
+    except BadPattern as err:
+        raise BadQuery(f"{key}: {err}") from err
     if len(patterns) > MAX_PATTERNS:
         raise BadQuery(f"{len(patterns):,} patterns in one request, the limit is {MAX_PATTERNS}")
     found = [name for name in names if any(pattern.matches(name) for pattern in patterns)]
