@@ -169,7 +169,7 @@ def besiege(castle: Castle, seconds: float, *, calm: bool) -> tuple[list[Alarm],
     channels = [(name, number) for number in range(2, 9) for name in castle.controllers if name != "LED"]
     next_stop, next_page = begin + 20, begin + 5
     stopped: tuple[str, int, float] | None = None
-    while (now := time.monotonic()) < begin + seconds:
+    while (now := time.monotonic()) < begin + seconds or stopped is not None:
         if stopped is not None:
             name, pid, when = stopped
             state = castle.status().get(name, {})
@@ -177,11 +177,16 @@ def besiege(castle: Castle, seconds: float, *, calm: bool) -> tuple[list[Alarm],
                 away[name].append((when, time.time()))
                 print(f"{now - begin:6.0f} s  {name} works again {time.time() - when:.1f} s after SIGSTOP", flush=True)
                 stopped = None
-        if stopped is None and now > next_stop and (victim := next(victims, None)) and (pid := castle.status()[victim]["pid"]):
+        if (
+            stopped is None
+            and next_stop < now < begin + seconds
+            and (victim := next(victims, None))
+            and (pid := castle.status()[victim]["pid"])
+        ):
             os.kill(pid, signal.SIGSTOP)
             stopped = (victim, pid, time.time())
             next_stop = now + STOP_EVERY_S
-        if now > next_page and len(alarms) < len(channels):
+        if next_page < now < begin + seconds and len(alarms) < len(channels):
             controller, number = channels[len(alarms)]
             castle.run("sim", "fault", controller, str(number), "extra-current", "10")
             subsystem = castle.controllers[controller]["subsystem"]
