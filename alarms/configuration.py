@@ -78,7 +78,7 @@ def _leaves_of_records(records: Iterable[Record], file: AlarmsFile) -> dict[str,
         if info is None:
             continue
         if not all(map(str.isprintable, info.path)):
-            raise record.bad("info(alarm)", f"{'/'.join(info.path)!r} is no path of printable characters")
+            raise record.bad("info(alarm)", f"{'/'.join(info.path)!r} is not a path of printable characters")
         if info.count and not info.delay_s:
             raise record.bad("info(alarm)", f"count={info.count} means nothing without delay")
         if info.guidance and info.guidance not in file.guidance:

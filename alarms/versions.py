@@ -1,4 +1,4 @@
-"""Which PVs have news since somebody last asked, so that who polls gets what changed instead of the whole tree."""
+"""Which PVs changed since a client last asked, so that a client which polls gets the changes instead of the whole tree."""
 
 from __future__ import annotations
 
