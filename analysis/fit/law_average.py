@@ -33,7 +33,8 @@ PRECISION = 2.0
 """Power of the inverse variance in the weight of a range."""
 WORST_SCALE = 4.0
 """sqrt(chi2 / ndf) of the law that fits best, above which none describes the curve."""
-MAX_UNCERTAINTY_V = 0.6
+MAX_UNCERTAINTY_V = 1.0
+"""A scan in steps of 0.1 V of a current of a few steps of the meter near the breakdown gives up to 0.9 V, and is right."""
 SHIFT_V, SHIFT_STEP_V = 0.5, 0.01
 """How far the beginning of the rise is looked for from where the laws say."""
 LEAST_LOG_SIGMA = 0.003

@@ -49,7 +49,8 @@ def test_a_scan_by_command_finds_the_breakdown_voltage(plant: Plant) -> None:
         truth_V = VBR_V[channel] + 0.054 * (result.conditions["temperature_C"] - 25)
         found = {outcome.method: outcome for outcome in analyse(Kind.IV, np.asarray(result.array), result.conditions)}["ild"]
         assert found.value is not None, found.reason
-        assert found.value == pytest.approx(truth_V, abs=0.3)
+        assert found.uncertainty is not None
+        assert abs(found.value - truth_V) < 3 * found.uncertainty
 
 
 def test_documents_are_kept_with_who_and_every_point(plant: Plant) -> None:
