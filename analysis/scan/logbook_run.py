@@ -5,21 +5,29 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import psutil
 
 from sipmdcs.errors import BadInput, ServiceError
-from sipmdcs.http.client import JsonClient
+from sipmdcs.http.client import JsonClient, NotRunning
 from sipmdcs.site import Site
 
 PARTITION = "SCAN"
 """Where scans are runs of their own beside those that take data, if the site has it; else the site's first partition."""
 
 _TIMEOUT_S = 5.0
+_PATIENCE_S = 20.0
+"""How long a logbook that listens but does not answer is asked again, before anything on the detector is changed."""
+_AGAIN_S = 0.5
 
 _log = logging.getLogger(__name__)
+
+
+class Refused(ServiceError):
+    """The logbook answers, and says no."""
 
 
 class LogbookRun:
@@ -41,8 +49,18 @@ class LogbookRun:
     def open(self, facts: Mapping[str, Any]) -> str:
         """Open and start a run, ``number``; why there is none, empty if there is.
 
-        The run of somebody else that is open in the partition is left alone.
+        The run of somebody else that is open in the partition is left alone. Asking again opens no second run: the logbook
+        knows this scan's key.
         """
+        until = time.monotonic() + _PATIENCE_S
+        while (trouble := self._try_to_open(facts)) is not None:
+            if isinstance(trouble, Refused | NotRunning) or time.monotonic() > until:
+                _log.warning("the scan %s goes on without a run number: %s", self._uid, trouble)
+                return f"without a run number: {trouble}"
+            time.sleep(_AGAIN_S)
+        return ""
+
+    def _try_to_open(self, facts: Mapping[str, Any]) -> Exception | None:
         try:
             partitions = self._logbook.get("/health")["partitions"]
             body = {
@@ -57,9 +75,8 @@ class LogbookRun:
             self.number = int(self._post("/runs", body)["number"])
             self._post(f"/runs/{self.number}/start", {"who": self._who})
         except (ServiceError, LookupError, TypeError, ValueError) as err:
-            _log.warning("the scan %s goes on without a run number: %s", self._uid, err)
-            return f"without a run number: {err}"
-        return ""
+            return err
+        return None
 
     def close(self, *, completed: bool, reason: str, facts: Mapping[str, Any]) -> None:
         """End the run, or abort it with a reason."""
@@ -75,7 +92,7 @@ class LogbookRun:
         try:
             return self._logbook.post(path, body)
         except BadInput as err:
-            raise ServiceError(f"the logbook refuses: {err}") from err
+            raise Refused(f"the logbook refuses: {err}") from err
 
 
 def _this_process() -> dict[str, Any]:

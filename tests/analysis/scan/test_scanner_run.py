@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +38,12 @@ def test_a_scan_is_a_run_of_the_logbook(logbook: Plant) -> None:
     assert {result.run for result in delivered(plant, uid).values()} == {number}
     assert documents(plant, uid)[0][1]["run_number"] == number
 
+    # A logbook that is too slow to answer at once is asked again.
+    plant.processes["logbook"].send_signal(signal.SIGSTOP)
     plant.scan(*THREE, *SLOW)
+    time.sleep(6)
+    assert (plant.state(), plant.get("DET:SCAN:POINT")) == ("PREPARING", 0)
+    plant.processes["logbook"].send_signal(signal.SIGCONT)
     plant.wait_points(1)
     plant.command("abort")
     plant.wait_state("IDLE")
