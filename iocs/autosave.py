@@ -130,8 +130,8 @@ class Autosave:
     def _collect(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, (record, field) in self._fields.items():
-            if field.name == "VAL" and record.udf:
-                continue  # what nobody gave must not come back as if somebody had
+            if field.name == "VAL" and (record.udf or record.refused):
+                continue  # what nobody gave, or the device did not take, must not come back as if it were a setpoint
             value = getattr(record, field.attribute)
             values[name] = value.tolist() if isinstance(value, np.ndarray) else value
         return values

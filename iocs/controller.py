@@ -254,11 +254,16 @@ class Controller:
                 self.driver.set_bias(volts)
 
     def show_refused(self, refused: Mapping[int, Refusal]) -> None:
-        """Make what the device refused an alarm of that set-point, with its reason."""
+        """Make what the device refused an alarm of that set-point, with its reason.
+
+        A step on the way to off is nobody's set-point: the output goes off from where it is.
+        """
         for channel, (action, reason) in refused.items():
             address = (channel, "BIAS" if isinstance(action, SetBias) else "ENABLE")
             _log.warning("%s channel %d: %s refused: %s", self.name, channel, address[1], reason)
-            if address in self.records.names:
+            ramp = self.channels[channel].ramp
+            is_step_to_off = isinstance(action, SetBias) and ramp is not None and ramp.then_off
+            if address in self.records.names and not is_step_to_off:
                 self._publisher.invalidate([self.records.names[address]], Status.WRITE, reason)
 
     async def _missed(self, err: DcsError, began: float) -> None:

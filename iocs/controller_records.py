@@ -108,6 +108,7 @@ class SetPoints:
             overvoltage_limit_V=self.number(channel, "OVERVOLTAGE_LIMIT"),
             interlock=interlock,
             masked=bool(mask),
+            refused=self._publisher.alarm(self._rows[channel][0]) == (Severity.INVALID, Status.WRITE),
         )
 
     def undefined(self) -> list[Address]:

@@ -58,6 +58,8 @@ class Settings:
     """Set-points further above the breakdown voltage are refused; 0 is no limit."""
     interlock: bool = False
     masked: bool = False
+    refused: bool = False
+    """Whether ``bias_V`` was refused: it is no voltage to go to, whatever the limits say by now."""
 
     def breakdown(self, temperature_C: float) -> float:
         """Breakdown voltage at a temperature, V."""
@@ -181,7 +183,7 @@ def _continue_ramp(channel: Channel, reading: ChannelReading, settings: Settings
     if not arrived and now < channel.busy_until:
         return channel, ()
     # Afterwards the device is given its set-point again, so that its readback agrees with BIAS while it is off.
-    is_good = settings.bias_V >= settings.traits.floor_V and not settings.is_too_high(reading)
+    is_good = not settings.refused and settings.bias_V >= settings.traits.floor_V and not settings.is_too_high(reading)
     park = (SetBias(settings.bias_V),) if is_good else ()
     return replace(channel, ramp=None, busy_until=now + settings.traits.settle_s), (SwitchOff(), *park)
 
@@ -227,7 +229,7 @@ def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel
 
     Raises:
         WireError: not connected.
-        DeviceRefused: tripped, interlocked, or the set-point is too low or too high.
+        DeviceRefused: tripped, interlocked, or the set-point is too low, too high, or was refused.
     """
     reading = _connected(channel)
     if settings.interlock:
@@ -238,6 +240,8 @@ def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel
     target = settings.bias_V
     _check_floor(settings)
     _check_overvoltage(settings, reading)
+    if settings.refused:
+        raise DeviceRefused(f"BIAS {settings.bias_V:g} V was refused; set another")
     if channel.was_on:
         return replace(channel, wanted=True, ramp=_ramp_to(channel, reading, target, now)), ()
     start = target if settings.rates.allows_jump(rising=True) else floor

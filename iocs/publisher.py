@@ -121,9 +121,14 @@ class RecordServer:
             record = self._record(name)
             if record.pact:
                 continue
-            record.set_alarm(int(status), INVALID, message)
+            if status is Status.WRITE:
+                record.refused = message or "refused"
+            else:
+                record.set_alarm(int(status), INVALID, message)
             record.is_told_alarm = True
             record.process(now)
+            if record.autosave and self._autosave is not None:
+                self._autosave.touch()
 
     def value(self, name: str) -> Value:
         value = self._record(name).val

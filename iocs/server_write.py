@@ -95,6 +95,7 @@ class Writer:
             done(None)
             return
         record.pact = 1
+        record.refused = ""
         task = asyncio.get_running_loop().create_task(self._drive(record, handler, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -110,8 +111,10 @@ class Writer:
             logger.exception("writing %s failed", record.name)
             error = DeviceError(f"{record.name}: {type(err).__name__}: {err}")
         finally:
-            if error is not None:
-                record.set_alarm(int(_write_status(error)), INVALID, str(error))
+            if isinstance(error, WireError):  # it did not answer, and may have taken the value
+                record.set_alarm(int(Status.COMM), INVALID, str(error))
+            elif error is not None:
+                record.refused = str(error) or "refused"
             record.time_ns = self._clock.time_ns()  # of completion, as in Base: an older readback knows nothing of this put
             again = record.rpro
             record.rpro = 0
@@ -147,11 +150,6 @@ class Writer:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _write_status(error: DcsError) -> Status:
-    """A device that said no is another thing than one that did not answer, which may have taken the value."""
-    return Status.COMM if isinstance(error, WireError) else Status.WRITE
 
 
 def _ignore(_error: DcsError | None) -> None:

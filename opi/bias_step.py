@@ -141,20 +141,23 @@ def judge_bias(channel: str, wanted_V: float, present_V: Sequence[float], sipm: 
     return Verdict(weight, "\n".join([*lines, *_warnings(wanted_V, sipm), *sipm.details]))
 
 
-def judge_switching_on(channel: str, bias_V: float | None, sipm: SipmRange, *, remark: str = "") -> Verdict:
+def judge_switching_on(channel: str, bias_V: float | None, sipm: SipmRange, *, refused: str = "", remark: str = "") -> Verdict:
     """What switching on needs; it goes to the setpoint.
 
     Args:
         channel: its name.
         bias_V: the setpoint; ``None`` if it is not known.
         sipm: range of the SiPM.
-        remark: alarm message of the setpoint.
+        refused: why the setpoint was refused, if it was; then the IOC refuses switching on, too.
+        remark: alarm message of a setpoint that has another alarm.
     """
     lines = [f"Switch {channel} on?"]
     if bias_V is None:
         return Verdict(Weight.WARNING, "\n".join([*lines, "It ramps to its setpoint, which is not known.", *sipm.details]))
     if reason := sipm.refusal(bias_V):
         return Verdict(Weight.REFUSAL, f"setpoint {bias_V:.3f} V: {reason}")
+    if refused:
+        return Verdict(Weight.REFUSAL, f"setpoint {bias_V:.3f} V was refused: {refused}. Set another one first")
     lines.append(f"It ramps to its setpoint, {bias_V:.3f} V.")
     if remark:
         lines.append(f"That setpoint has an alarm: {remark}.")

@@ -15,7 +15,7 @@ from opi.qt_signal import Signal
 from opi.timer import make_timer
 from opi.verdict import Verdict
 from sipmdcs.channelstate import ChannelState
-from sipmdcs.severity import Severity
+from sipmdcs.severity import Severity, Status
 
 LOOK_MS = 1000
 """How often age is looked at: values become old without a signal."""
@@ -32,6 +32,7 @@ class BiasWatch(QObject):
         self.link = LinkWatch(names.controller, self)
         self.setpoint = PvWatch(names.pv("BIAS"), self)
         self.message = PvWatch(names.pv("BIAS.AMSG"), self)
+        self._status = PvWatch(names.pv("BIAS.STAT"), self)
         self.state = PvWatch(names.pv("STATE"), self)
         self.enabled = PvWatch(names.pv("ENABLE_RBV"), self)
         self._held = PvWatch(names.pv("BIAS_RBV"), self)
@@ -73,7 +74,9 @@ class BiasWatch(QObject):
         known = isinstance(value, int | float) and math.isfinite(value)
         invalid = self.setpoint.severity is Severity.INVALID
         remark = (self.message.text or "INVALID") if invalid else ""
-        return judge_switching_on(self._names.prefix, float(value) if known else None, self.range, remark=remark)
+        refused = remark if self._status.value == Status.WRITE else ""
+        bias_V = float(value) if known else None
+        return judge_switching_on(self._names.prefix, bias_V, self.range, refused=refused, remark=remark)
 
     def channels(self) -> list[PyDMChannel]:
         """For PyDM's tools."""

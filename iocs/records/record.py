@@ -19,6 +19,7 @@ NO_LIMIT = (nan, nan, nan, nan)
 
 UDF = int(Status.UDF)
 DISABLE = int(Status.DISABLE)
+WRITE = int(Status.WRITE)
 INVALID = int(Severity.INVALID)
 SOFT_CHANNEL = "Soft Channel"
 """``DTYP`` of a record without device."""
@@ -38,6 +39,7 @@ class LiveRecord:
         "device",
         "is_told_alarm",
         "listener",
+        "refused",
         "time_ns",
         *(field.attribute for field in COMMON.values()),
     )
@@ -86,6 +88,8 @@ class LiveRecord:
         """What ``DTYP`` says."""
         self.is_told_alarm = False
         """Whether the alarm is one that the device or program behind the record raised, not the limits."""
+        self.refused = ""
+        """Why the device behind an output did not take the value; empty if it did. It holds until the device takes one."""
         self.listener: Listener | None = None
         self.time_ns = 0
 
@@ -178,6 +182,8 @@ class LiveRecord:
 
     def finish(self, time_ns: int) -> None:
         """Second half: everything that changed goes out."""
+        if self.refused:
+            self.set_alarm(WRITE, INVALID, self.refused)
         mask = self._reset_alarms() | self._changes()
         if mask:
             self.post("VAL", mask)
@@ -199,6 +205,7 @@ class LiveRecord:
         """
         self.val = self.coerce(value)
         self.udf = 0
+        self.refused = ""
 
     def coerce(self, value: Any) -> Any:
         """``value`` as what ``VAL`` holds.

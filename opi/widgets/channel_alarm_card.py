@@ -25,7 +25,7 @@ REPEAT_MS = 5000
 
 
 class ChannelAlarmCard(Card):
-    """Worst alarm of the channel at once from its PV; all alarms, worst first, and guidance a moment later over HTTP."""
+    """Worst alarm of the channel at once from its PV; a moment later guidance and all alarms, worst first, over HTTP."""
 
     def __init__(self, names: ChannelNames, detector: Detector, alarms: AlarmWatch, parent: QWidget | None = None) -> None:
         super().__init__("Alarms of this channel", parent)
@@ -38,12 +38,12 @@ class ChannelAlarmCard(Card):
         self._repeat.stop()
         self.badge = make_badge(self)
         content = QWidget(self)
-        self.reasons = plain_label("", content)
         self.guidance_title = role_label("", "cardTitle", content)
         self.guidance = plain_label("", content)
+        self.reasons = plain_label("", content)
         box = QVBoxLayout(content)
         box.setContentsMargins(0, 0, 0, 0)
-        for label in (self.reasons, self.guidance_title, self.guidance):
+        for label in (self.guidance_title, self.guidance, self.reasons):  # of many alarms the guidance is not below the edge
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             box.addWidget(label)
@@ -62,7 +62,7 @@ class ChannelAlarmCard(Card):
     @property
     def text(self) -> str:
         """Everything below the badge."""
-        return "\n".join(label.text() for label in (self.reasons, self.guidance_title, self.guidance) if label.text())
+        return "\n".join(label.text() for label in (self.guidance_title, self.guidance, self.reasons) if label.text())
 
     def channels(self) -> list[PyDMChannel]:
         """For PyDM's tools."""

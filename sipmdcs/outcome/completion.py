@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sipmdcs.channels import Channels, PvData, PvValue
+from sipmdcs.channels import Channels, PvData, PvMetadata, PvValue
 from sipmdcs.errors import ChannelError, ChannelTimeout, NotConnected, PutRefused
 from sipmdcs.severity import Severity, Status
 
@@ -51,6 +52,7 @@ def put_completed(
     records = channels.get(failed, timeout=_LOOK_S) if failed else {}
     # A record with time stamp and alarm of before was not processed by this put: its alarm is about an earlier one.
     processed = {pv: one for pv, one in records.items() if not _is_unprocessed(one, before.get(pv))}
+    processed = _without_later_puts(channels, processed, values)
     messages = alarm_messages(channels, list(processed))
     return {pv: _completion(pv, error, processed.get(pv), messages.get(pv, "")) for pv, error in answers.items()}
 
@@ -59,6 +61,21 @@ def _is_unprocessed(record: PvValue | ChannelError, before: PvValue | None) -> b
     if before is None or not isinstance(record, PvValue):
         return False
     return (record.time_ns, record.severity, record.status) == (before.time_ns, before.severity, before.status)
+
+
+def _without_later_puts(
+    channels: Channels, records: Mapping[str, PvValue | ChannelError], values: Mapping[str, PvData]
+) -> dict[str, PvValue | ChannelError]:
+    """Records without those that hold another real number by now: their alarm is about a later put."""
+    numbers = {pv: (values[pv], record.value) for pv, record in records.items() if isinstance(record, PvValue)}
+    other = [
+        pv
+        for pv, (wanted, held) in numbers.items()
+        if isinstance(wanted, int | float) and isinstance(held, float) and not math.isclose(wanted, held, rel_tol=1e-6)
+    ]
+    limits = channels.metadata(other, timeout=_LOOK_S) if other else {}
+    clamped = {pv for pv, one in limits.items() if isinstance(one, PvMetadata) and numbers[pv][1] in one.control}
+    return {pv: one for pv, one in records.items() if pv not in other or pv in clamped}
 
 
 def has_write_alarm(setpoint: PvValue | ChannelError | None) -> bool:

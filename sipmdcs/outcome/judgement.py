@@ -167,18 +167,19 @@ def judge(progress: Progress, now: float) -> Outcome | None:
         return None
     if isinstance(setpoint, ChannelError):
         return _unknown(progress, "connection lost")
-    if setpoint.severity is Severity.INVALID and setpoint.status is Status.WRITE:
-        return _outcome(progress, Result.REFUSED, progress.message or "the device did not take it")
-    if setpoint.severity is Severity.INVALID and setpoint.status in (Status.COMM, Status.TIMEOUT):
-        return _unknown(progress, progress.message or "the device did not answer")
     limit = None
     is_echo = not expectation.momentary and isinstance(expectation.wanted, int | float | str)
     if is_echo and not expectation.matches(setpoint.value, expectation.wanted):
         limit = _limit(expectation, setpoint.value)
         if limit is None:
+            # Its alarm, if it has one, is about that other value.
             return _unknown(
-                progress, f"the setpoint is {show(expectation.metadata, setpoint.value)} by now, set by another client"
+                progress, f"the setpoint was changed to {show(expectation.metadata, setpoint.value)} after this write"
             )
+    if setpoint.severity is Severity.INVALID and setpoint.status is Status.WRITE:
+        return _outcome(progress, Result.REFUSED, progress.message or "the device did not take it")
+    if setpoint.severity is Severity.INVALID and setpoint.status in (Status.COMM, Status.TIMEOUT):
+        return _unknown(progress, progress.message or "the device did not answer")
     if not expectation.readback:
         if limit is None:
             return _outcome(progress, Result.DONE)

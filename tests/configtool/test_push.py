@@ -316,7 +316,7 @@ def test_limits_that_do_not_verify_leave_the_voltages_alone(bench: Bench) -> Non
     outcome = bench.push()
     assert (outcome.state, outcome.reason) == (
         PushState.ROLLED_BACK,
-        f"{pv}: unknown: the setpoint is 20.000 uA by now, set by another client (since 00:00:00 UTC)",
+        f"{pv}: unknown: the setpoint was changed to 20.000 uA after this write (since 00:00:00 UTC)",
     )
     assert not any(name.endswith(":BIAS") for name, _ in bench.channels.puts)
 

@@ -112,9 +112,12 @@ def test_switching_on_names_the_setpoint(sipm: SipmRange, bias: float | None, we
 
 
 def test_switching_on_after_a_refused_setpoint_says_so() -> None:
-    verdict = judge_switching_on(CHANNEL, 57.1, SIPM, remark="overvoltage 7 V, limit is 6 V")
+    verdict = judge_switching_on(CHANNEL, 57.1, SIPM, refused="overvoltage 7 V, limit is 4 V")
+    assert verdict.weight is Weight.REFUSAL
+    assert "57.100 V was refused: overvoltage 7 V" in verdict.text
+    verdict = judge_switching_on(CHANNEL, 57.1, SIPM, remark="no reply")
     assert verdict.weight is Weight.WARNING
-    assert "has an alarm: overvoltage 7 V" in verdict.text
+    assert "has an alarm: no reply" in verdict.text
 
 
 def test_range_lies_within_the_device_and_an_end_that_is_not_a_voltage_is_refused() -> None:

@@ -375,6 +375,7 @@ def test_all_alarms_of_the_channel_are_followed_worst_first_with_the_guidance_of
         driver.put({"SCR:ALARM:N_ALARMS": 3})
         qtbot.waitUntil(lambda: names() == ["TEMP_RBV", "CURRENT_RBV", "CARD_TEMP_RBV"], timeout=TIMEOUT)
         assert faceplate.alarm.guidance_title.text() == "What to do about TEMP_RBV"
+        qtbot.waitUntil(lambda: faceplate.alarm.guidance.y() < faceplate.alarm.reasons.y(), timeout=TIMEOUT)
         assert faceplate.alarm.guidance.text() == "<b>Guidance</b> of TEMP_RBV."
         active.insert(0, alarm("TRIP", "MAJOR", 0))
         driver.put({"SCR:ALARM:N_ALARMS": 4})

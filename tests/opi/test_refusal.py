@@ -14,6 +14,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
 from opi.channel import ChannelFaceplate
+from opi.verdict import Weight
 from opi.writes import shared_channels
 from sipmdcs.channels import PvValue
 from sipmdcs.site import Site
@@ -94,6 +95,9 @@ def test_bias_that_the_ioc_refuses_is_refused_with_its_reason(qtbot: QtBot, face
     qtbot.waitUntil(lambda: "75.100 V refused: overvoltage " in output.notice.text, timeout=TIMEOUT)
     assert "limit is 6 V" in output.notice.text
     assert output.entry.present.text() != "75.100 V"
+    put(OVERVOLTAGE_LIMIT=30.0)  # the limit is no longer in the way, and yet nobody has asked for 75.1 V again
+    qtbot.waitUntil(lambda: "was refused: overvoltage " in output.bias.judge_switching_on().text, timeout=TIMEOUT)
+    assert output.bias.judge_switching_on().weight is Weight.REFUSAL
 
 
 def test_switching_on_that_the_ioc_refuses_is_refused_with_its_reason(qtbot: QtBot, faceplate: ChannelFaceplate) -> None:

@@ -81,8 +81,13 @@ class MemoryPublisher:
         """What a client's put does."""
         self.values[name] = value
         self.alarms[name] = GOOD
-        if name in self.handlers:
+        if name not in self.handlers:
+            return
+        try:
             await self.handlers[name](value)
+        except DeviceRefused as err:
+            self.invalidate([name], Status.WRITE, str(err))
+            raise
 
 
 GOOD = (Severity.NO_ALARM, Status.NO_ALARM)

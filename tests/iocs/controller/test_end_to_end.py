@@ -174,6 +174,8 @@ def test_a_setpoint_below_the_range_of_the_device_is_one_alarm_with_its_reason(p
     wait_until(lambda: plant.get(f"{LED1}:HEARTBEAT")[0] > beats + 5, "five more polls")
     assert plant.get(f"{LED1}:CONNECTED", f"{ch}:STATE", f"{LED1}:COMM_ERRORS") == [1, 4, 0]
     assert plant.severity(f"{ch}:BIAS_RBV") == 0
+    plant.ask(put={f"{ch}:ENABLE": 1, f"{ch}:BIAS.HIHI": 90.0})
+    assert plant.severity(f"{ch}:BIAS") == INVALID, "only a setpoint that the device takes ends that"
     plant.put({f"{ch}:BIAS": 54.0})
     assert plant.get(f"{ch}:BIAS.SEVR") == [0]
 
@@ -276,6 +278,9 @@ def test_unplugged_wire_makes_readbacks_invalid_and_comes_back(plant: Plant) -> 
 def test_restarted_ioc_finds_every_set_point_and_touches_nothing(plant: Plant) -> None:
     names = [f"{channel}:{pv}" for channel in CHANNELS for pv in ("BIAS", "ENABLE", "CURRENT_LIMIT", "RAMP_UP")]
     before = plant.get(*names)
+    (held,) = plant.get(f"{LED1}:CH01:BIAS_RBV")
+    plant.ask(put={f"{LED1}:CH01:BIAS": 45.0})
+    assert plant.severity(f"{LED1}:CH01:BIAS") == INVALID, "refused"
     plant.ioc.terminate()
     assert plant.ioc.wait(10) == 0
     plant.ioc = plant.start_ioc()
@@ -283,6 +288,8 @@ def test_restarted_ioc_finds_every_set_point_and_touches_nothing(plant: Plant) -
     assert plant.get(*names) == before
     assert plant.get(f"{CHANNELS[0]}:STATE", f"{CHANNELS[4]}:STATE", f"{CHANNELS[4]}:ENABLE") == [4, 1, 0]
     assert plant.get(f"{CHANNELS[0]}:BIAS_RBV")[0] == pytest.approx(VOP[CHANNELS[0]], abs=0.01)
+    plant.wait(f"{LED1}:CONNECTED", 1)
+    assert plant.get(f"{LED1}:CH01:BIAS", f"{LED1}:CH01:BIAS.SEVR") == [pytest.approx(held, abs=0.01), 0]
 
 
 def test_restarted_simulators_are_found_at_their_new_place(plant: Plant) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from sipmdcs.channelstate import ChannelState
@@ -64,6 +66,7 @@ async def test_switching_off_goes_on_from_where_the_device_refuses_to_ramp_lower
     await stand.poll(10)
     assert not stand.driver.readings[1].on
     assert stand.get("CH01:STATE") == ChannelState.OFF
+    assert stand.alarm("CH01:BIAS") == GOOD, "what was refused is no setpoint but a step on the way"
 
 
 async def test_a_refused_off_is_asked_for_until_it_is_done(stand: Stand) -> None:
@@ -136,3 +139,34 @@ async def test_a_device_that_refuses_every_command_is_polled_as_ever(stand: Stan
     await stand.poll(10)
     assert (stand.get("CONNECTED"), stand.get("COMM_ERRORS")) == (1, 0)
     assert stand.alarm("CH01:VMON_RBV") == GOOD
+
+
+async def test_a_refused_setpoint_is_never_gone_to_whatever_the_limits_say_later(stand: Stand) -> None:
+    await stand.poll()
+    for pv, value in (("BIAS", 55.0), ("VBR", 52.0), ("OVERVOLTAGE_LIMIT", 6.0), ("RAMP_UP", 100.0), ("RAMP_DOWN", 100.0)):
+        await stand.put(f"CH01:{pv}", value)
+    with pytest.raises(DeviceRefused, match=r"^overvoltage 23\.10 V, limit is 6 V$"):
+        await stand.put("CH01:BIAS", 75.1)
+    await stand.put("CH01:OVERVOLTAGE_LIMIT", 30.0)
+    for command in ("CH01:ENABLE", "ALL_ON"):
+        with contextlib.suppress(DeviceRefused):
+            await stand.put(command, 1)
+        await stand.poll(3)
+        assert not stand.driver.readings[1].on, command
+    assert stand.driver.readings[2].on
+    with pytest.raises(DeviceRefused, match=r"^BIAS 75\.1 V was refused; set another$"):
+        await stand.put("CH01:ENABLE", 1)
+    await stand.put("CH01:BIAS", 56.0)
+    await stand.put("CH01:ENABLE", 1)
+    await stand.poll(4)
+    assert stand.get("CH01:BIAS_RBV") == 56.0
+    stand.driver.refusing = {1: "ERR busy"}
+    await stand.put("CH01:BIAS", 57.0)
+    await stand.poll(2)
+    assert why(stand, "CH01:BIAS") == "ERR busy"
+    stand.driver.refusing = {}
+    await stand.put("CH01:ENABLE", 0)
+    await stand.poll(6)
+    assert ("bias", {1: 57.0}) not in stand.driver.calls[-2:], "nor is it given to the device at switching off"
+    with pytest.raises(DeviceRefused, match=r"^BIAS 57 V was refused; set another$"):
+        await stand.put("CH01:ENABLE", 1)

@@ -140,6 +140,8 @@ async def test_a_failed_write_fails_the_put_and_marks_the_record(
     assert str(error).split(":")[0] in message or "BIAS: ZeroDivisionError" in message
     assert ("writing BIAS failed" in caplog.text) == isinstance(error, ZeroDivisionError)
     bench.device.error = None
+    assert await bench.put("BIAS.HIHI", 58, 6) == 1
+    assert await bench.value("BIAS.AMSG") == message, "the device has not taken it meanwhile"
     assert await bench.put("BIAS", 51.0) == 1
     assert await bench.value("BIAS.SEVR") == 0
 

@@ -158,7 +158,7 @@ def ramp(*points: tuple[float, float], setpoint_V: float = 56.0) -> list[Look]:
         (ramp((1, 50), (2, 50)), None),  # the ramp may not have begun
         (ramp((1, 51), (16, 52)), None),
         (ramp((1, 59), (2, 58), (16, 59)), "unknown: PV_RBV is still moving, at 59.000 V (since 00:00:00 UTC)"),
-        (ramp((1, 80), setpoint_V=80), "unknown: the setpoint is 80.000 V by now, set by another client (since 00:00:00 UTC)"),
+        (ramp((1, 80), setpoint_V=80), "unknown: the setpoint was changed to 80.000 V after this write (since 00:00:00 UTC)"),
     ],
 )
 def test_a_readback_is_waited_for_as_long_as_it_gets_on(looks: list[Look], text: str | None) -> None:

@@ -183,11 +183,29 @@ def test_what_nobody_can_tell_is_unknown(bench: Bench) -> None:
     assert bench.write("BIAS", 51.0).result is Result.UNKNOWN
 
 
-def test_another_client_is_told_of(bench: Bench) -> None:
-    bench.pvs.on_put(f"{CH}:BIAS", lambda _: bench.pvs.set(f"{CH}:BIAS", 42.0))
-    outcome = bench.write("BIAS", 51.0)
-    assert outcome.result is Result.UNKNOWN
-    assert "the setpoint is 42.000 V by now" in outcome.text
+@pytest.mark.parametrize("status", [Status.NO_ALARM, Status.WRITE, Status.COMM])
+def test_a_write_that_another_one_follows_does_not_get_its_outcome(bench: Bench, status: Status) -> None:
+    severity = Severity.INVALID if status else Severity.NO_ALARM
+    poll = bench.poll
+
+    def follow() -> None:
+        poll()
+        if bench.held > 51.0:
+            bench.pvs.set(f"{CH}:BIAS", 42.0, severity=severity, status=status, message="42 V is below 50 V")
+
+    bench.poll = follow
+    outcome = bench.write("BIAS", 55.0)
+    assert outcome.text.startswith("unknown: the setpoint was changed to 42.000 V after this write (since ")
+
+
+def test_of_two_refused_puts_at_once_each_has_its_own_reason_or_none(bench: Bench) -> None:
+    def refuse(_value: PvData) -> None:
+        bench.pvs.set(f"{CH}:BIAS", 76.0)  # of another client, before this one looks
+        raise DeviceRefused("overvoltage 23.50 V, limit is 6 V")
+
+    bench.pvs.on_put(f"{CH}:BIAS", refuse)
+    assert bench.write("BIAS", 76.0).text == "refused: overvoltage 23.50 V, limit is 6 V"
+    assert bench.write("BIAS", 75.1).text == "refused: refused 75.1"
 
 
 def test_a_readback_of_another_name_can_be_given(bench: Bench) -> None:
