@@ -24,6 +24,28 @@ class BadPattern(BadInput):
     """A pattern that cannot be used."""
 
 
+class Finder:
+    """Finds a regular expression anywhere in texts, and says what its named groups hold.
+
+    Args:
+        text: a regular expression as in Python, without look-around and back-references.
+
+    Raises:
+        BadPattern: it is too long, too large, or none.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._compiled = _compiled(text, text, captures=True)
+        self.groups = frozenset(self._compiled.groupindex)
+        """Names of its groups."""
+
+    def find(self, text: str) -> dict[str, str] | None:
+        """What the named groups that took part hold; ``None`` if the expression is not in ``text``."""
+        # Bytes of a command line that are no text stand in it as half surrogate pairs, which RE2 does not take.
+        match = self._compiled.search(text.encode("utf-8", "replace").decode())
+        return None if match is None else {name: held for name, held in match.groupdict().items() if held is not None}
+
+
 class Pattern:
     """Matches whole texts."""
 
@@ -37,20 +59,24 @@ class Pattern:
         Raises:
             BadPattern: it is too long, too large, or none.
         """
-        if len(shown) > MAX_PATTERN:
-            raise BadPattern(f"the pattern has {len(shown):,} characters, the limit is {MAX_PATTERN:,}")
-        options = re2.Options()
-        options.log_errors = False
-        options.max_mem = _MAX_MEMORY
-        options.never_capture = True
-        try:
-            self._compiled: Any = re2.compile(regex, options)
-        except (re2.error, UnicodeError) as err:
-            raise BadPattern(f"{shown[:200]!r} cannot be used as a pattern: {_reason(err)}") from err
+        self._compiled = _compiled(regex, shown)
 
     def matches(self, text: str) -> bool:
         """Whether all of ``text`` is as the pattern says."""
         return self._compiled.fullmatch(text) is not None
+
+
+def _compiled(regex: str, shown: str, *, captures: bool = False) -> Any:
+    if len(shown) > MAX_PATTERN:
+        raise BadPattern(f"the pattern has {len(shown):,} characters, the limit is {MAX_PATTERN:,}")
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MAX_MEMORY
+    options.never_capture = not captures
+    try:
+        return re2.compile(regex, options)
+    except (re2.error, UnicodeError) as err:
+        raise BadPattern(f"{shown[:200]!r} cannot be used as a pattern: {_reason(err)}") from err
 
 
 def regular_expression(text: str) -> Pattern:

@@ -6,15 +6,17 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from logbook.downtime.file import DowntimeFile, Message
 from logbook.downtime.moment import parse_moment
+from sipmdcs.patterns import Finder
 
 LARGEST_RUN = 2**31 - 1
 """What the columns of the run numbers hold."""
 
 LONGEST_MESSAGE = 10_000
-"""Characters; nothing longer is a message, and an expression could take minutes on it."""
+"""Characters; nothing longer is a message."""
 
 
 class Mode(StrEnum):
@@ -42,6 +44,8 @@ class Call:
     """Why the message cannot be used, although it is one; empty if it can."""
 
 
+_finder = lru_cache(256)(Finder)
+
 _MODES = {"stop": Mode.SEMI_AUTOMATIC, "start": Mode.AUTOMATIC}
 _SHORT = {"0": Mode.SEMI_AUTOMATIC, "2": Mode.AUTOMATIC}
 
@@ -54,10 +58,11 @@ def classify(argument: str, file: DowntimeFile, now: datetime | None = None) -> 
     if len(text) > LONGEST_MESSAGE:
         return Call(Mode.MANUAL)
     for message in file.messages:
-        if match := re.search(message.pattern, text):
-            return _read(message, match, file, None if now is None else now + timedelta(seconds=file.clock_skew_s))
+        if (said := _finder(message.pattern).find(text)) is not None:
+            latest = None if now is None else now + timedelta(seconds=file.clock_skew_s)
+            return _read(message, text, said, file, latest)
     for message in file.messages:
-        if message.resembles and re.search(message.resembles, text):
+        if message.resembles and _finder(message.resembles).find(text) is not None:
             expected = f"expected, for example, {message.example!r}" if message.example else f"expected {message.pattern}"
             return Call(
                 _MODES[message.means],
@@ -71,9 +76,9 @@ def shortened(text: str, longest: int = 120) -> str:
     return repr(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
-def _read(message: Message, match: re.Match[str], file: DowntimeFile, latest: datetime | None) -> Call:
+def _read(message: Message, text: str, said: dict[str, str], file: DowntimeFile, latest: datetime | None) -> Call:
     mode = _MODES[message.means]
-    said = {name: value for name, value in match.groupdict().items() if value}
+    said = {name: value for name, value in said.items() if value}
     try:
         return Call(
             mode,
@@ -83,7 +88,7 @@ def _read(message: Message, match: re.Match[str], file: DowntimeFile, latest: da
             time=parse_moment(said["time"], file.zone, latest) if "time" in said else None,
         )
     except ValueError as err:
-        return Call(mode, problem=f"{message.means} message {shortened(match[0])}: {err}")
+        return Call(mode, problem=f"{message.means} message {shortened(text)}: {err}")
 
 
 def _number(name: str, said: dict[str, str]) -> int | None:

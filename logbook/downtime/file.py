@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from logbook.downtime.record import UNDECIDED
 from logbook.logbookfile import LOGBOOK_FILE, read_logbook_file
+from sipmdcs.patterns import BadPattern, Finder
 from sipmdcs.site import Site
 from sipmdcs.yamlfile import Strict, bad_key, read_yaml
 
@@ -37,12 +37,12 @@ Column = Literal[
 
 def _expression(text: str) -> str:
     try:
-        compiled = re.compile(text)
-    except re.error as err:
-        raise ValueError(f"not a regular expression: {err}") from err
-    if unknown := sorted(compiled.groupindex.keys() - GROUPS):
+        finder = Finder(text)
+    except BadPattern as err:
+        raise ValueError(str(err)) from err
+    if unknown := sorted(finder.groups - GROUPS):
         raise ValueError(f"group {unknown[0]} means nothing here, expected {', '.join(sorted(GROUPS))}")
-    if text and compiled.search(""):
+    if text and finder.find("") is not None:
         raise ValueError("matches the empty text, which is no message")
     return text
 
@@ -100,7 +100,7 @@ class Message(Strict):
 
     @model_validator(mode="after")
     def _example_is_one(self) -> Message:
-        if self.example and not re.search(self.pattern, self.example):
+        if self.example and Finder(self.pattern).find(self.example) is None:
             raise ValueError("pattern does not match the example")
         return self
 
@@ -116,12 +116,12 @@ DEFAULT_MESSAGES = (
     ),
     Message(
         means="start",
-        pattern=rf"{_PARTITION} Stopped to Running\b(?:.* {_TAIL}|(?!.*Run/Subrun/Time))",
+        pattern=rf"{_PARTITION} Stopped to Running\b(?:.* {_TAIL}|(?:[^/]|/+[^/S])*/*$)",
         resembles=r"\btransitioned from Stop",
         example="Partition 1 transitioned from Stopped to Running, First Run/Subrun/Time 1205 0 2026-11-21T13:41:03Z",
     ),
 )
-"""As the data acquisition of NOvA writes them; a start may come without run and time."""
+"""As the data acquisition of NOvA writes them; a start may come without run and time, that is without ``/S`` in its rest."""
 
 DEFAULT_CATEGORIES = (
     Category(name="Beam", hint="no beam, or beam studies"),

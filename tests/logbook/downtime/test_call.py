@@ -45,6 +45,17 @@ def test_what_is_too_long_is_no_message() -> None:
     assert time.monotonic() - begin < 10
 
 
+@pytest.mark.parametrize("pattern", ["(x+x+)+y", "(a|a?)+(?P<run>[0-9]+)!", "(?P<partition>([A-Z]+)*)#"])
+def test_no_message_takes_long_whatever_the_expressions_of_the_site(pattern: str) -> None:
+    file = DowntimeFile.model_validate(
+        {"detectors": {"NEAR": {}}, "messages": [{"means": "stop", "pattern": pattern, "resembles": f"{pattern}z"}]}
+    )
+    begin = time.monotonic()
+    for text in ("x" * 9_000, "a" * 9_000, "1" * 9_000, "A" * 9_000):
+        assert classify(text, file).mode is Mode.MANUAL
+    assert time.monotonic() - begin < 20
+
+
 def test_facts_of_a_stop() -> None:
     call = classify(STOP.replace(" ", "  ").replace(",", ",\n"), FILE)
     assert (call.partition, call.run, call.subrun) == ("1", 1204, 7)
@@ -70,6 +81,7 @@ def test_a_time_without_zone_is_in_that_of_the_file() -> None:
         (STOP.replace("2026-11-21", "2026-02-30"), Mode.SEMI_AUTOMATIC, "is not understood"),
         ("Partition 1 transitioned from Stopped to", Mode.AUTOMATIC, "not complete"),
         (START.rpartition(" ")[0], Mode.AUTOMATIC, "not complete"),
+        (START.partition("/Time")[0], Mode.AUTOMATIC, "not complete"),
         (START.replace("1795267368", "17952"), Mode.AUTOMATIC, "time '17952' is not understood"),
     ],
 )

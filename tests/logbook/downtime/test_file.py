@@ -37,10 +37,11 @@ def test_without_a_file_the_site_is_one_detector(make_site: MakeSite) -> None:
         (
             "detectors: {A: {}}\nmessages:\n  - means: stop\n    pattern: '('\n",
             4,
-            "messages.0.pattern: not a regular expression",
+            "cannot be used as a pattern: missing )",
         ),
         ("detectors: {A: {}}\nmessages:\n  - {means: stop, pattern: '(?P<runn>x)'}", 3, "group runn means nothing here"),
         ("detectors: {A: {}}\nmessages:\n  - {means: stop, pattern: 'x*'}", 3, "matches the empty text"),
+        ("detectors: {A: {}}\nmessages:\n  - {means: stop, pattern: 'x(?!y)'}", 3, "cannot be used as a pattern"),
         ("detectors: {A: {}}\nmessages:\n  - {means: pause, pattern: x}", 3, "messages.0.means: "),
         ("detectors: {A: {}}\nmessages:\n  - {means: stop, pattern: x, example: y}", 3, "does not match the example"),
         ("detectors: {A: {}}\ntime_zone: Mars/Base", 2, "time_zone: not a time zone"),
