@@ -157,8 +157,6 @@ class Catalogue:
             self._writer.backup(target)
         finally:
             target.close()
-        with copy.open("rb") as file:
-            os.fsync(file.fileno())
         self._replace(copy)
         logger.error("%s was removed or replaced; it is written again", self.path)
 
@@ -179,6 +177,8 @@ class Catalogue:
         if self.path.exists() or self.path.with_name(f"{self.path.name}-wal").exists():
             # Its journal as well, which must not be applied to the new one.
             logger.error("%s: what is there is set aside as %s", self.path, _set_aside(self.path).name)
+        with other.open("rb") as file:
+            os.fsync(file.fileno())
         rename_synced(other, self.path)
         self._idle = SimpleQueue()
         self._open()

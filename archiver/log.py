@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,6 @@ class Log:
         self._limits = limits or LogLimits()
         # Guards which segments there are and which one takes rows; never held while the disk is waited for.
         self._lock = threading.Lock()
-        self._sealed: tuple[Segment, ...] = ()
         self._closing: SegmentFile | None = None
         """Takes no rows any more and is sealed as soon as the disk has all of it."""
         self._file: SegmentFile | None = None
@@ -56,15 +56,14 @@ class Log:
         self._next_sequence = 1
         self._synced_at = self._clock.monotonic()
         self._written_at = self._synced_at
-        self._opened_at = self._synced_at
-        self.alive_ns = 0
-        """When the log was last written before this start; 0 if never."""
+        self._opened_at: float
         self.damaged_bytes = 0
         """Bytes that recovery had to leave out."""
-        self._recover()
+        self._sealed = self._recover()
+        self.alive_ns = max((segment.alive_ns for segment in self._sealed), default=0)
+        """When the log was last written before this start; 0 if never."""
 
-    def _recover(self) -> None:
-        make_folder(self._folder)
+    def _recover(self) -> tuple[Segment, ...]:
         for path in self._folder.glob(f"*{REWRITTEN}"):  # a stop came first: the file that it was to replace is there
             path.unlink()
         found: list[Recovered] = []
@@ -77,9 +76,8 @@ class Log:
                 self.damaged_bytes += path.stat().st_size
                 logger.warning("%s: no log file: %s; set aside", path, err)
                 path.rename(path.with_suffix(".bad"))
-        self._sealed = tuple(item.segment for item in found)
         self.damaged_bytes += sum(item.damaged_bytes for item in found)
-        self.alive_ns = max((segment.alive_ns for segment in self._sealed), default=0)
+        return tuple(item.segment for item in found)
 
     def forget(self, through: int) -> None:
         """Remove segments up to and including number ``through``: they are in the lake."""
@@ -224,13 +222,9 @@ class Log:
         """
         with self._lock:
             files, self._closing, self._file = self._files(), None, None
-        for number, file in enumerate(files):
-            try:
+        with ExitStack() as closing:
+            for file in files:
+                closing.callback(file.close)
+            for file in files:
                 file.write_block(self._clock.time_ns())
                 file.sync()
-            except OSError:
-                for left in files[number + 1 :]:
-                    left.close()
-                raise
-            finally:
-                file.close()

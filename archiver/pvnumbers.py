@@ -29,17 +29,14 @@ def read_numbers(folder: Path) -> dict[str, int]:
 
 
 def write_numbers(folder: Path, numbers: Mapping[str, int]) -> None:
-    """Store them, all or nothing, if they are not there already.
+    """Store them, all or nothing.
 
     Raises:
         OSError: the disk refuses.
     """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows((number, name) for name, number in sorted(numbers.items(), key=_number))
-    path = folder / FILE
-    if path.exists() and path.read_text("utf-8") == text.getvalue():
-        return
-    write_durably(path, text.getvalue())
+    write_durably(folder / FILE, text.getvalue())
 
 
 def _number(item: tuple[str, int]) -> int:

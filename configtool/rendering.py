@@ -11,7 +11,7 @@ from configtool.content import Content
 from configtool.layers import ChannelId
 from configtool.quantity import spell
 from configtool.resolution import Installed
-from sipmdcs.durable import make_folder, rename_synced, write_synced
+from sipmdcs.durable import make_folder, sync_folder, write_synced
 from sipmdcs.epicsdb import load_substitutions, quote
 from sipmdcs.errors import ServiceError
 from sipmdcs.site import Site
@@ -57,10 +57,11 @@ def render_site(site: Site, installed: Mapping[str, Installed], content: Content
             out.append(Rendered(path, not path.is_file() or path.read_bytes() != text.encode(), records))
         for (draft, path), rendered in zip(drafts, out, strict=True):
             if rendered.changed:
-                rename_synced(draft, path)
+                draft.replace(path)
         _remove_strays(site)
+        sync_folder(site.rendered)
     except OSError as err:
-        raise ServiceError(f"{err.filename}: cannot be written: {err.strerror}") from err
+        raise ServiceError(f"{err.filename or site.rendered}: cannot be written: {err.strerror}") from err
     finally:
         for draft, _ in drafts:
             draft.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from sipmdcs.durable import make_folder
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.redaction import redact_url
 
@@ -31,7 +32,7 @@ def make_engine(url: str | URL, *, reading: bool = False) -> Engine:
     if backend != "sqlite":
         raise BadInput(f"database URL {parsed}: {backend} is not supported, use sqlite or postgresql+psycopg")
     if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(Path(parsed.database).parent)
     engine = create_engine(parsed)
     event.listen(engine, "connect", _configure_sqlite)
     begin = "BEGIN" if reading else "BEGIN IMMEDIATE"

@@ -7,29 +7,40 @@ its own name in the folder above.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, mode: int = 0o777) -> None:
     """Create a folder with its parents if it is not there.
 
+    Args:
+        folder: path.
+        mode: permissions of the folder itself, before the umask.
+
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be made; nothing is left of it, or the next call would take it for safe.
     """
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for each in missing:
-        sync_folder(each.parent)
+    folder.mkdir(mode, parents=True, exist_ok=True)
+    try:
+        for each in missing:
+            sync_folder(each.parent)
+    except OSError:
+        for each in missing:
+            with suppress(OSError):  # somebody else uses it already
+                each.rmdir()
+        raise
 
 
-def write_synced(path: Path, text: str) -> None:
+def write_synced(path: Path, content: str | bytes) -> None:
     """Write a file whose name does not count yet and force it to the disk; ``rename_synced`` makes it count.
 
     Raises:
         OSError: the disk refuses.
     """
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with path.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
 

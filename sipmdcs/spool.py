@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -47,27 +47,33 @@ class Spool:
         Raises:
             ServiceError: the disk does not take it.
         """
-        newest = max((path.name for path in self.folder.glob(f"*{_SUFFIX}")), default="")
+        names = (path.name[:_DIGITS] for path in self.folder.glob(f"*{_SUFFIX}"))
         # A clock that steps back must not change the order.
-        time_ns = max(time.time_ns(), int(newest[:_DIGITS]) + 1 if newest[:_DIGITS].isdecimal() else 0)
+        time_ns = max([time.time_ns(), *(int(name) + 1 for name in names if name.isdecimal())])
         key = f"{time_ns:0{_DIGITS}d}-{os.getpid():08d}-{next(_serial):06d}"
-        part = self.folder / f".{key}.part"
+        part, entry = self.folder / f".{key}.part", self.folder / f"{key}{_SUFFIX}"
         try:
             make_folder(self.folder)
             write_synced(part, json.dumps(content))
-            rename_synced(part, self.folder / f"{key}{_SUFFIX}")
+            rename_synced(part, entry)
         except OSError as err:
-            with suppress(OSError):
-                part.unlink()
+            for path in (part, entry):  # it is said not to be kept, so it must not be taken
+                with suppress(OSError):
+                    path.unlink()
             raise ServiceError(f"{self.folder}: cannot keep what is to be stored later: {err.strerror}") from err
         return key
 
     def entries(self) -> list[Entry]:
-        """What waits, oldest first."""
+        """What waits, oldest first.
+
+        Raises:
+            ServiceError: the disk refuses.
+        """
         found: list[Entry] = []
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             try:
-                content = json.loads(path.read_text("utf-8"))
+                with self._saying_why():
+                    content = json.loads(path.read_text("utf-8"))
             except FileNotFoundError:  # taken by somebody else meanwhile
                 continue
             except ValueError:
@@ -89,6 +95,9 @@ class Spool:
 
         Returns:
             How many were taken; 0 if another process is draining.
+
+        Raises:
+            ServiceError: the disk refuses.
         """
         taken = 0
         with self._lock() as mine:
@@ -99,7 +108,8 @@ class Spool:
                 except BadInput as err:
                     self._set_aside(path, str(err))
                     continue
-                path.unlink(missing_ok=True)
+                with self._saying_why():
+                    path.unlink(missing_ok=True)
                 taken += 1
         return taken
 
@@ -109,17 +119,28 @@ class Spool:
         return self.folder / "refused"
 
     def _set_aside(self, path: Path, reason: str) -> None:
-        make_folder(self.refused)
-        write_durably((self.refused / path.name).with_suffix(".reason"), f"{reason}\n")
-        rename_synced(path, self.refused / path.name)
+        with self._saying_why():
+            write_durably((self.refused / path.name).with_suffix(".reason"), f"{reason}\n")
+            rename_synced(path, self.refused / path.name)
 
     @contextmanager
     def _lock(self) -> Iterator[bool]:
-        make_folder(self.folder)
-        with (self.folder / ".lock").open("w") as file:
+        with ExitStack() as held:
+            with self._saying_why():
+                make_folder(self.folder)
+                file = held.enter_context((self.folder / ".lock").open("w"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield False
-                return
-            yield True
+            else:
+                yield True
+
+    @contextmanager
+    def _saying_why(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as err:
+            raise ServiceError(f"{self.folder}: {err.strerror}") from err

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import text
 from xdist.remote import Producer
 
@@ -16,6 +17,9 @@ from tests.postgresql import PostgresServer
 from tests.side_by_side import FolderScheduling, longest_first
 
 PROJECT = Path(__file__).parents[1]
+
+settings.register_profile("busy", deadline=None)  # how long an example takes says nothing on a machine that is busy
+settings.load_profile("busy")
 
 PORTS = (10_000, 32_000)
 """Below the range from which the kernel takes the ports of outgoing connections, so that none of those comes in between."""

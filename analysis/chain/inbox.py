@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 
 from analysis.chain.rawfile import SUFFIX, RawResult, pack
 from analysis.outcome import Kind
+from sipmdcs.durable import make_folder, sync_folder, write_synced
 from sipmdcs.errors import ServiceError
 
 _serial = count()
@@ -66,19 +67,19 @@ def deliver(
     if stored.exists():
         return stored
     part = waiting.with_name(f".{time.time_ns()}-{os.getpid()}-{next(_serial)}.part")
+    mine: list[Path] = [part]
     try:
-        waiting.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as file:
-            file.write(pack(result))
-            file.flush()
-            os.fsync(file.fileno())
+        make_folder(waiting.parent)
+        write_synced(part, pack(result))
         with suppress(FileExistsError):  # the same key was delivered before, and the first one counts
             os.link(part, waiting)
+            mine.append(waiting)
         part.unlink()
         sync_folder(waiting.parent)
     except OSError as err:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        for path in mine:
+            with suppress(OSError):
+                path.unlink()
         raise ServiceError(f"{waiting}: raw result {key} of {channel} cannot be kept: {err.strerror or err}") from err
     return waiting
 
@@ -96,12 +97,3 @@ def file_name(key: str) -> str:
 def stored_path(run: int | None, key: str) -> Path:
     """Where a raw result stays, relative to the raw folder."""
     return Path("no-run" if run is None else f"{run:06d}") / file_name(key)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, not only in memory."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,10 +19,11 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, select
 
 from analysis.chain.database import insert
-from analysis.chain.inbox import inbox, stored_path, sync_folder
+from analysis.chain.inbox import inbox, stored_path
 from analysis.chain.rawfile import MOST_BYTES, SUFFIX, RawResult, unpack
 from analysis.tables import Job, Raw
 from sipmdcs.database import transaction
+from sipmdcs.durable import make_folder, rename_synced, sync_folder, write_durably
 from sipmdcs.errors import BadInput, ServiceError
 
 MOST_FILES = 64
@@ -99,9 +100,8 @@ def set_aside(raw_folder: Path, file: Path, reason: str) -> None:
     """
     refused = raw_folder / "refused"
     try:
-        refused.mkdir(parents=True, exist_ok=True)
-        (refused / f"{file.name}.reason").write_text(f"{reason}\n", "utf-8")
-        file.replace(refused / file.name)
+        write_durably(refused / f"{file.name}.reason", f"{reason}\n")
+        rename_synced(file, refused / file.name)
     except FileNotFoundError:  # another service was faster
         return
     except OSError as err:
@@ -130,7 +130,7 @@ def _link(raw_folder: Path, arrival: Arrival) -> bool:
     """Give the file its final name beside the one in the inbox; whether it has it now."""
     target = raw_folder / arrival.path
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         _link_once(arrival.file, target)
         sync_folder(target.parent)
         if _digest(target) != arrival.sha256:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sipmdcs.durable import make_folder, sync_folder
 from sipmdcs.errors import ServiceError
 
 
@@ -26,7 +27,7 @@ class DocumentFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             self._file = path.open("w", encoding="utf-8")
         except OSError as err:
             raise ServiceError(f"{path}: the run documents cannot be kept: {err.strerror}") from err
@@ -42,6 +43,7 @@ class DocumentFile:
             self._file.flush()
             if name == "stop":
                 os.fsync(self._file.fileno())
+                sync_folder(self._path.parent)
         except OSError as err:
             raise ServiceError(f"{self._path}: the run documents cannot be kept: {err.strerror}") from err
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sipmdcs.durable import make_folder, sync_folder, write_durably
 from sipmdcs.errors import BadInput, ServiceError
 
 _SLACK_V = 0.06
@@ -83,21 +83,12 @@ class OperatingPointFile:
             ServiceError: the disk does not take it.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             if point.empty:
+                make_folder(self.path.parent)
                 self.path.unlink(missing_ok=True)
+                sync_folder(self.path.parent)
             else:
-                fresh = self.path.with_name(f".{self.path.name}.new")
-                with fresh.open("w", encoding="utf-8") as file:
-                    json.dump(asdict(point), file, indent=1)
-                    file.flush()
-                    os.fsync(file.fileno())
-                fresh.replace(self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+                write_durably(self.path, json.dumps(asdict(point), indent=1))
         except OSError as err:
             raise ServiceError(f"{self.path}: the operating point cannot be kept: {err.strerror}") from err
 

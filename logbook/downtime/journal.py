@@ -97,10 +97,7 @@ class Journal:
                     raise  # its caller is gone: set aside
                 taken[entry.key] = err
 
-        try:
-            return self.spool.drain(take)
-        except OSError as err:
-            raise ServiceError(f"{self.spool.folder}: {err.strerror}") from err
+        return self.spool.drain(take)
 
     def _store(self, operation: Opening | Ending | Edit, key: str) -> Outcome:
         try:

@@ -142,7 +142,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ACTIONS, st.integers(0, 130), st.integers(0, 130), st.integers(0, 130))
 def test_any_split_of_an_interval_knows_what_the_whole_knows(tmp_path_factory, actions, a, b, c):
     clock = ManualClock(START_NS)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archiver.engine import WRITE_S
 from archiver.log import Log, LogLimits
 from archiver.rows import Rows
 from tests.archiver.making import payload_rows, sample_rows
@@ -51,12 +52,35 @@ def test_a_torn_tail_is_cut_and_the_rest_kept(folder, clock):
     assert Log(folder, clock).damaged_bytes == 0
 
 
-def test_a_file_that_is_no_log_is_set_aside(folder, clock):
+def test_files_that_are_no_log_are_set_aside(folder, clock, caplog):
     folder.mkdir()
-    (folder / "00000007.log").write_bytes(b"something else")
+    for number in (6, 7):
+        (folder / f"{number:08d}.log").write_bytes(b"something else")
     log = started(folder, clock)
-    assert (folder / "00000007.bad").exists()
+    assert sorted(path.name for path in folder.glob("*.bad")) == ["00000006.bad", "00000007.bad"]
     assert log.views()[0].sequence == 8
+    assert log.damaged_bytes == 2 * len(b"something else")
+    assert [text.split(": ")[0::2] for text in caplog.messages] == [
+        [str(folder / f"{number:08d}.log"), "shorter than a log file header; set aside"] for number in (6, 7)
+    ]
+
+
+def test_whatever_order_the_disk_names_them_in_segments_come_back_in_theirs(folder, clock, monkeypatch):
+    log = started(folder, clock)
+    for number in range(5):
+        log.append(sample_rows([(1, number, float(number))]))
+        log.request_seal()
+        clock.advance(1)
+        log.write()
+    alive, glob = clock.time_ns(), Path.glob
+    clock.advance(100)
+    for names in (sorted, partial(sorted, reverse=True)):
+        monkeypatch.setattr(Path, "glob", lambda *args, names=names: iter(names(glob(*args))))
+        again = Log(folder, clock)
+        assert [view.sequence for view in again.views()] == [1, 2, 3, 4, 5, 6]
+        assert values(again) == [0.0, 1.0, 2.0, 3.0, 4.0]
+        assert again.alive_ns == alive
+    assert Log(folder / "none", clock).alive_ns == 0
 
 
 def test_a_segment_is_sealed_by_age_and_by_size(folder, clock):
@@ -71,8 +95,16 @@ def test_a_segment_is_sealed_by_age_and_by_size(folder, clock):
     log.write()
     assert [segment.sequence for segment in log.sealed] == [1, 2]
     assert len(values(log)) == 101
+    clock.advance(9.9)
+    log.append(sample_rows([(1, 101, 0.0)]))
+    log.write()
+    assert log.sequences == [1, 2, 3], "its own age counts, not that of the log"
     log.forget(1)
     assert [path.name for path in sorted(folder.iterdir())] == ["00000002.log", "00000003.log"]
+    assert log.sequences == [2, 3]
+    (folder / "00000002.log").unlink()  # by whomever
+    log.forget(2)
+    assert log.sequences == [3]
 
 
 def test_an_empty_segment_is_not_sealed(folder, clock):
@@ -90,6 +122,27 @@ def test_the_log_knows_when_it_was_last_alive(folder, clock):
     alive = clock.time_ns()
     clock.advance(100)
     assert Log(folder, clock).alive_ns == alive
+
+
+def test_a_sign_of_life_is_written_when_nothing_else_was_for_so_long(folder, clock):
+    log = started(folder, clock, alive_s=1.0)
+    grown, size = [], log.bytes_on_disk
+    for quarter in range(1, 17):
+        clock.advance(0.25)
+        if quarter == 6:
+            log.append(sample_rows([(1, 0, 0.0)]))
+        log.write()
+        if log.bytes_on_disk > size:
+            grown.append(quarter)
+        size = log.bytes_on_disk
+    assert grown == [4, 6, 10, 14]
+
+
+def test_the_defaults_keep_what_is_promised():
+    limits = LogLimits()
+    assert limits.sync_s + WRITE_S < 1, "nothing older than a second is lost"
+    assert limits.alive_s <= 1, "a gap is known to a second"
+    assert limits.pending_bytes == 6_400_000 * sample_rows([(1, 0, 0.0)]).rows.nbytes
 
 
 def test_a_full_disk_stops_writing_but_not_capturing(folder, clock):
@@ -160,6 +213,7 @@ def test_rows_are_forced_to_the_disk_when_that_is_due(folder, clock, disk):
     log.request_seal()
     log.write()
     assert disk.take() == ["archive", "00000001.log"], "the next segment has its name, this one is whole"
+    assert len([link for link in Path("/proc/self/fd").iterdir() if link.resolve().parent == folder]) == 1, "it is closed"
     log.append(sample_rows([(1, 2, 0.0)]))
     size = sum(path.stat().st_size for path in folder.iterdir())
     assert log.bytes_on_disk == size
@@ -232,14 +286,16 @@ def test_a_segment_counts_as_sealed_only_when_the_disk_has_all_of_it(folder, clo
     assert values(log) == values(Log(folder, clock)) == [0, 1]
 
 
-def test_a_log_that_cannot_be_closed_says_so_and_lets_go(folder, clock, disk):
+@pytest.mark.parametrize("segments", [1, 2])
+def test_a_log_that_cannot_be_closed_says_so_and_lets_go(folder, clock, disk, segments):
     before = set(Path("/proc/self/fd").iterdir())
     log = started(folder, clock)
     log.append(sample_rows([(1, 0, 0.0)]))
-    log.request_seal()
     disk.refuses = "00000001"
-    with pytest.raises(OSError, match="Input/output"):
-        log.write()
+    if segments == 2:
+        log.request_seal()
+        with pytest.raises(OSError, match="Input/output"):
+            log.write()
     with pytest.raises(OSError, match="Input/output"):
         log.close()
     assert set(Path("/proc/self/fd").iterdir()) == before
@@ -248,8 +304,8 @@ def test_a_log_that_cannot_be_closed_says_so_and_lets_go(folder, clock, disk):
 
 
 def test_rows_that_say_what_was_lost_are_always_taken(folder, clock):
-    log = started(folder, clock, pending_bytes=100)
-    assert log.append(sample_rows([(1, 0, 1.0), (1, 1, 2.0)]))
+    log = started(folder, clock, pending_bytes=80)
+    assert log.append(sample_rows([(1, 0, 1.0), (1, 1, 2.0)])), "to the last byte"
     assert not log.append(sample_rows([(1, 2, 3.0)]))
     assert log.append(sample_rows([(1, 3, 4.0)]), always=True)
     assert values(log) == [1, 2, 4]

@@ -5,7 +5,7 @@ import statistics as st_lib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.bins import Interval
@@ -111,7 +111,6 @@ def queries(draw):
 WIDTHS = st.integers(1, 9)
 
 
-@settings(deadline=None)
 @given(queries(), WIDTHS, st.sampled_from(sorted(MODEL)))
 def test_summaries(query, width, name):
     points, marked, interval = query
@@ -122,7 +121,6 @@ def test_summaries(query, width, name):
     assert_same(listed(got), model_summary(name, points, interval, width, filled=False))
 
 
-@settings(deadline=None)
 @given(queries(), st.integers(1, 30))
 def test_optimized(query, count):
     points, marked, interval = query
@@ -134,7 +132,6 @@ def test_optimized(query, count):
     assert_same(listed(got), model_summary("stats", points, interval, width, filled=True))
 
 
-@settings(deadline=None)
 @given(queries(), WIDTHS, st.booleans(), st.booleans())
 def test_picks(query, width, last, filled):
     points, marked, interval = query

@@ -282,7 +282,7 @@ def test_damage_that_merging_finds_stops_nothing(folder, clock):
     storage.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ACTIONS, SECONDS, SECONDS, SECONDS)
 def test_any_split_of_an_interval_concatenates_to_the_whole(tmp_path_factory, actions, a, b, c):
     folder = tmp_path_factory.mktemp("law")

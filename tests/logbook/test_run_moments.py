@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logbook.fold import Fold, Outage, Piece
@@ -73,13 +73,11 @@ def same(one: Moments, other: Moments) -> None:
     assert one.squares == pytest.approx(other.squares, rel=1e-6, abs=1e-9 * scale * scale * max(one.valid_ns, 1))
 
 
-@settings(deadline=None)
 @given(samples)
 def test_against_a_sum_by_hand(found) -> None:
     same(moments(steps_of(found), START, END), by_hand(found, START // NS, END // NS))
 
 
-@settings(deadline=None)
 @given(samples, st.lists(st.integers(1000, 1100), max_size=4))
 def test_parts_add_up_to_the_whole(found, cuts) -> None:
     steps = steps_of(found)
@@ -87,7 +85,6 @@ def test_parts_add_up_to_the_whole(found, cuts) -> None:
     same(sum((moments(steps, *part) for part in pairwise(edges)), Moments()), moments(steps, START, END))
 
 
-@settings(deadline=None)
 @given(samples, st.lists(st.integers(0, 12), max_size=4))
 def test_pieces_give_the_whole(found, cuts) -> None:
     found = list({one[0]: one for one in found}.values())  # the archive has one sample at a time

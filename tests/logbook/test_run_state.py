@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logbook.refusals import Conflict
@@ -38,7 +38,6 @@ def test_every_command_in_every_state(way: tuple[RunState | None, RunState], com
         assert next_state(before, state, command) == (None if expected == SAME else expected)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(Command)))
 def test_repeating_every_command_changes_nothing(commands: list[Command]) -> None:
     def states(repeat: int) -> list[RunState]:
@@ -57,7 +56,6 @@ def test_repeating_every_command_changes_nothing(commands: list[Command]) -> Non
     assert states(2) == states(1)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(Command)))
 def test_nothing_follows_an_end(commands: list[Command]) -> None:
     for command in commands:

@@ -219,7 +219,7 @@ def records(draw: st.DrawFn) -> list[Record]:
     return made
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records())
 def test_what_is_written_reads_the_same(template: Path, given_records: list[Record]) -> None:
     template.write_text(format_records(given_records), encoding="utf-8", newline="")
@@ -266,7 +266,7 @@ FRAGMENTS = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(st.lists(FRAGMENTS, max_size=12).map("".join))
 def test_the_quick_way_over_a_file_reads_what_token_by_token_reads(template: Path, body: str) -> None:
     """Records with the line of each field, or the same complaint."""

@@ -34,10 +34,21 @@ def test_first_in_first_out(spool: Spool) -> None:
 
 
 def test_a_clock_that_steps_back_does_not_change_the_order(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool.folder.mkdir()
+    (spool.folder / "zzz.json").write_text("[]")  # by whomever
+    keys: list[str] = []
     for n, time_ns in enumerate((2_000, 3_000, 1_000, 500)):
         monkeypatch.setattr("time.time_ns", lambda time_ns=time_ns: time_ns)
-        spool.put({"n": n})
+        keys.append(spool.put({"n": n}))
+    assert [int(key.split("-")[0]) for key in keys] == [2_000, 3_000, 3_001, 3_002]
     assert drained(spool) == [0, 1, 2, 3]
+
+
+def test_what_somebody_else_took_meanwhile_does_not_count(spool: Spool) -> None:
+    keys = [spool.put({"n": n}) for n in range(2)]
+    (spool.folder / "0-taken.json").symlink_to("nowhere")  # it has a name, and no content any more
+    assert [entry.key for entry in spool.entries()] == keys
+    assert spool.drain(lambda entry: (spool.folder / f"{entry.key}.json").unlink()) == 2
 
 
 def test_one_that_cannot_be_taken_is_set_aside(spool: Spool) -> None:
@@ -49,6 +60,7 @@ def test_one_that_cannot_be_taken_is_set_aside(spool: Spool) -> None:
             raise BadInput("no such run")
 
     assert spool.drain(take) == 2
+    assert spool.refused == spool.folder / "refused"
     (reason,) = spool.refused.glob("*.reason")
     assert reason.read_text() == "no such run\n"
     assert reason.with_suffix(".json").is_file()
@@ -83,9 +95,12 @@ def test_parts_of_entries_do_not_count(spool: Spool) -> None:
 
 
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
-    (tmp_path / "spool").write_text("a file")
-    with pytest.raises(ServiceError, match="cannot keep what is to be stored later"):
-        Spool(tmp_path / "spool").put({})
+    folder = tmp_path / "spool"
+    folder.write_text("a file")
+    with pytest.raises(ServiceError, match=f"^{folder}: cannot keep what is to be stored later: "):
+        Spool(folder).put({})
+    with pytest.raises(ServiceError, match=f"^{folder}: "):
+        Spool(folder).drain(lambda _entry: None)
 
 
 def put_many(folder: str, process: int) -> None:

@@ -78,5 +78,5 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.breaker.admit(now + left) is not None
 
 
-AnyOrder.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestBreaker = AnyOrder.TestCase

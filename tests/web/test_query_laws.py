@@ -107,7 +107,6 @@ def test_memory_and_sql_answer_alike(engine: Engine) -> None:
 
     @settings(
         max_examples=150,
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )
     @given(ROWS, st.lists(QUERIES, min_size=1, max_size=6))

@@ -54,7 +54,7 @@ def test_bad_data_give_the_same_quantities_with_reasons(kind, array):
     hnp.arrays(st.sampled_from([np.float64, np.int32, np.float32]), hnp.array_shapes(max_dims=2, max_side=30)),
     st.dictionaries(st.sampled_from(["window_s", "electrons_per_adc"]), st.floats(allow_nan=False, allow_infinity=False)),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_raises(kind, array, conditions):
     for one in analyse(kind, array, conditions):
         assert (one.value is None) == bool(one.reason)

@@ -162,7 +162,7 @@ def test_smooth_spectra_of_few_events_never_pass_for_peaks(events):
 
 
 @given(hnp.arrays(float, st.integers(0, 300), elements=st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0, 2.0, 100.0])))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_array_gives_numbers_or_a_reason(charges):
     try:
         fit = fit_spectrum(charges)

@@ -19,7 +19,7 @@ from tests.iocs.server.conftest import DATABASE
 from tests.iocs.server.raw import TIME_DOUBLE, VERSION, Host, RawClient, create, event_add
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     garbage=st.lists(
         st.one_of(

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logbook.downtime.call import Mode, classify
@@ -96,7 +96,6 @@ def test_half_messages_say_what_is_wrong(argument: str, mode: Mode, why: str) ->
 PIECES = st.sampled_from([*STOP.split(), *START.split(), "0", "2", "\n", "\x00", "\udcff", "1e400", "99999999999999999999"])
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(st.characters()), st.lists(PIECES).map(" ".join), st.integers(0, len(STOP)).map(lambda n: STOP[:n])))
 def test_any_text_is_one_of_three_modes(argument: str) -> None:
     call = classify(argument, FILE)
@@ -105,7 +104,6 @@ def test_any_text_is_one_of_three_modes(argument: str) -> None:
     assert call.time is None or call.time.tzinfo is UTC
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), st.integers(0, 2**32))
 def test_whole_stops_come_through(run: int, subrun: int, seconds: int) -> None:
     when = datetime.fromtimestamp(seconds, UTC)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -268,7 +268,6 @@ def test_cuts(desk: Desk) -> None:
     assert events(limit=2) == [5, 3]
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(EDITABLE),
     st.integers(0, 2**31 - 1),

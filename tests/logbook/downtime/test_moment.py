@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logbook.downtime.moment import parse_cut, parse_moment
@@ -130,14 +130,12 @@ def test_what_is_no_time(text: str) -> None:
         parse_moment(text, ROME)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
     with suppress(ValueError):
         assert parse_moment(text, ROME).tzinfo is UTC
 
 
-@settings(deadline=None)
 @given(st.integers(10**8, 10**10))
 def test_ctime_and_unix_seconds_agree(seconds: int) -> None:
     assert parse_moment(time.asctime(time.gmtime(seconds))) == parse_moment(str(seconds))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logbook.downtime.statistics import Interval, Share, clip, cumulated, down_s, pareto, total_s, union
@@ -45,7 +45,6 @@ def covered(parts: list[Interval]) -> set[int]:
     return {minute for part in parts for minute in range(-60, 120) if part.start <= at(minute) < part.end}
 
 
-@settings(deadline=None)
 @given(st.lists(intervals, max_size=12))
 def test_a_union_covers_the_same_minutes_and_nothing_twice(parts: list[Interval]) -> None:
     joined = union(parts)
@@ -55,7 +54,6 @@ def test_a_union_covers_the_same_minutes_and_nothing_twice(parts: list[Interval]
     assert total_s(parts) == 60 * len(covered(parts))
 
 
-@settings(deadline=None)
 @given(st.lists(stops, max_size=12), intervals, minutes)
 def test_down_time_is_at_most_the_window_and_at_most_the_sum_of_categories(
     found: list[Stop], window: Interval, now: int
@@ -70,7 +68,6 @@ def test_down_time_is_at_most_the_window_and_at_most_the_sum_of_categories(
     assert not line or line[-1] == pytest.approx(1)
 
 
-@settings(deadline=None)
 @given(st.lists(stops, max_size=12), intervals, minutes, minutes)
 def test_two_halves_of_a_window_make_the_whole(found: list[Stop], window: Interval, now: int, cut: int) -> None:
     middle = min(max(at(cut), window.start), window.end)
@@ -78,7 +75,6 @@ def test_two_halves_of_a_window_make_the_whole(found: list[Stop], window: Interv
     assert sum(down_s(found, half, at(now)) for half in halves) == down_s(found, window, at(now))
 
 
-@settings(deadline=None)
 @given(st.lists(stops, max_size=12), intervals, minutes)
 def test_every_part_lies_in_the_window(found: list[Stop], window: Interval, now: int) -> None:
     for _, part in clip(found, window, at(now)):
