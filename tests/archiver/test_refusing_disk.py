@@ -49,10 +49,10 @@ def test_upkeep_that_is_refused_at_any_step_says_so_and_loses_nothing(tmp_path: 
         assert values(storage) == expected, disk.steps
         assert not storage.log.sealed
         if not refused:
+            assert step > 6, "compaction and merging"
             break
         assert "Input/output error" in refused
     storage.close()
-    assert step > 6, "compaction and merging"
     storage = opened(folder, clock)
     assert values(storage) == expected
     storage.close()

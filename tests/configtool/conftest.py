@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,20 +31,32 @@ def real_data(shared_data: Path) -> Path:
     return shared_data / "padme"
 
 
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables, to be copied: making them takes most of the time of many tests."""
+    path = tmp_path_factory.mktemp("template") / "config.sqlite"
+    engine = make_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    engine.dispose()
+    return path
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def engine(database_url: str, sqlite_file: Path) -> Iterator[Engine]:
     """A database with all tables, of both kinds."""
     engine = make_engine(database_url)
-    upgrade(engine)
+    if engine.url.database and engine.dialect.name == "sqlite":
+        shutil.copy(sqlite_file, engine.url.database)
+    else:
+        upgrade(engine)
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Engine]:
+def sqlite(tmp_path: Path, sqlite_file: Path) -> Iterator[Engine]:
     """A SQLite database with all tables, where one kind of database is enough."""
-    engine = make_engine(f"sqlite:///{tmp_path / 'config.sqlite'}")
-    upgrade(engine)
+    engine = make_engine(f"sqlite:///{shutil.copy(sqlite_file, tmp_path / 'config.sqlite')}")
     yield engine
     engine.dispose()
 

@@ -36,6 +36,7 @@ from archiver.segment import Segment
 from configtool.content import Content
 from configtool.installation import installed_controllers
 from configtool.rendering import render_site
+from configtool.settings import Settings
 from iocs.autosave import Autosave
 from logbook.present import Present, read_present, write_present
 from sipmdcs.clock import ManualClock
@@ -126,7 +127,9 @@ def rendering(root: Path) -> Iterator[Writing]:
     installed = installed_controllers(site)
     path = (site.rendered / "a.substitutions").relative_to(root)
     yield Writing(
-        lambda: render_site(site, installed, Content(None, {}, {}, {}, {})), lambda disk: content_of(disk / path), ServiceError
+        lambda: render_site(site, installed, Content(None, Settings(), {}, {}, {})),
+        lambda disk: content_of(disk / path),
+        ServiceError,
     )
 
 
