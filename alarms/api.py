@@ -10,8 +10,7 @@ Answers are JSON; an error is ``{"error": "one line"}`` with status 400, 404, 41
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime
 from functools import wraps
 from http import HTTPStatus
@@ -25,9 +24,12 @@ from starlette.routing import Route
 
 from alarms.engine import Change
 from alarms.handler import Handler
+from alarms.level import Level
+from alarms.longreply import Replies
 from alarms.notifyfile import NotifyFile
 from alarms.outbox import Outbox
 from alarms.report import iso, leaf_json, nodes_json, rules_json, sorted_alarms
+from alarms.state import PvState
 from alarms.store import Store
 from alarms.tree import NodePath
 from alarms.versions import Versions
@@ -84,6 +86,7 @@ class Api:
         self._outbox = outbox
         self._notify = notify
         self._versions = Versions()
+        self._replies = Replies()
 
     def application(self) -> Starlette:
         """All of it as an ASGI application."""
@@ -104,51 +107,54 @@ class Api:
             exception_handlers=dict(exception_handlers({NotThere: HTTPStatus.NOT_FOUND})),
         )
 
-    @_answer
-    async def tree(self, request: Request) -> Any:
-        path = self._path(request)
-        published, alarms = self._handler.published, self._handler.alarms
-        return {
-            "nodes": nodes_json(alarms.tree, path, published.names, published.rollup),
-            "leaves": [self._leaf(leaf.pv) for leaf in alarms.tree.below(path)],
-        }
+    async def tree(self, request: Request) -> Response:
+        path, states = self._path(request), dict(self._handler.alarms.states)
+        tree, names, rollup = self._handler.alarms.tree, self._handler.published.names, self._handler.published.rollup.copy()
+
+        def leaves() -> Iterator[dict[str, Any]]:
+            yield from (self._leaf(leaf.pv, states) for leaf in tree.below(path))
+
+        return await self._replies.document({}, {"nodes": nodes_json(tree, path, names, rollup), "leaves": leaves()})
 
     async def leaves(self, request: Request) -> Response:
-        return await asyncio.to_thread(self._leaves, request.query_params.get("since", ""))
+        states, since = dict(self._handler.alarms.states), request.query_params.get("since", "")
+        version, whole, pvs = await self._replies.call(self._versions.since, states, since)
+        leaves = (self._leaf(pv, states) for pv in pvs)
+        return await self._replies.document({"version": version, "whole": whole}, {"leaves": leaves})
 
-    @_answer
-    async def active(self, request: Request) -> Any:
-        return self._listed(request, lambda level: level.active)
+    async def active(self, request: Request) -> Response:
+        return await self._listed(request, lambda level: level.active)
 
-    @_answer
-    async def acknowledged(self, request: Request) -> Any:
-        return self._listed(request, lambda level: level.is_acknowledged)
+    async def acknowledged(self, request: Request) -> Response:
+        return await self._listed(request, lambda level: level.is_acknowledged)
 
-    @_answer
-    async def history(self, request: Request) -> Any:
+    async def history(self, request: Request) -> Response:
         pvs, path = request.query_params.getlist("pv"), self._path(request)
         for pv in pvs:
             self._known(pv)
         if of := request.query_params.get("of"):
             pvs, path = self._meant(of)
-        rows = await asyncio.to_thread(self._store.history, pvs=pvs, path=path, since_ns=_since(request), limit=_limit(request))
-        return [row | {"time": iso(row.pop("time_ns")), "pv_time": iso(row.pop("pv_time_ns"))} for row in rows]
+        since_ns, limit = _since(request), _limit(request)
+        rows = await self._replies.call(self._store.history, pvs=pvs, path=path, since_ns=since_ns, limit=limit)
+        return await self._replies.rows(
+            row | {"time": iso(row.pop("time_ns")), "pv_time": iso(row.pop("pv_time_ns"))} for row in rows
+        )
 
     @_answer
     async def pv(self, request: Request) -> Any:
         pv = self._known(request.path_params["name"])
         tree = self._handler.alarms.tree
         leaf = tree.leaves[pv]
-        return self._leaf(pv) | {"configuration": rules_json(leaf)}
+        return self._leaf(pv, self._handler.alarms.states) | {"configuration": rules_json(leaf)}
 
-    @_answer
-    async def pages(self, request: Request) -> Any:
-        return [_page(row) for row in await asyncio.to_thread(self._outbox.pages, _limit(request))]
+    async def pages(self, request: Request) -> Response:
+        rows = await self._replies.call(self._outbox.pages, _limit(request))
+        return await self._replies.rows(_page(row) for row in rows)
 
     @_answer
     async def notice(self, request: Request) -> Any:
         number = min(request.path_params["number"], _HIGHEST_NUMBER)
-        row = await asyncio.to_thread(self._outbox.page_of, number)
+        row = await self._replies.call(self._outbox.page_of, number)
         return {"page": None if row is None else _page(row)}
 
     @_answer
@@ -168,28 +174,29 @@ class Api:
             known = ", ".join(sorted(self._notify.receivers)) or "none"
             raise NotThere(f"receiver {asked.receiver} is not in notify.yaml, which has {known}")
         notice = self._handler.test_notice(asked.receiver, asked.user)
-        number = await asyncio.to_thread(self._outbox.queue, notice)
+        number = await self._replies.call(self._outbox.queue, notice)
         self._handler.on_notices()
         return {"notice": number}
 
-    def _leaf(self, pv: str) -> dict[str, Any]:
-        alarms = self._handler.alarms
-        leaf = alarms.tree.leaves[pv]
-        said = leaf_json(leaf, alarms.states[pv], self._handler.published.names.leaves[pv])
-        return said | {"guidance": alarms.tree.guidance(leaf)}
+    def _leaf(self, pv: str, states: Mapping[str, PvState]) -> dict[str, Any]:
+        tree = self._handler.alarms.tree
+        leaf = tree.leaves[pv]
+        said = leaf_json(leaf, states[pv], self._handler.published.names.leaves[pv])
+        return said | {"guidance": tree.guidance(leaf)}
 
-    def _leaves(self, since: str) -> Response:
-        version, whole, pvs = self._versions.since(self._handler.alarms.states, since)
-        return JSONResponse({"version": version, "whole": whole, "leaves": [self._leaf(pv) for pv in pvs]})
+    async def _listed(self, request: Request, wanted: Callable[[Level], bool]) -> Response:
+        """All of one moment: states go on changing while threads look at them."""
+        below, states = self._handler.alarms.tree.below, dict(self._handler.alarms.states)
+        path = self._path(request)
 
-    def _listed(self, request: Request, wanted: Callable[[Any], bool]) -> list[dict[str, Any]]:
-        alarms = self._handler.alarms
-        below = alarms.tree.below(self._path(request))
-        pvs = [leaf.pv for leaf in below if wanted(alarms.states[leaf.pv].alarm.level)]
-        return [self._leaf(pv) for pv in sorted_alarms(alarms.states, pvs)]
+        def listed() -> list[str]:
+            return sorted_alarms(states, (leaf.pv for leaf in below(path) if wanted(states[leaf.pv].alarm.level)))
+
+        return await self._replies.rows(self._leaf(pv, states) for pv in await self._replies.call(listed))
 
     def _acted(self, changes: list[Change]) -> dict[str, Any]:
-        return {"changed": [self._leaf(pv) for pv in dict.fromkeys(change.leaf.pv for change in changes)]}
+        states = self._handler.alarms.states
+        return {"changed": [self._leaf(pv, states) for pv in dict.fromkeys(change.leaf.pv for change in changes)]}
 
     def _known(self, pv: str) -> str:
         if pv not in self._handler.alarms.tree.leaves:

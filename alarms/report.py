@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from alarms.names import Names
@@ -51,9 +51,9 @@ def rules_json(leaf: Leaf) -> Json:
     }
 
 
-def nodes_json(tree: Tree, below: NodePath, names: Names, rollup: Rollup) -> list[Json]:
+def nodes_json(tree: Tree, below: NodePath, names: Names, rollup: Rollup) -> Iterator[Json]:
     """State of every node at or below a path, parents first."""
-    return [
+    return (
         {
             "path": path_text(path),
             "description": node.description,
@@ -64,7 +64,7 @@ def nodes_json(tree: Tree, below: NodePath, names: Names, rollup: Rollup) -> lis
         }
         for path, node in tree.nodes.items()
         if path[: len(below)] == below
-    ]
+    )
 
 
 def sorted_alarms(states: Mapping[str, PvState], pvs: Iterable[str]) -> list[str]:

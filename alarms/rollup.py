@@ -18,6 +18,13 @@ class Rollup:
         self._shown: dict[str, Level] = {}
         self._path = {pv: leaf.path for pv, leaf in tree.leaves.items()}
 
+    def copy(self) -> Rollup:
+        """The counts of now, which do not change any more."""
+        copied = object.__new__(Rollup)
+        copied._counts = {path: counts.copy() for path, counts in self._counts.items()}
+        copied._shown, copied._path = dict(self._shown), self._path
+        return copied
+
     def show(self, pv: str, level: Level | None) -> set[NodePath]:
         """A leaf is at this level now; ``None`` for one that is disabled, which counts nowhere.
 

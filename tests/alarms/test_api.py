@@ -1,8 +1,16 @@
+from threading import current_thread
+
 import httpx
 import pytest
 
+import alarms.api
+from alarms import longreply
 from alarms.api import Api
+from alarms.engine import Draft
+from alarms.level import Level
 from alarms.notifyfile import NotifyFile
+from alarms.report import leaf_json
+from alarms.state import AlarmState
 from alarms.tree import Leaf, grow
 from sipmdcs.clock import ManualClock
 from tests.alarms.shop import NOTIFY, Shop
@@ -74,6 +82,39 @@ async def test_leaves_since_a_version(shop, client):
     ahead = f"{third.partition('-')[0]}-99"
     for unknown in ("x", "x-1", ahead, "-", f"{third}9999999999999999999", third.replace("-", "-²")):
         assert await ask(unknown) == (third, True, [A, B, ODD]), unknown
+
+
+async def test_long_answers_are_made_in_pieces_outside_the_event_loop(tmp_path, monkeypatch):
+    names = [f"DET:V:PV{number:04}" for number in range(2_000)]
+    shop = Shop(tmp_path, grow([Leaf(name, ("V", name[-2:]), f"Größe {name}") for name in names], {}), ManualClock())
+    await shop.handler.start()
+    bad = AlarmState(Level.MAJOR, "HIHI", "9.5", shop.clock.time_ns())
+
+    def report_half(draft: Draft) -> None:
+        for name in names[::2]:
+            draft.update(name, bad)
+
+    await shop.handler.apply(report_half)
+    where = set()
+    monkeypatch.setattr(alarms.api, "leaf_json", lambda *args: where.add(current_thread()) or leaf_json(*args))
+    monkeypatch.setattr(longreply, "_ROWS", 7)
+    app = Api(shop.handler, shop.store, shop.outbox, NotifyFile.model_validate(NOTIFY)).application()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://alarms") as client:
+        tree = (await client.get("/tree")).json()
+        leaves = (await client.get("/leaves")).json()
+        active = (await client.get("/active")).json()
+        inside = (await client.get("/tree", params={"path": "V/07"})).json()
+    assert [leaf["pv"] for leaf in tree["leaves"]] == names
+    assert tree["leaves"] == leaves["leaves"]
+    assert active == [leaf for leaf in tree["leaves"] if leaf["severity"] == "MAJOR"]
+    assert inside["leaves"] == [leaf for leaf in tree["leaves"] if leaf["path"] == "V/07"]
+    assert (tree["nodes"][0]["alarms"], len(tree["nodes"]), tree["leaves"][0]["description"]) == (
+        1_000,
+        102,
+        "Größe DET:V:PV0000",
+    )
+    assert current_thread() not in where
+    shop.store.close()
 
 
 async def test_history_since(shop, client):
