@@ -175,7 +175,7 @@ class Api:
             raise NotThere(f"receiver {asked.receiver} is not in notify.yaml, which has {known}")
         notice = self._handler.test_notice(asked.receiver, asked.user)
         number = await self._replies.call(self._outbox.queue, notice)
-        self._handler.on_notices()
+        self._handler.on_notices([asked.receiver])
         return {"notice": number}
 
     def _leaf(self, pv: str, states: Mapping[str, PvState]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from alarms import logic
 from alarms.logic import Step
-from alarms.state import Acknowledgement, AlarmState, Pending, PvState, initial
+from alarms.state import Acknowledgement, AlarmState, PvState, initial
 from alarms.tree import Leaf, Tree
 from sipmdcs.clock import Clock, to_datetime
 
@@ -60,10 +60,9 @@ class Change:
 class Draft:
     """What a batch of events does to the states, not yet in force."""
 
-    def __init__(self, tree: Tree, states: Mapping[str, PvState], pending: Mapping[str, Pending], clock: Clock) -> None:
+    def __init__(self, tree: Tree, states: Mapping[str, PvState], clock: Clock) -> None:
         self._tree = tree
         self._states = states
-        self._pending = pending
         self._clock = clock
         self.states: dict[str, PvState] = {}
         """New states of the PVs that changed in any way."""
@@ -79,11 +78,10 @@ class Draft:
         leaf = self._tree.leaves[pv]
         self._step(leaf, Reason.UPDATE, logic.update(self.state(pv), leaf.rules, received, self._clock.monotonic()))
 
-    def expire(self) -> None:
-        """Apply the delayed alarms whose delay has passed."""
+    def expire(self, pvs: Iterable[str]) -> None:
+        """Apply the delayed alarms of ``pvs`` whose delay has passed."""
         now = self._clock.monotonic()
-        due = [pv for pv, state in self._pending.items() if state.due <= now]
-        for pv in due:
+        for pv in pvs:
             leaf = self._tree.leaves[pv]
             self._step(leaf, Reason.DELAY, logic.expire(self.state(pv), leaf.rules, now))
 
@@ -168,7 +166,7 @@ class Alarms:
 
     def draft(self) -> Draft:
         """A draft on top of the states in force; adopt it before making the next."""
-        return Draft(self.tree, self.states, self._pending, self._clock)
+        return Draft(self.tree, self.states, self._clock)
 
     def adopt(self, draft: Draft) -> None:
         """Put a draft in force."""
@@ -178,6 +176,11 @@ class Alarms:
                 self._pending[pv] = state.pending
             else:
                 self._pending.pop(pv, None)
+
+    def due(self) -> list[str]:
+        """The PVs whose delay has passed."""
+        now = self._clock.monotonic()
+        return [pv for pv, pending in self._pending.items() if pending.due <= now]
 
     def next_due(self) -> float | None:
         """When the next delay passes, seconds of the monotonic clock."""

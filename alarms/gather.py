@@ -89,6 +89,11 @@ def still_worth(content: Sequence[Waiting]) -> tuple[list[Waiting], list[Waiting
     return _newest(left)[0], settled
 
 
+def earliest_ns(sent: Sequence[SentPage], gather_s: float, now_ns: int) -> int:
+    """No mail goes before this time, whatever is in the queue."""
+    return max((page.composed_ns for page in sent if page.composed_ns <= now_ns), default=0) + round(gather_s * NS)
+
+
 def ready_ns(
     tell: Sequence[Waiting],
     sent: Sequence[SentPage],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from alarms.clockwatch import ClockWatch
 from alarms.engine import Alarms, Change, Draft
@@ -15,11 +15,15 @@ from alarms.selection import select
 from alarms.state import Acknowledgement
 from alarms.store import Store
 from alarms.text import one_line
+from alarms.tree import Leaf
 from sipmdcs.clock import Clock
 from sipmdcs.errors import BadInput
 from sipmdcs.publisher import Publisher
 
 _MAX_TEXT = 500
+
+_MAX_PVS = 500
+"""PVs that are acknowledged, or reminded of, in one transaction."""
 
 
 class Handler:
@@ -35,8 +39,8 @@ class Handler:
         self._publisher = publisher
         self._clock = clock
         self._lock = asyncio.Lock()
-        self.on_notices: Callable[[], None] = lambda: None
-        """Called when something was queued for paging."""
+        self.on_notices: Callable[[Iterable[str]], None] = lambda _: None
+        """Called with the receivers for whom something was queued, or is due at another time."""
         self.changes = 0
         """Changes since the start."""
         self._watch = ClockWatch(clock)
@@ -84,35 +88,46 @@ class Handler:
             await asyncio.to_thread(self._store.shift, step_ns)
             self.paging.shift(step_ns)
         self._unfollowed_ns = 0
-        self.on_notices()
+        self.on_notices(self.paging.receivers)
 
     async def remind(self) -> None:
-        """Queue the reminders that are due."""
-        async with self._lock:
-            paging = self.paging.draft_reminders(self.alarms.states, self._clock.time_ns())
-            await self._commit(self.alarms.draft(), paging)
+        """Queue the reminders that are due, a few at a time."""
+        now_ns, more = self._clock.time_ns(), True
+        while more:
+            async with self._lock:
+                paging = self.paging.draft_reminders(self.alarms.states, now_ns, _MAX_PVS)
+                await self._commit(self.alarms.draft(), paging)
+            more = len(paging.notices) == _MAX_PVS
 
     async def acknowledge(self, words: Sequence[str], user: str, comment: str = "") -> list[Change]:
         """Acknowledge what ``words`` mean: paths, PVs or patterns of either.
 
         Raises:
             BadInput: a word means nothing, or nobody is named.
-            ServiceError: the database refuses.
+            ServiceError: the database refuses; what was acknowledged before stays so.
         """
         leaves = select(self.alarms.tree, list(words))
         by = self._by(user, comment)
-        return await self.apply(lambda draft: draft.acknowledge(leaves, by))
+        return await self._in_turns(leaves, lambda draft, some: draft.acknowledge(some, by))
 
     async def unacknowledge(self, words: Sequence[str], user: str, comment: str = "") -> list[Change]:
         """Take acknowledgements back; as ``acknowledge``."""
         leaves = select(self.alarms.tree, list(words))
         by = self._by(user, comment)
-        return await self.apply(lambda draft: draft.unacknowledge(leaves, by))
+        return await self._in_turns(leaves, lambda draft, some: draft.unacknowledge(some, by))
 
     def test_notice(self, receiver: str, user: str) -> Notice:
         """A notice that only shows whether paging works."""
         now_ns = self._clock.time_ns()
         return Notice(0, receiver, "test", Kind.TEST, Level.OK, "", "", now_ns, one_line(user, _MAX_TEXT), "", now_ns, now_ns)
+
+    async def _in_turns(self, leaves: Sequence[Leaf], work: Callable[[Draft, Sequence[Leaf]], None]) -> list[Change]:
+        """Let ``work`` change a few PVs at a time: an alarm must not wait until thousands are acknowledged."""
+        changes: list[Change] = []
+        for start in range(0, len(leaves), _MAX_PVS):
+            some = leaves[start : start + _MAX_PVS]
+            changes += await self.apply(lambda draft, some=some: work(draft, some))
+        return changes
 
     def _by(self, user: str, comment: str) -> Acknowledgement:
         user, comment = one_line(user, _MAX_TEXT), one_line(comment, _MAX_TEXT)
@@ -125,4 +140,4 @@ class Handler:
             await asyncio.to_thread(self._store.commit, draft, paging)
         self.paging.adopt(paging)
         if paging.notices:
-            self.on_notices()
+            self.on_notices({item.receiver for item in paging.notices})

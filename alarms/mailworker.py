@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from alarms.deadletter import MAX_UNKNOWN, bare_letter, forward_letter, other_receivers
-from alarms.gather import Sorted, ready_ns, sort_out, still_worth
+from alarms.gather import Sorted, earliest_ns, ready_ns, sort_out, still_worth
 from alarms.letter import Letter
 from alarms.mail import Deferred, NotAccepted, OutcomeUnknown, Refused
 from alarms.maildir import keep
@@ -45,7 +45,7 @@ class MailWorker:
         clock: Clock,
         cause: Callable[[Notice], str],
         threads: ThreadPoolExecutor,
-        wake: Callable[[str], None],
+        wake: Callable[[Iterable[str]], None],
     ) -> None:
         """As ``Pager``; ``threads`` are for mails under way, ``wake`` tells another worker that it has something to do."""
         self._receiver = receiver
@@ -152,7 +152,7 @@ class MailWorker:
         said = f"it goes to {other}" if other else "there is nobody else to send it to"
         _log.error("page %s to %s is a dead letter: %s; %s", page.message_id, self._receiver, reason, said)
         if other:
-            self._wake(other)
+            self._wake([other])
 
     async def _revised(self, page: Page) -> Page | None:
         """A mail that was written before, without what was settled since; ``None`` if nothing of it is left."""
@@ -193,6 +193,9 @@ class MailWorker:
             return bare_letter(notices)
 
     def _look(self, now_ns: int, later_ns: int) -> tuple[Sorted, int]:
+        sent = self._outbox.recent(self._receiver, now_ns - 300 * NS)
+        if (earliest := earliest_ns(sent, self._file.gather_s, now_ns)) > now_ns:
+            return Sorted([], [], []), earliest  # the queue of a storm is long: it is not read before it has to be
         queue = self._outbox.waiting(self._receiver)
         chosen = sort_out(queue, now_ns)
         if not chosen.tell:
@@ -200,7 +203,6 @@ class MailWorker:
                 self._outbox.void(chosen.void)
             coming = (item.notice.due_ns for item in queue if item.notice.due_ns > now_ns)
             return chosen, min(coming, default=later_ns)
-        sent = self._outbox.recent(self._receiver, now_ns - 300 * NS)
         return chosen, ready_ns(chosen.tell, sent, self._file.gather_s, self._file.gather_max_s, now_ns, self._cause)
 
 

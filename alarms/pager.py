@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from sipmdcs.errors import ServiceError
 
 _MAX_THREADS = 32
 """Mails under way at once."""
+
+_PAUSE_SHARE = 4
+"""A worker pauses this many times as long as it took to look, so that it leaves four fifths of a processor to the others."""
 
 _MAX_PAUSE_S = 0.5
 
@@ -56,7 +59,7 @@ class Pager:
         # Of its own: servers that hang must not take the threads that the rest of the service works with.
         self._threads = ThreadPoolExecutor(max(1, min(len(file.receivers), _MAX_THREADS)), "mail")
         self._workers = {
-            name: MailWorker(name, file, folder, outbox, write, clock, cause, self._threads, self._wake_one)
+            name: MailWorker(name, file, folder, outbox, write, clock, cause, self._threads, self.wake)
             for name in file.receivers
         }
         self._wake = {name: asyncio.Event() for name in file.receivers}
@@ -66,13 +69,10 @@ class Pager:
         """Attempts that failed since the start."""
         return sum(worker.failures for worker in self._workers.values())
 
-    def wake(self) -> None:
-        """Something was queued."""
-        for event in self._wake.values():
-            event.set()
-
-    def _wake_one(self, receiver: str) -> None:
-        self._wake[receiver].set()
+    def wake(self, receivers: Iterable[str]) -> None:
+        """Something was queued for these, and for nobody else: looking into the queue costs time that a first page needs."""
+        for receiver in receivers:
+            self._wake[receiver].set()
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -105,8 +105,8 @@ class Pager:
             wake.clear()
             start = self._clock.monotonic()
             wait_s = await worker.send_ready()
-            # In a storm something is queued all the time, and looking takes longer with every alarm: half the time at most.
-            await asyncio.sleep(min(self._clock.monotonic() - start, _MAX_PAUSE_S, wait_s))
+            # In a storm something is queued all the time, and looking takes longer with every alarm.
+            await asyncio.sleep(min(_PAUSE_SHARE * (self._clock.monotonic() - start), _MAX_PAUSE_S, wait_s))
             await wait_for_event(wake, wait_s)
 
 

@@ -63,6 +63,8 @@ class Paging:
         """
         self._next_id = next_id
         self._tree = tree
+        self.receivers = tuple(file.receivers)
+        """All of the file."""
         self._at: dict[NodePath, list[tuple[int, Rule]]] = {}
         for number, (name, route) in enumerate(file.routes.items()):
             nodes = {node for pattern in route.paths for node in matching_nodes(tree, pattern)}
@@ -108,8 +110,8 @@ class Paging:
                     draft.notices.append(_notice(number, key, told, level, change.after, change.by, now_ns))
         return draft
 
-    def draft_reminders(self, states: Mapping[str, PvState], now_ns: int) -> PagingDraft:
-        """Reminders that are due."""
+    def draft_reminders(self, states: Mapping[str, PvState], now_ns: int, most: int) -> PagingDraft:
+        """At most so many reminders that are due."""
         draft = PagingDraft()
         for key, incident in self.incidents.items():
             if incident.remind_ns is None or now_ns < incident.remind_ns:
@@ -121,6 +123,8 @@ class Paging:
             told = remind(incident, rule, now_ns)
             self._note(draft, key, incident, told, Kind.CLEARED)
             draft.notices.append(_notice(incident.id, key, told, states[pv].alarm.level, states[pv], None, now_ns))
+            if len(draft.notices) == most:
+                break
         return draft
 
     def orphans(self) -> PagingDraft:

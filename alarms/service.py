@@ -15,7 +15,7 @@ from alarms.configuration import Configuration, load_configuration
 from alarms.distress import WAIT_S, distress_letter, tell_everybody
 from alarms.engine import Alarms, Draft
 from alarms.handler import Handler
-from alarms.intake import Intake
+from alarms.intake import Intake, Taken
 from alarms.letter import Desk, Letter, write_letter
 from alarms.monitor import Monitor, Report
 from alarms.notifyfile import NotifyFile, load_notify
@@ -41,8 +41,8 @@ SERVICE = "alarms"
 _WAIT_S = 0.5
 """Longest wait for reports, so that delays end on time."""
 
-_MAX_PVS = 500
-"""PVs whose reports are taken in one transaction: a page waits for one of them at most."""
+_MAX_PVS = 100
+"""PVs that are taken in one transaction: a first page waits for that of others, then goes through its own."""
 
 _MIN_REPORTS = 8
 """Reports of one PV that may wait to be taken; more if it alarms by their number."""
@@ -80,7 +80,7 @@ class AlarmService:
         self._application = Api(self.handler, self._store, self._outbox, notify).application()
         self._desk = Desk(site.file.name, ("sipmdcs", "--site", str(site.folder)), tree, summary_above=notify.summary_above)
         self._most = max([_MIN_REPORTS, *(2 * leaf.rules.count for leaf in tree.leaves.values())])
-        self._intake = Intake(self._most)
+        self._intake = Intake(tree, self._most)
         self._metadata: MetadataCache | None = None
         self._monitor: Monitor | None = None
         self._figures: Mapping[str, Value] = {}
@@ -123,24 +123,25 @@ class AlarmService:
 
     async def _take_all(self, filled: asyncio.Event) -> None:
         """Take what was reported, and alarms whose delay passed."""
+        alarms = self.handler.alarms
         while True:
-            due = self.handler.alarms.next_due()
-            if not self._intake and (due is None or due > self._clock.monotonic()):
-                left_s = _WAIT_S if due is None else min(due - self._clock.monotonic(), _WAIT_S)
-                await wait_for_event(filled, left_s)
+            if not self._intake:
+                due = alarms.next_due()
+                await wait_for_event(filled, _WAIT_S if due is None else min(due - self._clock.monotonic(), _WAIT_S))
             filled.clear()
-            await self._take(*self._intake.take(_MAX_PVS))
+            self._intake.expire(alarms.due())
+            await self._take(self._intake.take(_MAX_PVS))
 
-    async def _take(self, masks: Mapping[str, bool], reports: Sequence[Report]) -> None:
+    async def _take(self, taken: Taken) -> None:
         """Let reports take effect; a database that refuses is tried again, because an alarm must not be lost.
 
         If that takes long, everybody is told past the database.
         """
 
         def work(draft: Draft) -> None:
-            draft.expire()
-            draft.mask(masks)
-            for pv, received in reports:
+            draft.expire(taken.pvs)
+            draft.mask(taken.masks)
+            for pv, received in taken.reports:
                 draft.update(pv, received)
 
         since, distress = self._clock.monotonic(), None
@@ -151,7 +152,7 @@ class AlarmService:
                 except ServiceError as err:
                     _log.error("alarms are not up to date: %s", err)
                     if distress is None and self._clock.monotonic() - since >= WAIT_S:
-                        distress = asyncio.create_task(self._call_for_help(str(err), reports), name="distress")
+                        distress = asyncio.create_task(self._call_for_help(str(err), taken.reports), name="distress")
                     await asyncio.sleep(_PERIOD_S)
                 else:
                     return
@@ -217,7 +218,9 @@ class AlarmService:
             await asyncio.to_thread(self._metadata.refresh, pvs, _LIMITS_S)
             known = {pv: metadata for pv in pvs if (metadata := self._metadata.get(pv)) is not None}
             limits = {notice.pv: limit_text(notice.message, known[notice.pv]) for notice in calls if notice.pv in known}
-        desk = Desk(self._desk.site, self._desk.command, self._desk.tree, self._desk.summary_above, limits)
+        desk = replace(self._desk, limits=limits)
+        if len(notices) > self._desk.summary_above:
+            return await asyncio.to_thread(write_letter, notices, desk)  # of thousands: others must get their turn meanwhile
         return write_letter(notices, desk)
 
     def _as_now(self, notice: Notice) -> Notice:

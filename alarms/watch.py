@@ -96,7 +96,8 @@ class Watch:
                 look_at = time() + _LOOK_SHARE * (time() - start)  # with 100,000 PVs that connect, looking takes a while
             if intake:
                 self.filled.set()
-            await asyncio.sleep(_PAUSE_S)
+            if len(batch.events):
+                await asyncio.sleep(_PAUSE_S)
 
     async def _read_again(self, capture: Capture) -> None:
         """Make good what events were lost: connections and values as they are now."""

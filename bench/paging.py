@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from alarm_pvs import ADDRESS, LIMIT_S, SITE, free_ports
+from alarm_pvs import ADDRESS, SITE, free_ports
 from machine import describe_machine
 
 from sipmdcs.site import Site
+
+LIMIT_S = 60.0
+"""Longest wait for the service to be ready, and for a mail."""
 
 DURING = 20
 """First alarms that are raised during the storm."""
@@ -133,6 +136,7 @@ def _measure(
     with channels.capture(names, mask=Mask.ALARM) as capture:
         while not capture.connected().all():
             time.sleep(0.1)
+        channels.get(names)  # a put then finds its channel connected: the search is none of what is measured
         time.sleep(1)
         for n in range(options.idle):
             capture.drain()

@@ -60,7 +60,7 @@ class Shop:
         await self.handler.apply(lambda draft: draft.update(pv, state))
 
     async def expire(self) -> None:
-        await self.handler.apply(lambda draft: draft.expire())
+        await self.handler.apply(lambda draft: draft.expire(self.handler.alarms.due()))
 
     def level(self, pv: str) -> str:
         return self.handler.alarms.states[pv].alarm.level.name

@@ -8,6 +8,7 @@ from alarms.coalesce import few_of, worth_reading
 from alarms.intake import Intake
 from alarms.level import Level
 from alarms.state import AlarmState
+from alarms.tree import Leaf, grow
 from sipmdcs.channels import EVENT, Kind
 from sipmdcs.severity import Severity, Status
 
@@ -58,19 +59,22 @@ def test_what_nobody_takes_is_bounded_and_keeps_the_worst_and_the_newest(levels,
 
 
 def test_intake_gives_those_who_have_waited_longest_and_stays_small():
-    intake = Intake(4)
+    intake = Intake(grow([Leaf(pv, ("DET",)) for pv in "ABCD"], {}), 4)
     assert not intake
     for n in range(1000):
         level = Level.MAJOR if n == 500 else Level.OK if n % 2 else Level.MINOR
         intake.add((pv, AlarmState(level, level.name, "", n)) for pv in ("B", "A"))
     intake.mask({"C": True})
-    intake.mask({"C": False, "D": True})
-    masks, reports = intake.take(1)
-    assert masks == {"C": False, "D": True}
-    assert {pv for pv, _ in reports} == {"B"}
-    assert len(reports) <= 4
-    assert [state.level for _, state in reports if state.level is Level.MAJOR] == [Level.MAJOR]
-    assert reports[-1][1].time_ns == 999
+    intake.mask({"C": False, "B": True})
+    intake.expire(["A", "D"])
+    taken = intake.take(1)
+    assert (taken.pvs, taken.masks) == (["B"], {"B": True})
+    assert {pv for pv, _ in taken.reports} == {"B"}
+    assert len(taken.reports) <= 4
+    assert [state.level for _, state in taken.reports if state.level is Level.MAJOR] == [Level.MAJOR]
+    assert taken.reports[-1][1].time_ns == 999
     assert intake
-    assert {pv for pv, _ in intake.take(9)[1]} == {"A"}
+    taken = intake.take(9)
+    assert (taken.pvs, taken.masks) == (["A", "C", "D"], {"C": False})
+    assert {pv for pv, _ in taken.reports} == {"A"}
     assert not intake

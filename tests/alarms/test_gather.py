@@ -1,8 +1,10 @@
 """The queue of one receiver, written as ``alarm:A@5`` (kind, PV, due second); incidents are numbered by PV letter."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from alarms.gather import SentPage, Waiting, ready_ns, sort_out, still_worth
+from alarms.gather import SentPage, Waiting, earliest_ns, ready_ns, sort_out, still_worth
 from alarms.incident import Kind
 from alarms.level import Level
 from alarms.paging import Notice
@@ -93,3 +95,15 @@ def test_where_everything_flaps_only_another_kind_of_alarm_goes_at_once():
 def test_ends_wait_for_each_other():
     tell = [waiting(1, "cleared", "A", 10.0, reached=True), waiting(2, "cleared", "B", 10.5, reached=True)]
     assert ready_ns(tell, [], 1.0, 30.0, round(10.5 * NS)) == 11 * NS
+
+
+SENT = st.lists(
+    st.builds(SentPage, st.integers(-400 * NS, 70 * NS), st.booleans(), st.sets(st.sampled_from("AB")).map(frozenset))
+)
+
+
+@given(SENT, st.sampled_from(["alarm", "cleared"]), st.floats(0, 3), st.floats(0, 30))
+def test_nothing_in_the_queue_makes_a_mail_go_before_the_gathering_time(sent, kind, gather_s, gather_max_s):
+    tell = [waiting(1, kind, "A", 0.0)]
+    ready, earliest = ready_ns(tell, sent, gather_s, gather_max_s, 60 * NS), earliest_ns(sent, gather_s, 60 * NS)
+    assert earliest <= 60 * NS or ready >= earliest

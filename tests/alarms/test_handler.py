@@ -1,8 +1,10 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
 
-from alarms.state import Rules
+from alarms.level import Level
+from alarms.state import AlarmState, Rules
 from alarms.tree import Leaf, grow
 from sipmdcs.clock import NS, ManualClock, to_datetime
 from sipmdcs.errors import BadInput, ServiceError
@@ -226,3 +228,31 @@ async def test_another_reason_of_equal_severity_is_in_the_history_and_pages_nobo
 async def test_somebody_must_acknowledge(shop):
     with pytest.raises(BadInput, match="user is empty"):
         await shop.handler.acknowledge([A], "  ")
+
+
+async def test_an_alarm_does_not_wait_until_thousands_are_acknowledged_or_reminded_of(tmp_path, clock):
+    many = [f"V:{n}" for n in range(1500)]
+    tree = grow([Leaf(pv, ("V",)) for pv in many] + [Leaf("W:1", ("W",)), Leaf("W:2", ("W",))], {})
+    shop = Shop(tmp_path, tree, clock)
+    heard = []
+    shop.handler.on_notices = heard.append
+    raised = AlarmState(Level.MAJOR, "HIHI", "1", clock.time_ns())
+
+    def raise_all(draft):
+        for pv in many:
+            draft.update(pv, raised)
+
+    await shop.handler.apply(raise_all)
+    clock.advance(5000)
+    for pv, work in (("W:1", shop.handler.remind()), ("W:2", shop.handler.acknowledge(["V"], "ada"))):
+        heard.clear()
+        other = asyncio.create_task(work)
+        await asyncio.sleep(0)
+        await shop.report(pv, "MAJOR")
+        assert not other.done()
+        await other
+        assert len(heard) == 4, "three turns, and that of the alarm"
+    assert {shop.level(pv) for pv in many} == {"MAJOR_ACK"}
+    reminded = [pv for kind, pv in shop.queued("expert") if kind == "reminder"]
+    assert sorted(reminded) == sorted(many)
+    shop.store.close()

@@ -155,7 +155,7 @@ async def test_a_text_that_the_server_does_not_like_holds_up_no_other(server, fi
     async with running(pager):
         await until(lambda: pager.failures)
         outbox.queue(some_notice("ada", pv="DET:B", kind=Kind.ALARM))
-        pager.wake()
+        pager.wake(file.receivers)
         await until(lambda: any("DET:B" in text for text in server.texts_taken))
         assert not any("DET:A" in text for text in server.texts_taken)
         server.texts.clear()
@@ -172,7 +172,7 @@ async def test_a_server_that_hangs_on_one_mail_holds_up_no_other_receiver(server
     async with running(pager):
         await until(lambda: server.hanging)
         outbox.queue(some_notice("bob"))
-        pager.wake()
+        pager.wake(file.receivers)
         await until(lambda: server.mails == ["bob@b.c"])
 
 
@@ -186,7 +186,7 @@ async def test_a_lost_reply_repeats_the_mail_under_its_name_and_not_for_ever(ser
         assert len({text.partition("Message-ID:")[2].split()[0] for text in server.texts_taken}) == 1
         server.drops = 5
         outbox.queue(some_notice("bob"))
-        pager.wake()
+        pager.wake(file.receivers)
         await until(lambda: "bob" in dead(outbox))
     assert "nobody knows whether it was taken, 5 times" in dead(outbox)["bob"]
 
@@ -233,11 +233,24 @@ async def test_wakes_up_for_what_is_queued_and_for_what_is_due_later(server, fil
     pager = Pager(file, Path(), outbox, letter, CLOCK)
     async with running(pager):
         outbox.queue(some_notice("ada", due_s=0.5))
-        pager.wake()
+        pager.wake(file.receivers)
         outbox.queue(some_notice("bob"))
-        pager.wake()
+        pager.wake(file.receivers)
         await until(lambda: server.mails == ["bob@b.c"])
         await until(lambda: server.mails == ["bob@b.c", "ada@b.c"])
+
+
+async def test_a_worker_looks_into_the_queue_only_when_something_is_for_its_receiver(server, file, outbox, monkeypatch):
+    looked, open_pages = [], outbox.open_pages
+    monkeypatch.setattr(outbox, "open_pages", lambda receiver: looked.append(receiver) or open_pages(receiver))
+    pager = Pager(file, Path(), outbox, letter, CLOCK)
+    async with running(pager):
+        await until(lambda: set(looked) == {"ada", "bob"})
+        looked.clear()
+        outbox.queue(some_notice("bob"))
+        pager.wake(["bob"])
+        await until(lambda: outbox.backlog().sent)
+    assert set(looked) == {"bob"}
 
 
 async def test_a_letter_that_cannot_be_written_is_told_in_bare_words(server, file, outbox, caplog):
@@ -267,13 +280,13 @@ async def test_a_database_that_fails_is_waited_for(server, file, outbox, tmp_pat
     pager = Pager(file, Path(), outbox, letter, CLOCK)
     async with running(pager):
         outbox.queue(some_notice("bob"))
-        pager.wake()
+        pager.wake(file.receivers)
         await until(lambda: server.mails == ["bob@b.c"])
         server.mails.clear()
         outbox.queue(some_notice("ada"))
         with sqlite3.connect(tmp_path / "alarms.sqlite") as other:
             other.execute("ALTER TABLE page RENAME TO away")
-        pager.wake()
+        pager.wake(file.receivers)
         await until(lambda: pager.failures >= 2)
         with pytest.raises(ServiceError, match=r"alarms\.sqlite: no such table: page"):
             outbox.backlog()
