@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -139,6 +140,7 @@ def _measure(
         channels.get(names)  # a put then finds its channel connected: the search is none of what is measured
         time.sleep(1)
         for n in range(options.idle):
+            time.sleep(random.uniform(0.1, 0.6))  # at any moment of what the service does now and then
             capture.drain()
             start = time.monotonic()
             channels.put({names[n]: 25.0})
@@ -154,10 +156,12 @@ def _measure(
         starts[n] = time.monotonic()
         channels.put({names[n]: 25.0})
         time.sleep(0.1)
+    taken = channels.get(["T:ALARM:STORM:N_UNACKED"])["T:ALARM:STORM:N_UNACKED"]
+    shown = "?" if isinstance(taken, ChannelError) else f"{taken.value:.0f}"
     storm = mailbox.wait("storm") - begin
     pages = [mailbox.wait(f"f{n}") - start for n, start in starts.items()]
     print(f"storm of {options.storm}, its own first page: {storm * 1e3:.0f} ms")
-    print(f"storm of {options.storm}, first pages of others: {summary(pages)}")
+    print(f"storm of {options.storm}, first pages of others: {summary(pages)}; {shown} were shown when the last was raised")
     channels.close()
 
 
