@@ -16,6 +16,7 @@ from archiver.moment import format_iso, parse_moment
 from sipmdcs.cli import pass_site
 from sipmdcs.clock import NS, SystemClock
 from sipmdcs.command_examples import examples
+from sipmdcs.optional_imports import do_without
 from sipmdcs.severity import Severity
 from sipmdcs.site import Site
 
@@ -43,6 +44,7 @@ def archiver(context: click.Context, pvs: Path | None, folder: Path | None, port
     if pvs is None or folder is None:
         context.invoke(_site_archiver)
         return
+    _leave_out_pandas()
     from archiver.policy import read_pv_list
     from archiver.service import run_alone  # loads libca and pyarrow, which asking the archiver does not need
 
@@ -51,9 +53,14 @@ def archiver(context: click.Context, pvs: Path | None, folder: Path | None, port
 
 @pass_site
 def _site_archiver(site: Site) -> None:
+    _leave_out_pandas()
     from archiver.service import run_archiver
 
     asyncio.run(run_archiver(site))
+
+
+def _leave_out_pandas() -> None:
+    do_without("pandas")  # pyarrow imports it with its first array, wherever it is installed: 80 MB, of no use here
 
 
 async def _until_sigterm(work: Any) -> None:

@@ -23,6 +23,7 @@ BENCHMARKS = (
     "alarm_pvs",
     "paging",
     "http_replies",
+    "at_rest",
 )
 
 

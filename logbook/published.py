@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from logbook.logbookfile import LOGBOOK_FILE, LogbookFile, read_logbook_file
-from logbook.present import Present
-from logbook.run import Run
 from logbook.run_state import RunState
 from sipmdcs.epicsdb import Record, load_template
 from sipmdcs.publisher import Value
 from sipmdcs.site import Site
 from sipmdcs.yamlfile import bad_key
+
+if TYPE_CHECKING:  # every service that reads the names of all records comes here, and SQLAlchemy is 15 MB
+    from logbook.present import Present
+    from logbook.run import Run
 
 _STATES = (None, *RunState)
 """States in the order of the choices of ``STATE``."""

@@ -7,6 +7,7 @@ environment (``EPICS_CA_ADDR_LIST`` and the like) when a context is created, so 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_long, c_short, c_uint, c_ulong, c_void_p
 from enum import IntEnum
@@ -102,18 +103,22 @@ _SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
 _PRIORITIES = "EPICS_ALLOW_POSIX_THREAD_PRIORITY_SCHEDULING"
 
 
+def _file(name: str) -> str:
+    """Where a library of ``epicscorelibs`` lies."""
+    # Not epicscorelibs.path.get_lib: it imports setuptools, 6 MB that every process would keep.
+    return importlib.import_module(f"epicscorelibs.lib.{name}_dsoinfo").sofilename
+
+
 @cache
 def com() -> ctypes.CDLL:
     """libCom, the library below libca; its threads never run under the real-time scheduler unless the environment says so.
 
     Where it may (as root), libCom would let a mere client run ahead of everything else on the machine.
     """
-    from epicscorelibs import path
-
     chosen = _PRIORITIES in os.environ
     if not chosen:
         os.environ[_PRIORITIES] = "NO"
-    library = ctypes.CDLL(path.get_lib("Com"))  # looks there while it is loaded
+    library = ctypes.CDLL(_file("Com"))  # looks there while it is loaded
     if not chosen:
         del os.environ[_PRIORITIES]  # programs started from here choose for themselves
     return library
@@ -122,10 +127,8 @@ def com() -> ctypes.CDLL:
 @cache
 def load() -> ctypes.CDLL:
     """The library, loaded on the first call; every function gives up the interpreter lock while it runs."""
-    from epicscorelibs import path
-
     com()
-    library = ctypes.CDLL(path.get_lib("ca"))
+    library = ctypes.CDLL(_file("ca"))
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
         function.restype = result

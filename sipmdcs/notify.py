@@ -6,7 +6,6 @@ Nothing here waits or fails: a supervisor that is away or slow misses a word, an
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import Mapping
@@ -35,6 +34,8 @@ class Notifier:
 
     async def stay_alive(self) -> None:
         """Show every second that the event loop turns, until cancelled."""
+        import asyncio  # 3 MB, which the keeper, who only listens, need not pay
+
         while True:
             self._send()
             await asyncio.sleep(PERIOD_S)

@@ -8,6 +8,7 @@ import click
 
 from sipmdcs.cli import pass_site
 from sipmdcs.command_examples import examples
+from sipmdcs.optional_imports import do_without
 from sipmdcs.site import Site
 
 
@@ -28,6 +29,7 @@ def web(context: click.Context) -> None:
 
 @pass_site
 def _serve(site: Site) -> None:
+    do_without("rich", "pygments")  # httpx imports them for a command line of its own: 3 MB
     from web.service import run_web  # loads libca, FastAPI and every table, which grant does without
 
     asyncio.run(run_web(site))

@@ -10,17 +10,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sipmdcs.errors import BadInput
-from web.timed_connection import TimedConnection
+
+if TYPE_CHECKING:
+    from web.timed_connection import TimedConnection
 
 STATEMENT_TIMEOUT_S = 10.0
 """On SQLite processor time: a machine that is busy with other things makes no query a bad one."""
@@ -128,6 +129,10 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _postgresql(url: URL, timeout_s: float) -> Engine:
+    import psycopg  # 5 MB, which a site on SQLite need not pay
+
+    from web.timed_connection import TimedConnection
+
     options = f"-c default_transaction_read_only=on -c statement_timeout={round(timeout_s * 1000)} -c timezone=UTC"
     engine = create_engine(
         url,

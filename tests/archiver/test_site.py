@@ -70,6 +70,7 @@ def running(site: Site) -> Iterator[Site]:
 
     wait_until(heard, "it archives itself")
     yield site
+    assert "/pandas/" not in Path(f"/proc/{process.pid}/maps").read_text(), "80 MB that it does not use"
     process.terminate()
     assert process.wait(20) == 0, (site.folder / "log").read_text()
 
