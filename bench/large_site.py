@@ -1,9 +1,10 @@
-"""A whole simulated site of any size, and what it costs: processor time and memory of every process, push, diff, doctor.
+"""A whole simulated site of any size, and what it costs: processor time and memory of every process, push, diff, doctor, page.
 
     python bench/large_site.py [--controllers 188] [--iocs 12] [--seconds 30]
     python bench/large_site.py --make FOLDER          # only make the site
 
-Everything runs as on a real site: simulated controllers on their wires, IOCs, all services. Times are wall-clock time.
+Everything runs as on a real site: simulated controllers on their wires, IOCs, all services. The simulators share the processors
+with what is measured; they have a line of their own in the table. Times are wall-clock time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,9 +22,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx
 import psutil
 import yaml
 from machine import describe_machine
+from refresh import QUESTIONS, REFRESH
 
 from sipmdcs.supervise.processes import marked_processes
 
@@ -67,11 +72,26 @@ def timed(folder: Path, *arguments: str, expect: Sequence[int] = (0,)) -> float:
     begin = time.perf_counter()
     done = subprocess.run([SIPMDCS, "--site", str(folder), *arguments], capture_output=True, text=True, check=False)
     took = time.perf_counter() - begin
-    last = (done.stdout + done.stderr).strip().splitlines()[-1:]
-    print(
-        f"{' '.join(arguments)[:40]:40} {took:8.1f} s  {'' if done.returncode in expect else f'exit {done.returncode}: '}{last}"
-    )
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    failed = done.returncode not in expect
+    print(f"{' '.join(arguments)[:40]:40} {took:8.1f} s  {f'exit {done.returncode}: ' if failed else ''}{lines[-1:]}", flush=True)
+    if failed:
+        print(*lines[:5], sep="\n", flush=True)
     return took
+
+
+def refresh(folder: Path, repeat: int = 10) -> None:
+    """Time of all that the overview of the page asks in a turn, one question after the other."""
+    port = yaml.safe_load((folder / "site.yaml").read_text("utf-8"))["web"]["port"]
+    took: list[float] = []
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as web:
+        for _ in range(repeat):
+            begin = time.perf_counter()
+            for name in REFRESH:
+                web.get(QUESTIONS[name]).raise_for_status()
+            took.append(time.perf_counter() - begin)
+            time.sleep(2)  # as the page does
+    print(f"{'refresh of the page, median (longest)':40} {statistics.median(took):8.2f} s  ({max(took):.2f} s)", flush=True)
 
 
 def costs(folder: Path, seconds: float) -> None:
@@ -105,11 +125,12 @@ def main() -> None:
     if arguments.make:
         make_site(arguments.make, arguments.controllers, arguments.iocs)
         return
-    print(describe_machine())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # the site must not outlive its benchmark
+    print(describe_machine(), flush=True)
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "site"
         make_site(folder, arguments.controllers, arguments.iocs)
-        print(f"{arguments.controllers * CHANNELS} channels, {arguments.controllers} controllers, {arguments.iocs} IOCs")
+        print(f"{arguments.controllers * CHANNELS} channels, {arguments.controllers} controllers, {arguments.iocs} IOCs", flush=True)
         timed(folder, "config", "import", "--channels", str(folder / "channels.csv"), "--message", "bench")
         timed(folder, "config", "render")
         timed(folder, "doctor")
@@ -117,7 +138,9 @@ def main() -> None:
             timed(folder, "up", "--timeout", "600")
             timed(folder, "config", "push", "--message", "bench")
             timed(folder, "config", "push", "--message", "bench, nothing to change")
-            timed(folder, "config", "diff", "live", expect=(0, 1))
+            timed(folder, "config", "diff", "head", "live", expect=(0, 1))
+            timed(folder, "doctor", expect=(0, 1))
+            refresh(folder)
             timed(folder, "status")
             time.sleep(arguments.seconds)
             costs(folder, arguments.seconds)

@@ -19,6 +19,8 @@ class Asked:
     sort: tuple[SortKey, ...] = ()
     offset: int = 0
     limit: int = DEFAULT_LIMIT
+    exact_total: bool = False
+    """Whether all rows are counted, however many."""
     group: Group | None = None
     include: tuple[str, ...] = ()
     """Tokens of the OMS dialect, relationship paths of JSON:API."""
@@ -36,7 +38,14 @@ class Asked:
         """
         filters = self.filters if condition is None else (*self.filters, condition)
         return Query(
-            columns(resource, self.fields, also), filters, self.sort, self.offset, self.limit, self.group, notes=not self.bare
+            columns(resource, self.fields, also),
+            filters,
+            self.sort,
+            self.offset,
+            self.limit,
+            self.group,
+            notes=not self.bare,
+            exact_total=self.exact_total,
         )
 
 

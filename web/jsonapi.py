@@ -15,14 +15,13 @@ from web.errors import bad_parameter
 from web.included import Included
 from web.jsonapi_request import JsonApiRequest
 from web.negotiation import MEDIA_TYPE, VARY, negotiate
-from web.objects import Json, Shaper, identifier
+from web.objects import Json, Shaper, identifier, total_meta
 from web.pagelinks import page_links
 from web.parameters import Parameter, read_parameters
 from web.query import NOTHING, Filter, Page, Row
 from web.reader import MOST_INCLUDED, Reader
 from web.replies import document_reply, rows_reply
 from web.resource import Resource
-from web.values import iso
 
 BASE = "/jsonapi/v1"
 VERSION = {"version": "1.1"}
@@ -75,7 +74,7 @@ class JsonApi:
         links = {"self": f"{path}/relationships/{name}", "related": f"{path}/{name}"}
         if not relation.many:
             return _reply({"data": next(iter(found), None), "links": links} | _meta(page))
-        links |= page_links(links["self"], parameters, asked.offset, asked.limit, page.total)
+        links |= page_links(links["self"], parameters, asked.offset, asked.limit, page)
         return _reply({"data": found, "links": links} | _meta(page))
 
     def _asked(
@@ -112,7 +111,7 @@ class JsonApi:
         page: Page,
     ) -> Response:
         shaper = _shaper(request, resource, reading, asked)
-        links = page_links(request.scope["path"], parameters, asked.offset, asked.limit, page.total)
+        links = page_links(request.scope["path"], parameters, asked.offset, asked.limit, page)
         document: Json = {"links": links} | _meta(page)
         if reading.include is None:
             rows = (shaper.shape(row) for row in page.rows)
@@ -159,9 +158,7 @@ def _compound(included: Included | None, resource: Resource, rows: Sequence[Row]
 
 
 def _meta(page: Page) -> Json:
-    meta: Json = {"totalResourceCount": page.total}
-    if page.counted_at is not None:
-        meta["totalCountedAt"] = iso(page.counted_at)
+    meta = total_meta(page)
     if page.warnings:
         meta["warnings"] = list(page.warnings)
     return {"meta": meta}

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from web.identity import row_id
-from web.query import Row
+from web.query import Page, Row
 from web.resource import Resource
 from web.values import iso, json_value
 
@@ -96,6 +96,16 @@ class Shaper:
 def identifier(resource: Resource, row: Row) -> Json:
     """``{"type": …, "id": …}``."""
     return {"type": resource.name, "id": row_id(resource, row.values)}
+
+
+def total_meta(page: Page) -> Json:
+    """How many rows match, and what is known of that number."""
+    meta: Json = {"totalResourceCount": page.total}
+    if page.at_least:
+        meta["totalIsLowerBound"] = True
+    if page.counted_at is not None:
+        meta["totalCountedAt"] = iso(page.counted_at)
+    return meta
 
 
 def schema_meta(resource: Resource) -> Json:

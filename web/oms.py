@@ -13,7 +13,7 @@ from starlette.responses import Response
 from sipmdcs import __version__
 from web.asked import Asked, columns
 from web.errors import bad_parameter
-from web.objects import Json, Shaper, identifier, schema_meta
+from web.objects import Json, Shaper, identifier, schema_meta, total_meta
 from web.oms_request import META, PRESENTATION, OmsRequest
 from web.pagelinks import page_links
 from web.parameters import Parameter, read_parameters, whole_number
@@ -73,7 +73,7 @@ class Oms:
         path = f"{_root(request)}/{resource.name}/{id_}"
         links = {"self": f"{path}/relationships/{name}", "related": f"{path}/{name}"}
         data: Any = found if relation.many else next(iter(found), None)
-        return document_reply({"data": data, "links": links, "meta": {"totalResourceCount": page.total}}, MEDIA_TYPE)
+        return document_reply({"data": data, "links": links, "meta": total_meta(page)}, MEDIA_TYPE)
 
     def meta(self, resource: Resource) -> Response:
         """``/{resource}/meta``: every attribute of the resource."""
@@ -129,9 +129,7 @@ def _shaper(request: Request, resource: Resource, asked: Asked) -> Shaper:
 
 
 def _extras(resource: Resource, asked: Asked, page: Page) -> Json:
-    meta: Json = {"totalResourceCount": page.total}
-    if page.counted_at is not None:
-        meta["totalCountedAt"] = iso(page.counted_at)
+    meta = total_meta(page)
     if META in asked.include:
         meta |= schema_meta(resource)
     if warnings := [*asked.warnings, *page.warnings]:
@@ -141,7 +139,7 @@ def _extras(resource: Resource, asked: Asked, page: Page) -> Json:
 
 def _page(request: Request, resource: Resource, parameters: list[Parameter], asked: Asked, page: Page) -> Response:
     shaper = _shaper(request, resource, asked)
-    links = page_links(request.scope["path"], parameters, asked.offset, asked.limit, page.total)
+    links = page_links(request.scope["path"], parameters, asked.offset, asked.limit, page)
     document = {"links": links, **_extras(resource, asked, page)}
     return rows_reply(document, (shaper.shape(row) for row in page.rows), MEDIA_TYPE)
 

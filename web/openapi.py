@@ -8,7 +8,7 @@ from typing import Any
 from web.attribute import Attribute, Type
 from web.jsonapi import MEDIA_TYPE as JSONAPI
 from web.oms_request import INCLUDES
-from web.parameters import DEFAULT_LIMIT, MOST_BINS
+from web.parameters import DEFAULT_LIMIT, EXACT, MOST_BINS
 from web.query import MOST_ROWS, Operator
 from web.resource import Resource
 from web.values import NULL, operators
@@ -45,6 +45,8 @@ _META: Schema = {
     "type": "object",
     "properties": {
         "totalResourceCount": {"type": "integer", "minimum": 0},
+        "totalIsLowerBound": {"const": True},
+        "totalCountedAt": {"type": "string", "format": "date-time"},
         "warnings": {"type": "array", "items": {"type": "string"}},
     },
 }
@@ -178,7 +180,11 @@ def _list(name: str, choices: list[str], description: str) -> Schema:
 def _page() -> list[Schema]:
     limit = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": DEFAULT_LIMIT}
     offset = {"type": "integer", "minimum": 0, "maximum": 2**62, "default": 0}
-    return [_query("page[offset]", offset, "Rows to leave out"), _query("page[limit]", limit, "Rows at most")]
+    return [
+        _query("page[offset]", offset, "Rows to leave out"),
+        _query("page[limit]", limit, "Rows at most"),
+        _query("page[total]", {"enum": [EXACT]}, "Count all rows, however many"),
+    ]
 
 
 def component_parameters(resources: tuple[Resource, ...]) -> dict[str, Schema]:

@@ -15,6 +15,8 @@ from web.resource import Resource
 from web.values import BadValue, operators, read_value, shown
 
 DEFAULT_LIMIT = 100
+EXACT = "exact"
+"""Value of ``page[total]``."""
 MOST_BINS = 10_000
 _MOST_PARAMETERS = 200
 _OTHER_GRANULARITIES = ("run", "fill", "lumisection", "range")
@@ -125,18 +127,22 @@ def read_sort_key(resource: Resource, word: str, parameter: str) -> SortKey:
 
 
 def read_page(parameter: Parameter) -> tuple[str, int]:
-    """``page[offset]`` or ``page[limit]``.
+    """``page[offset]``, ``page[limit]`` or ``page[total]``, with the name it has in ``Asked``.
 
     Raises:
         ApiError: 400, it is another one or out of range.
     """
     match parameter.keys:
+        case ("total",):
+            if parameter.value != EXACT:
+                raise bad_parameter(parameter.name, f"{shown(parameter.value)} is not {EXACT!r}, the only choice")
+            return "exact_total", True
         case ("offset",):
             return "offset", whole_number(parameter, 0, _LARGEST)
         case ("limit",):
             return "limit", whole_number(parameter, 1, MOST_ROWS)
         case _:
-            raise bad_parameter(parameter.name, "expected page[offset] or page[limit]")
+            raise bad_parameter(parameter.name, "expected page[offset], page[limit] or page[total]")
 
 
 def whole_number(parameter: Parameter, least: int, most: int) -> int:

@@ -80,6 +80,8 @@ class Query:
     """Each set of values of ``columns`` once, in the order of those; ``sort`` is left out, and ``total`` still counts rows."""
     notes: bool = True
     """Whether ``Row.notes`` are wanted."""
+    exact_total: bool = False
+    """Whether to count every row that matches, however many."""
 
     @property
     def attributes(self) -> frozenset[str]:
@@ -106,6 +108,8 @@ class Page:
     """Rows that match, whatever the page."""
     warnings: tuple[str, ...] = ()
     """What the reader has to know, such as a source whose last known state this is."""
+    at_least: bool = False
+    """Whether ``total`` is a lower bound, beyond the end of this page: counting ended there."""
     counted_at: datetime | None = None
     """When ``total`` was counted, if not now."""
 

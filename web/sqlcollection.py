@@ -80,8 +80,9 @@ class Database:
         if missing := self._missing(connection, resource.needs):
             return Page((), 0, (f"{resource.name} is empty: the database has no table {', '.join(missing)} yet",))
         question = SqlQuestion(connection, resource, query, to_datetime(self._clock.time_ns()))
-        total, counted_at = self._totals.of(question)
-        return Page(question.rows() if total > query.offset else (), total, counted_at=counted_at)
+        total = self._totals.of(question)
+        rows = question.rows() if total.number > query.offset else ()
+        return Page(rows, total.number, at_least=total.at_least, counted_at=total.counted_at)
 
     def _missing(self, connection: Connection, tables: Iterable[str]) -> list[str]:
         unknown = [name for name in tables if name not in self._seen]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +25,7 @@ _PIECE = 500
 _STREAMED = 1_000
 """Pages of more rows are read through a cursor of the server."""
 COUNTED = 10_000
-"""Rows that are counted anew for every query."""
+"""Rows that are always counted; beyond, only those up to the end of the page."""
 _KEPT_S = 10.0
 """How long the number of more rows than that is remembered."""
 _MOST_KEPT = 256
@@ -84,28 +86,44 @@ class SqlQuestion:
         return nullcontext() if limit is None else limit.paused()
 
 
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many rows match."""
+
+    number: int
+    at_least: bool
+    """Whether there may be more: counting ended there, beyond the end of the page."""
+    counted_at: datetime | None = None
+    """When, if not now."""
+
+
 class Totals:
-    """Numbers of matching rows; of many rows remembered for some seconds, because no index counts them."""
+    """Numbers of matching rows. Large ones are remembered for some seconds, because no index counts rows."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: OrderedDict[_Key, tuple[int, datetime, float]] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[Total, float]] = OrderedDict()
 
-    def of(self, question: SqlQuestion) -> tuple[int, datetime | None]:
-        """How many rows match, and when they were counted if that is not now."""
-        some = question.count(COUNTED)
-        if some <= COUNTED:
-            return some, None
-        key = question.resource.name, question.query.filters
+    def of(self, question: SqlQuestion) -> Total:
+        """How many rows match: all of them if they are few or the query wants that, else that there are more than some."""
+        query = question.query
+        end = query.offset + query.limit
+        key = question.resource.name, query.filters
         with self._lock:
-            kept = self._kept.get(key)
-        if kept is not None and self._clock.monotonic() - kept[2] < _KEPT_S:
-            return kept[0], kept[1]
-        total = question.count()
-        with self._lock:
-            self._kept[key] = total, question.now, self._clock.monotonic()
-            self._kept.move_to_end(key)
-            while len(self._kept) > _MOST_KEPT:
-                self._kept.popitem(last=False)
-        return total, None
+            total, latest = self._kept.get(key, _NOTHING_KEPT)
+        if self._clock.monotonic() < latest and (not total.at_least or (total.number > end and not query.exact_total)):
+            return total
+        enough = max(COUNTED, end)
+        number = question.count(None if query.exact_total else enough)
+        total = Total(number, at_least=not query.exact_total and number > enough)
+        if number > COUNTED:
+            with self._lock:
+                self._kept[key] = replace(total, counted_at=question.now), self._clock.monotonic() + _KEPT_S
+                self._kept.move_to_end(key)
+                while len(self._kept) > _MOST_KEPT:
+                    self._kept.popitem(last=False)
+        return total
+
+
+_NOTHING_KEPT = Total(0, at_least=False), -math.inf

@@ -109,25 +109,31 @@ def test_rows_without_a_value_come_last_on_every_page(engine: Engine) -> None:
         assert page(ROWS, descending=False) == []
 
 
-def test_many_rows_are_counted_once_in_a_while(engine: Engine) -> None:
+def test_many_rows_are_counted_only_for_who_asks(engine: Engine) -> None:
     clock = ManualClock()
     database = Database(open_for_reading(engine.url.render_as_string(hide_password=False)), clock)
 
-    def count(*filters: Filter) -> tuple[int, datetime | None]:
-        with database.open(RESOURCE, Query(("number",), filters, limit=1)) as page:
-            return page.total, page.counted_at
+    def total(*filters: Filter, offset: int = 0, exact: bool = False) -> tuple[int, bool, datetime | None]:
+        with database.open(RESOURCE, Query(("number",), filters, offset=offset, limit=1, exact_total=exact)) as page:
+            return page.total, page.at_least, page.counted_at
 
     few = Filter("number", Operator.LT, 10)
     begin = to_datetime(clock.time_ns())
-    assert count() == (ROWS, None)
-    assert count(few) == (10, None)
+    assert total() == (COUNTED + 1, True, None)
+    assert total(few) == (10, False, None)
+    clock.advance(5)
+    assert total() == (COUNTED + 1, True, begin), "it says of when this number is"
+    after = to_datetime(clock.time_ns())
+    assert total(offset=COUNTED + 7) == (COUNTED + 9, True, None), "counted beyond the end of the page, so that next is known"
+    assert total(offset=ROWS - 2) == (ROWS, True, None)
+    assert total(offset=ROWS - 1) == (ROWS, False, None), "this page is the last one"
+    assert total(exact=True) == (ROWS, False, after), "the number that is known is exact"
     with engine.begin() as connection:
         connection.execute(insert(TABLE), [{"number": -1, "at": START, "name": "x"}])
-    clock.advance(5)
-    assert count() == (ROWS, begin), "it says of when this number is"
-    assert count(few) == (11, None), "few rows are counted for every answer"
-    clock.advance(6)
-    assert count() == (ROWS + 1, None)
+    assert total(few) == (11, False, None), "few rows are counted for every answer"
+    clock.advance(11)
+    assert total() == (COUNTED + 1, True, None)
+    assert total(exact=True) == (ROWS + 1, False, None)
     database.close()
 
 

@@ -34,6 +34,7 @@ export interface Downtime {
 export interface Listed<T> {
   readonly items: readonly T[];
   readonly total: number;
+  readonly totalIsLowerBound: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -47,7 +48,7 @@ export async function downtimes(query: Readonly<Record<string, string>>, signal?
 
 /** All rows that a query finds. */
 export function listed<T>(page: Page, read: (row: Row) => T): Listed<T> {
-  return { items: page.rows.map(read), total: page.total, warnings: page.warnings };
+  return { items: page.rows.map(read), total: page.total, totalIsLowerBound: page.totalIsLowerBound, warnings: page.warnings };
 }
 
 export function runOf(row: Row): Run {

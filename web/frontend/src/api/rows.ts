@@ -14,6 +14,8 @@ export interface Page {
   readonly rows: readonly Row[];
   /** Rows that match, on whatever page. */
   readonly total: number;
+  /** Whether that is a lower bound: of very many rows no more are counted. */
+  readonly totalIsLowerBound: boolean;
   /** What the reader has to know, such as a source that is away. */
   readonly warnings: readonly string[];
 }
@@ -34,6 +36,7 @@ export function readPage({ document }: Pick<Answer, "document">): Page {
   return {
     rows,
     total: typeof total === "number" ? total : rows.length,
+    totalIsLowerBound: about["totalIsLowerBound"] === true,
     warnings: Array.isArray(warnings) ? warnings.map(String) : [],
   };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { countText, numberText, unitText } from "./number.ts";
+import { countText, numberText, totalText, unitText } from "./number.ts";
 
 const NUMBERS: readonly [number | null | undefined, number | undefined, string][] = [
   [56.789, undefined, "56.79"],
@@ -29,6 +29,11 @@ test("counts are in groups of three", () => {
   assert.equal(countText(52_383_481), "52\u202f383\u202f481");
   assert.equal(countText(999), "999");
   assert.equal(countText(null), "–");
+});
+
+test("a lower bound says so", () => {
+  assert.equal(totalText({ total: 10_001, totalIsLowerBound: true }), "more than 10\u202f000");
+  assert.equal(totalText({ total: 9_999, totalIsLowerBound: false }), "9\u202f999");
 });
 
 test("units of EPICS and LaTeX", () => {

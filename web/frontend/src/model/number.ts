@@ -19,6 +19,11 @@ export function countText(value: number | null): string {
   return value === null ? "–" : String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
+/** How many there are in all: "12 345", or "more than 10 000" of a lower bound. */
+export function totalText(counted: { readonly total: number; readonly totalIsLowerBound: boolean }): string {
+  return counted.totalIsLowerBound ? `more than ${countText(counted.total - 1)}` : countText(counted.total);
+}
+
 /** Fixed digits, or four significant ones. */
 export function numberText(value: number | null | undefined, digits?: number): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
