@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 from alarms.alarmsfile import ALARMS_FILE, AlarmsFile, ExtraEntry, PvEntry
@@ -91,7 +92,7 @@ def _leaves_of_records(records: Iterable[Record], file: AlarmsFile) -> dict[str,
 
 def _leaf(record: Record, info: AlarmInfo, file: AlarmsFile) -> Leaf:
     rules = Rules(info.latching, info.annunciating, info.delay_s, info.count)
-    guidance = some_lines(file.guidance.get(info.guidance, ""), _MAX_GUIDANCE)
+    guidance = _clean(file.guidance.get(info.guidance, ""))
     return Leaf(
         record.name, info.path, one_line(record.fields.get("DESC", ""), _MAX_DESCRIPTION), rules, guidance, mask=info.mask
     )
@@ -116,4 +117,9 @@ def _text(guidance: str, file: AlarmsFile, path: Path, key: NodePath) -> str:
     if guidance and guidance not in file.guidance:
         known = ", ".join(sorted(file.guidance)) or "none"
         raise bad_key(path, (*key, "guidance"), f"{guidance} is no key of guidance, which has {known}")
-    return some_lines(file.guidance.get(guidance, ""), _MAX_GUIDANCE)
+    return _clean(file.guidance.get(guidance, ""))
+
+
+@lru_cache(256)  # many leaves, few texts
+def _clean(guidance: str) -> str:
+    return some_lines(guidance, _MAX_GUIDANCE)

@@ -74,7 +74,8 @@ def timed(folder: Path, *arguments: str, expect: Sequence[int] = (0,)) -> float:
     took = time.perf_counter() - begin
     lines = (done.stdout + done.stderr).strip().splitlines()
     failed = done.returncode not in expect
-    print(f"{' '.join(arguments)[:40]:40} {took:8.1f} s  {f'exit {done.returncode}: ' if failed else ''}{lines[-1:]}", flush=True)
+    status = f"exit {done.returncode}: " if failed else ""
+    print(f"{' '.join(arguments)[:40]:40} {took:8.1f} s  {status}{lines[-1:]}", flush=True)
     if failed:
         print(*lines[:5], sep="\n", flush=True)
     return took
@@ -130,7 +131,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "site"
         make_site(folder, arguments.controllers, arguments.iocs)
-        print(f"{arguments.controllers * CHANNELS} channels, {arguments.controllers} controllers, {arguments.iocs} IOCs", flush=True)
+        channels = arguments.controllers * CHANNELS
+        print(f"{channels} channels, {arguments.controllers} controllers, {arguments.iocs} IOCs", flush=True)
         timed(folder, "config", "import", "--channels", str(folder / "channels.csv"), "--message", "bench")
         timed(folder, "config", "render")
         timed(folder, "doctor")

@@ -11,7 +11,7 @@ import click
 from sipmdcs.cli import Invocation, pass_invocation
 from sipmdcs.command_examples import examples
 from sipmdcs.doctor_machine import check_machine, trying_screens
-from sipmdcs.doctor_site import SITE_CHECKS
+from sipmdcs.doctor_site import SITE_CHECKS, ReadOnce
 from sipmdcs.errors import BadInput, DcsError
 from sipmdcs.finding import Finding, Level
 from sipmdcs.site import Site
@@ -34,7 +34,7 @@ def doctor(invocation: Invocation, ctx: click.Context, as_json: bool) -> None:
     One line for each check: ok, warn or FAIL, what was found and what to do next. Exit status 1 if anything fails.
     """
     findings: list[Finding] = []
-    for finding in examine(lambda: invocation.site):
+    for finding in examine(lambda: ReadOnce(invocation.folder)):
         findings.append(finding)
         if not as_json:
             _show(finding)

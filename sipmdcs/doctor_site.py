@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ CHECKS = "sipmdcs.checks"
 """Entry points of functions that take a ``Site`` and raise ``BadInput`` if a file of their part cannot be used."""
 
 _PV_NAME = re.compile(r"[A-Z0-9_:]+")
+_RENDERED = "rendered"
 _GB = 1_000_000_000
 _SCARCE_BYTES = 10 * _GB
 _TOO_LITTLE_BYTES = _GB
@@ -40,6 +42,28 @@ class _AnyYaml(Strict):
     """A file whose schema belongs to another part: only syntax and doubled keys are checked."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class ReadOnce(Site):
+    """A site whose records are kept once they are read: several checks need all of them."""
+
+    @cached_property
+    def _kept(self) -> dict[tuple[str, str | None], list[Record]]:
+        return {}
+
+    def ioc_records(self, ioc: str) -> list[Record]:
+        """As ``Site.ioc_records``; the list is shared and stays as it is."""
+        key = ioc, _RENDERED
+        if key not in self._kept:
+            self._kept[key] = super().ioc_records(ioc)
+        return self._kept[key]
+
+    def service_records(self, service: str, kind: str | None = None) -> list[Record]:
+        """As ``Site.service_records``; the list is shared and stays as it is."""
+        key = service, kind
+        if key not in self._kept:
+            self._kept[key] = super().service_records(service, kind)
+        return self._kept[key]
 
 
 def check_programs(site: Site) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import copy
 import json
 import socket
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import yaml
 from click.testing import CliRunner
 
 from sipmdcs.cli import main
-from sipmdcs.doctor_site import SITE_CHECKS
+from sipmdcs.doctor_site import SITE_CHECKS, ReadOnce
+from sipmdcs.epicsdb import Record, load_substitutions
 from sipmdcs.errors import BadInput
 from sipmdcs.finding import Finding, Level
 from sipmdcs.site import Site
@@ -50,6 +52,23 @@ def test_healthy_site_gives_only_good_lines(make: Callable[..., Site]) -> None:
         for finding in _find(check, site):
             assert finding.level is Level.OK or finding.check == "disk", finding
             assert not finding.next_step or finding.check == "disk"
+
+
+def test_records_are_read_once_for_all_checks(make: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With thousands of channels that is most of the time that the doctor takes."""
+    site = make(services=["alarms", "archiver"])
+    read: Counter[str] = Counter()
+
+    def counting(path: Path, *rest: Any) -> list[Record]:
+        read[f"{path.name} {rest[-1] if len(rest) > 1 else ''}"] += 1
+        return load_substitutions(path, *rest)
+
+    monkeypatch.setattr("sipmdcs.site.load_substitutions", counting)
+    once = ReadOnce(site.folder)
+    for check in SITE_CHECKS:
+        _find(check, once)
+    assert len(read) >= 4
+    assert set(read.values()) == {1}
 
 
 def test_port_in_use_is_told_with_its_owner(make: Callable[..., Site], free_port: int) -> None:

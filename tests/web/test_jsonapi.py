@@ -199,6 +199,7 @@ def test_next_leads_over_every_row(site: WebSite) -> None:
         ("fields[nonsense]=x", "fields[nonsense]"),
         ("page[limit]=0", "page[limit]"),
         ("page[number]=2", "page[number]"),
+        ("page[total]=all", "page[total]"),
         ("page=2", "page"),
         ("group[granularity]=60", "group[granularity]"),
         ("groupBy[granularity]=60", "groupBy[granularity]"),

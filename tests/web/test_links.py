@@ -9,6 +9,9 @@ import pytest
 from tests.web.conftest import WebSite
 from tests.web.seed import CHANNEL
 from web.catalogue import RESOURCES
+from web.pagelinks import page_links
+from web.parameters import read_parameters
+from web.query import Page
 
 START = [resource.name for resource in RESOURCES if not resource.required]
 _PAGE = "page[limit]=2"
@@ -60,3 +63,12 @@ def test_every_link_resolves(detector: WebSite, base: str) -> None:
     assert types == {resource.name for resource in RESOURCES}
     relations = sum(len(resource.relations) for resource in RESOURCES)
     assert len(followed) > 2 * relations, "the related rows and the relationship of each relation were asked for"
+
+
+def test_of_a_lower_bound_the_last_page_is_not_known() -> None:
+    asked = read_parameters(b"sort=-run_number&page[offset]=40&page[limit]=20&page[total]=exact")
+    exact, bound = (page_links("/runs", asked, 40, 20, Page((), 61, at_least=at_least)) for at_least in (False, True))
+    assert {*exact} == {"self", "first", "prev", "next", "last"}
+    assert exact["next"] == bound["next"] == exact["last"] != exact["self"]
+    assert {*bound} == {*exact} - {"last"}
+    assert all("page%5Btotal%5D=exact" in link for link in exact.values()), "the next page is counted in the same way"

@@ -146,6 +146,7 @@ def test_unknown_attributes_are_warned_of_and_left_out(site: WebSite) -> None:
         ("page[limit]=1&page[limit]=2", "page[limit]"),
         ("page[offset]=-1", "page[offset]"),
         ("page[number]=1", "page[number]"),
+        ("page[total]=all", "page[total]"),
         ("sort=facts", "sort"),
     ],
 )
