@@ -26,7 +26,7 @@ _SCHEMAS: Mapping[Type, Schema] = {
 _FILTERS: Mapping[Type, Schema] = {
     Type.INTEGER: {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
     Type.NUMBER: {"type": "number"},
-    Type.TEXT: {"type": "string"},
+    Type.TEXT: {"type": "string", "pattern": "^[^\\u0000]*$"},
     Type.BOOLEAN: {"type": "boolean"},
     Type.TIME: {"type": "string", "pattern": r"^20[0-9]{2}-0[1-9]-[01][1-9]T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z$"},
 }
@@ -183,7 +183,7 @@ def _page() -> list[Schema]:
     return [
         _query("page[offset]", offset, "Rows to leave out"),
         _query("page[limit]", limit, "Rows at most"),
-        _query("page[total]", {"enum": [EXACT]}, "Count all rows, however many"),
+        _query("page[total]", {"type": "string", "enum": [EXACT]}, "Count all rows, however many"),
     ]
 
 
