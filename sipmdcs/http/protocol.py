@@ -65,6 +65,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._unread_since: float | None = None
         self._dropped: int | None = None
         """Bytes dropped since the connection was refused."""
+        self._said_all = False
+        """Whether the client has closed its side."""
 
     # What it waits for ------------------------------------------------------------------------------------------------
 
@@ -136,6 +138,17 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         super().data_received(data)
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client may close its side after its last request, and still wants the replies (RFC 9112, 9.6).
+
+        Returns:
+            Whether the connection stays open.
+        """
+        is_owed = self.cycle is not None and not self.cycle.response_complete
+        is_whole = bool(self.pipeline) or not self._in_body
+        self._said_all = self._dropped is None and is_owed and is_whole
+        return self._said_all
+
     def send_400_response(self, msg: str) -> None:
         # uvicorn would answer in plain text; its parser has stopped, so nothing that follows can be understood.
         if self._dropped is None:
@@ -197,7 +210,10 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._served = True
         self._begun = time.monotonic()
+        was_last = self._said_all and not self.pipeline
         super().on_response_complete()
+        if was_last:
+            self.transport.close()
 
     def _header(self, wanted: bytes) -> bytes | None:
         return next((value for name, value in self.headers if name == wanted), None)

@@ -1,5 +1,6 @@
 """One connection against a real server: what is too large, too slow or not HTTP, and what a client does not read."""
 
+import asyncio
 import gzip
 import json
 import socket
@@ -53,6 +54,11 @@ async def small(request: Request) -> Response:
     return PlainTextResponse("pong\n")
 
 
+async def slow(request: Request) -> Response:
+    await asyncio.sleep(0.1)
+    return PlainTextResponse("done\n")
+
+
 async def broken(request: Request) -> Response:
     raise LookupError("nobody expects this")
 
@@ -64,6 +70,7 @@ APPLICATION = Starlette(
         Route("/endless", endless),
         Route("/lines", lines),
         Route("/small/{name}", small),
+        Route("/slow", slow),
         Route("/broken", broken),
     ],
     exception_handlers=dict(exception_handlers({})),
@@ -166,6 +173,31 @@ def test_a_client_that_does_not_read_is_cut_off_and_its_reply_stops(server: Serv
     assert len(sent) < 500
 
 
+ASK = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "replies"),
+    [
+        (ASK, 1),
+        (ASK.replace(b"1.1", b"1.0"), 1),
+        (post("/large", size=9, body=b"x" * 9), 1),
+        (ASK * 3, 3),
+        (ASK + ASK[:9], 1),  # the rest of the second will not come
+        (ASK[:9], 0),
+        (post("/large", size=9, body=b"x"), 0),
+        (b"", 0),
+    ],
+)
+def test_a_client_that_has_said_all_gets_its_replies_and_the_connection_ends(server: Server, said: bytes, replies: int) -> None:
+    with server.connect() as connection:
+        connection.sendall(said)
+        connection.shutdown(socket.SHUT_WR)
+        begin = time.monotonic()
+        assert answer_of(connection).count(b" 200 OK\r\n") == replies
+        assert time.monotonic() - begin < 10
+
+
 def test_more_connections_than_places_end_the_silent_ones_alone() -> None:
     ask = b"GET /small/x HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with behind_edge(APPLICATION, settings=HttpEdge(max_connections=20)) as server, server.connect() as kept:
@@ -187,7 +219,7 @@ def test_requests_sent_ahead_are_answered_in_order_and_bounded(server: Server) -
     with server.connect() as connection:
         connection.sendall(b"".join(ask % number for number in range(20)))
         connection.shutdown(socket.SHUT_WR)
-        answer_of(connection)
+        assert answer_of(connection).count(b"HTTP/1.1 200 ") == 20
     with server.connect() as connection:
         connection.sendall(b"".join(ask % number for number in range(3_000)))
         answer_of(connection)
@@ -230,6 +262,7 @@ def test_metrics_name_routes_by_their_templates(server: Server) -> None:
         "/endless",
         "/lines",
         "/broken",
+        "/slow",
         "unmatched",
         "refused",
         "/metrics",
