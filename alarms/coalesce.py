@@ -47,6 +47,8 @@ def worth_reading(events: NDArray[np.void], most: int) -> NDArray[np.intp]:
 
 def few_of(reports: Sequence[T], most: int, state: Callable[[T], AlarmState]) -> list[T]:
     """The same for what one PV reported and nobody took yet; ``state`` gives the alarm state of a report."""
+    if len(reports) == 1:
+        return list(reports)
     last = len(reports) - 1
     few = [one for index, one in enumerate(reports) if index == last or not _same(state(one), state(reports[index + 1]))]
     if len(few) <= most:

@@ -48,7 +48,7 @@ def configure(records: Iterable[Record], path: Path) -> Configuration:
     for pv, entry in file.extra.items():
         if pv in leaves:
             raise bad_key(path, ("extra", pv), "is in the tree already through info(alarm); refine it under pvs")
-        leaf = Leaf(pv, tuple(entry.path.split("/")))
+        leaf = Leaf(pv, _place(entry.path))
         leaves[pv] = _refined(leaf, entry, file, path, ("extra", pv))
     for pattern, entry in file.pvs.items():
         matching = [pv for pv in leaves if fnmatchcase(pv, pattern)]
@@ -69,6 +69,11 @@ def configure(records: Iterable[Record], path: Path) -> Configuration:
         if node not in tree.nodes:
             raise bad_key(path, ("nodes", path_text(node)), "no PV in the alarm tree is below this path")
     return Configuration(file, tree)
+
+
+@lru_cache(maxsize=4096)  # PVs hang in bunches
+def _place(path: str) -> NodePath:
+    return tuple(path.split("/"))
 
 
 def _leaves_of_records(records: Iterable[Record], file: AlarmsFile) -> dict[str, Leaf]:
@@ -99,6 +104,8 @@ def _leaf(record: Record, info: AlarmInfo, file: AlarmsFile) -> Leaf:
 
 
 def _refined(leaf: Leaf, entry: PvEntry | ExtraEntry, file: AlarmsFile, path: Path, key: NodePath) -> Leaf:
+    if entry.model_fields_set <= {"path"}:
+        return leaf
     said = entry.model_dump(exclude_none=True, exclude={"path", "description", "enabled", "guidance", "mask"})
     rules = replace(leaf.rules, **said) if said else leaf.rules
     if rules.count and not rules.delay_s:

@@ -7,8 +7,8 @@ that nothing is ever shown, or paged, that a restart would not know of.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from alarms import logic
 from alarms.logic import Step
@@ -32,8 +32,7 @@ class Reason(StrEnum):
     """Its configuration was edited."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One step of one PV."""
 
     leaf: Leaf
@@ -98,8 +97,10 @@ class Draft:
     def follow_configuration(self) -> None:
         """Enable and disable what the configuration says, some of it from a time on."""
         for pv in self._states:
-            leaf = self._tree.leaves[pv]
-            if self.state(pv).masked and not leaf.mask:
+            leaf, state = self._tree.leaves[pv], self.state(pv)
+            if state.enabled and leaf.enabled is True:
+                continue
+            if state.masked and not leaf.mask:
                 self._mask(leaf, masked=False)
             self._follow(leaf)
 
@@ -117,7 +118,7 @@ class Draft:
                 self._follow(leaf)
 
     def _mask(self, leaf: Leaf, *, masked: bool) -> None:
-        state = replace(self.state(leaf.pv), masked=masked)
+        state = self.state(leaf.pv)._replace(masked=masked)
         self._step(leaf, Reason.DISABLE if masked else Reason.ENABLE, Step(state))
 
     def _follow(self, leaf: Leaf) -> None:
@@ -138,7 +139,7 @@ class Draft:
     def _step(self, leaf: Leaf, reason: Reason, step: Step, by: Acknowledgement | None = None) -> None:
         before = self.state(leaf.pv)
         after = step.state
-        if after == before:
+        if after is before or after == before:
             return
         self.states[leaf.pv] = after
         change = Change(leaf, before, after, reason, step.raised is not None, by)
@@ -158,10 +159,8 @@ class Alarms:
         """Start from ``known`` states; a PV that is not among them is taken to be OK until it says otherwise."""
         self.tree = tree
         self._clock = clock
-        now_ns = clock.time_ns()
-        known = known or {}
-        self.states: dict[str, PvState] = {pv: known.get(pv) or initial(now_ns) for pv in tree.leaves}
-
+        known, unheard = known or {}, initial(clock.time_ns())
+        self.states: dict[str, PvState] = {pv: known.get(pv, unheard) for pv in tree.leaves}
         self._pending = {pv: state.pending for pv, state in self.states.items() if state.pending is not None}
 
     def draft(self) -> Draft:

@@ -6,15 +6,14 @@ written in ADR 0170. Nothing here reads a clock: ``now`` is the monotonic time i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from alarms.level import Level
 from alarms.state import DISABLED, MASKED, Acknowledgement, AlarmState, Held, Pending, PvState, Rules, clear
 from sipmdcs.clock import NS
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What an event did to a PV."""
 
     state: PvState
@@ -25,7 +24,7 @@ class Step:
 def update(state: PvState, rules: Rules, received: AlarmState, now: float) -> Step:
     """The PV reported something. A change of value alone is only remembered."""
     previous = state.current
-    state = replace(state, current=received)
+    state = state._replace(current=received)
     if not state.enabled or received.has_reason_of(previous):
         return Step(state)
     return _take(state, rules, received, now)
@@ -36,7 +35,7 @@ def expire(state: PvState, rules: Rules, now: float) -> Step:
     if state.pending is None or now < state.pending.due:
         return Step(state)
     delayed = state.pending.state
-    state = replace(state, pending=None)
+    state = state._replace(pending=None)
     new = _latch_or_follow(state.alarm, delayed, rules)
     return Step(state) if new is None else _apply(state, new)
 
@@ -49,14 +48,14 @@ def acknowledge(state: PvState, by: Acknowledgement) -> Step:
     if current.level is Level.OK:
         return Step(_with_alarm(state, clear(current.value, by.time_ns), None))
     base = current if current.level < alarm.level else alarm
-    return Step(_with_alarm(state, replace(base, level=base.level.acknowledged), by))
+    return Step(_with_alarm(state, base._replace(level=base.level.acknowledged), by))
 
 
 def unacknowledge(state: PvState) -> Step:
     """Take an acknowledgement back: the alarm is what the PV reports now. Without one, nothing happens."""
     if not state.enabled or not state.alarm.level.is_acknowledged:
         return Step(state)
-    state = replace(state, alarm=replace(state.alarm, level=state.alarm.level.unacknowledged), acknowledgement=None)
+    state = state._replace(alarm=state.alarm._replace(level=state.alarm.level.unacknowledged), acknowledgement=None)
     return Step(_with_alarm(state, state.current, None))
 
 
@@ -66,7 +65,7 @@ def disable(state: PvState, now_ns: int) -> Step:
         return Step(state)
     shown = AlarmState(Level.OK, MASKED if state.masked else DISABLED, state.current.value, now_ns)
     held = Held(state.alarm, state.acknowledgement)
-    return Step(replace(state, enabled=False, held=held, alarm=shown, acknowledgement=None, pending=None, recent_ns=()))
+    return Step(state._replace(enabled=False, held=held, alarm=shown, acknowledgement=None, pending=None, recent_ns=()))
 
 
 def enable(state: PvState, rules: Rules, now: float) -> Step:
@@ -74,13 +73,15 @@ def enable(state: PvState, rules: Rules, now: float) -> Step:
     if state.enabled or state.held is None:
         return Step(state)
     held = state.held
-    state = replace(state, enabled=True, held=None, alarm=held.alarm, acknowledgement=held.acknowledgement)
+    state = state._replace(enabled=True, held=None, alarm=held.alarm, acknowledgement=held.acknowledgement)
     return _take(state, rules, state.current, now)
 
 
 def adopt(state: PvState, rules: Rules) -> Step:
     """Go on under changed rules. Latches and acknowledgements stay; what no longer latches follows its PV."""
-    state = replace(state, recent_ns=state.recent_ns[-rules.count :] if rules.count else ())
+    recent_ns = state.recent_ns[-rules.count :] if rules.count else ()
+    if recent_ns != state.recent_ns:
+        state = state._replace(recent_ns=recent_ns)
     if state.enabled and state.pending is None and not rules.latching and state.alarm.level.active:
         return _apply(state, state.current)
     return Step(state)
@@ -94,11 +95,11 @@ def _take(state: PvState, rules: Rules, received: AlarmState, now: float) -> Ste
         # Who acknowledged that there is no valid value has not seen what the value is now that there is one.
         state = _with_alarm(state, clear(state.current.value, received.time_ns), None)
     if received.level is Level.OK:
-        state = replace(state, pending=None)
+        state = state._replace(pending=None)
         if not state.alarm.level.active:
             return Step(_with_alarm(state, clear(received.value, received.time_ns), None))
     elif not rules.latching and not received.outranks(state.alarm):
-        state = replace(state, pending=None)
+        state = state._replace(pending=None)
     base = state.alarm if state.pending is None else state.pending.state
     new = _latch_or_follow(base, received, rules)
     if new is None:
@@ -114,11 +115,11 @@ def _latch_or_follow(base: AlarmState, received: AlarmState, rules: Rules) -> Al
     As bad as what is held for another reason: the present reason is shown at the level that is held.
     """
     if received.level is base.level.unacknowledged and not received.has_reason_of(base):
-        return replace(received, level=base.level)
+        return received._replace(level=base.level)
     if received.outranks(base) and rules.latching:
-        return replace(received, latch=True)
+        return received._replace(latch=True)
     if rules.latching:
-        return replace(base, latch=False) if base.latch else None
+        return base._replace(latch=False) if base.latch else None
     return received if base.level.active or received.outranks(base) else None
 
 
@@ -127,10 +128,10 @@ def _delay(state: PvState, rules: Rules, new: AlarmState, received: AlarmState, 
     if rules.count > 0:
         recent = (*state.recent_ns, received.time_ns)[-rules.count :]
         if len(recent) == rules.count and recent[-1] - recent[0] <= rules.delay_s * NS:
-            return _apply(replace(state, pending=None, recent_ns=()), new)
-        state = replace(state, recent_ns=recent)
+            return _apply(state._replace(pending=None, recent_ns=()), new)
+        state = state._replace(recent_ns=recent)
     due = now + rules.delay_s if state.pending is None else state.pending.due
-    return Step(replace(state, pending=Pending(new, due)))
+    return Step(state._replace(pending=Pending(new, due)))
 
 
 def _apply(state: PvState, new: AlarmState) -> Step:
@@ -147,16 +148,16 @@ def _with_alarm(state: PvState, alarm: AlarmState, acknowledgement: Acknowledgem
     elif state.alarm.level.unacknowledged is not Level.UNDEFINED:
         before = Held(state.alarm, state.acknowledgement)
     kept = acknowledgement if alarm.level.is_acknowledged else None
-    return replace(state, alarm=alarm, acknowledgement=kept, pending=pending, before=before)
+    return state._replace(alarm=alarm, acknowledgement=kept, pending=pending, before=before)
 
 
 def _reconnected(state: PvState, received: AlarmState) -> PvState:
     """The PV is back. A latched UNDEFINED stays only if there is nothing else to show: it must not hide a real alarm."""
     if state.pending is not None and state.pending.state.level is Level.UNDEFINED:
-        state = replace(state, pending=None)
+        state = state._replace(pending=None)
     if state.alarm.level.unacknowledged is not Level.UNDEFINED:
         return state
     before = state.before or Held(clear(state.current.value, state.current.time_ns))
     if received.level is Level.OK and before.alarm.level is Level.OK:
         return state
-    return replace(state, alarm=before.alarm, acknowledgement=before.acknowledgement, before=None)
+    return state._replace(alarm=before.alarm, acknowledgement=before.acknowledgement, before=None)

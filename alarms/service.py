@@ -28,7 +28,7 @@ from alarms.values import MetadataCache, limit_text
 from alarms.watch import Captured, Watch, capture_all
 from sipmdcs.channels import Channels
 from sipmdcs.clock import NS
-from sipmdcs.epicsdb import Record
+from sipmdcs.collector import kept_for_good
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.http.edge import Edge
 from sipmdcs.http.server import listen, serve
@@ -232,11 +232,6 @@ class AlarmService:
         return replace(notice, message=alarm.message, value=alarm.value, pv_time_ns=alarm.time_ns)
 
 
-def state_records(site: Site, published: Published) -> list[Record]:
-    """Records of the tree, as PVs of the service."""
-    return published.records(site.find_template("alarm_node.template"), site.find_template("alarm_area.template"))
-
-
 async def run_alarms(site: Site, channels: Channels) -> None:
     """Run the alarm service of a site until it is told to end.
 
@@ -244,16 +239,18 @@ async def run_alarms(site: Site, channels: Channels) -> None:
         BadInput: ``alarms.yaml``, ``notify.yaml`` or a record cannot be used.
         ServiceError: the database or the HTTP port cannot be used.
     """
-    configuration = load_configuration(site)
+    with kept_for_good():
+        configuration = load_configuration(site)
     captured = await asyncio.to_thread(capture_all, channels, configuration.tree)  # PVs connect while records are made
     notify = load_notify(site.folder)
     if not notify.routes:
         _log.warning("notify.yaml has no routes: nobody is paged")
     published = Published(site.file.prefix, configuration.tree, banner_rows=configuration.file.banner_rows)
-    records = [*site.service_records(SERVICE), *state_records(site, published)]
+    records = [*site.service_records(SERVICE), *published.area_records(site.find_template("alarm_area.template"))]
+    states = published.state_records(site.find_template("alarm_node.template"))
     _log.info("%d PVs in the alarm tree of %s", len(configuration.tree.leaves), site.file.name)
 
     async def body(service: Service) -> None:
         await AlarmService(service, configuration, notify, published).run(channels, captured)
 
-    await run_service(site, SERVICE, records, body)
+    await run_service(site, SERVICE, records, body, on_demand=states)

@@ -12,6 +12,8 @@ from alarms.state import Rules
 NodePath = tuple[str, ...]
 """Place in the tree from below the root; the root itself is empty."""
 
+_USUAL = Rules()
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -31,7 +33,7 @@ class Leaf:
     path: NodePath
     """The node it hangs below."""
     description: str = ""
-    rules: Rules = field(default_factory=Rules)
+    rules: Rules = _USUAL
     guidance: str = ""
     """What the shifter should do, as text."""
     enabled: bool | datetime = True
@@ -88,9 +90,12 @@ def grow(leaves: Iterable[Leaf], nodes: Mapping[NodePath, Node]) -> Tree:
     by_pv: dict[str, Leaf] = {}
     for leaf in leaves:
         by_pv[leaf.pv] = leaf
+        if leaf.path in found:
+            continue
         for depth in range(1, len(leaf.path) + 1):
             path = leaf.path[:depth]
-            found.setdefault(path, nodes.get(path, Node(path)))
+            if path not in found:
+                found[path] = nodes.get(path, Node(path))
     return Tree(found, by_pv)
 
 

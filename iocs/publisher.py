@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,7 @@ from iocs.records.fields import Field
 from iocs.records.load import load_records
 from iocs.records.record import INVALID, LiveRecord
 from iocs.records.scan import Scanner
+from iocs.records.table import RecordTable
 from iocs.server import Server
 from iocs.server_write import Writer
 from sipmdcs.clock import Clock, SystemClock
@@ -30,6 +32,7 @@ class RecordServer:
         security: who may do what.
         autosave: file that keeps what survives a restart, ``None`` for none.
         clock: what time it is.
+        on_demand: records by name that cost nothing until a client asks for them; see ``open_publisher``.
 
     Raises:
         BadInput: a record uses a type or field that is not implemented.
@@ -42,14 +45,16 @@ class RecordServer:
         *,
         autosave: Path | None = None,
         clock: Clock | None = None,
+        on_demand: Mapping[str, Record] | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._records = load_records(records)
+        self._records = RecordTable(records, on_demand or {})
         self._autosave = Autosave(autosave, self._distinct()) if autosave is not None else None
         self._writer = Writer(self._clock, self._on_put)
         self._server = Server(self._records, security or AccessSecurity(), self._writer)
         self._scanner = Scanner(self._distinct(), self._clock)
         self._start()
+        self._records.on_start = self._scanner.add
 
     def _distinct(self) -> list[LiveRecord]:
         """Each record once, aliases left out, in the order of the files."""
@@ -72,7 +77,7 @@ class RecordServer:
             self._autosave.touch()
 
     def _record(self, name: str) -> LiveRecord:
-        record = self._records.get(name)
+        record = self._records.find(name)
         if record is None:
             raise NotConnected(name, "is not a record of this server")
         return record
@@ -90,6 +95,7 @@ class RecordServer:
         """Give records new values and process each once; all go out together. See ``Publisher.post``.
 
         A value that its record cannot hold makes that record INVALID with status READ; the others are posted all the same.
+        One that does not run yet begins with what was posted last.
 
         Raises:
             ChannelError: a name or value does not fit; the first one, after everything else has been posted.
@@ -98,20 +104,32 @@ class RecordServer:
         problem: ChannelError | None = None
         for name, value in values.items():
             record = self._records.get(name)
-            if record is None:
-                problem = problem or NotConnected(name, "is not a record of this server")
-                continue
             try:
-                record.receive(value)
-            except (ValueError, TypeError, OverflowError) as err:
-                problem = problem or ChannelError(name, f"cannot hold {value!r}: {err}")
-                record.set_alarm(int(Status.READ), INVALID, str(err))
-            if severity is not None:
-                record.set_alarm(int(status), int(severity))
-            record.is_told_alarm = bool(record.nsev)
-            record.process(now)
-            if record.autosave and self._autosave is not None:
-                self._autosave.touch()
+                if record is not None:
+                    self._receive(record, value, now, severity, status)
+                elif self._records.has(name):
+                    post = partial(self._receive, value=value, now=now, severity=severity, status=status)
+                    self._records.post_at_start(name, post)
+                else:
+                    raise NotConnected(name, "is not a record of this server")
+            except ChannelError as err:
+                problem = problem or err
+        if problem is not None:
+            raise problem
+
+    def _receive(self, record: LiveRecord, value: Value, now: int, severity: Severity | None, status: Status) -> None:
+        problem: ChannelError | None = None
+        try:
+            record.receive(value)
+        except (ValueError, TypeError, OverflowError) as err:
+            problem = ChannelError(record.name, f"cannot hold {value!r}: {err}")
+            record.set_alarm(int(Status.READ), INVALID, str(err))
+        if severity is not None:
+            record.set_alarm(int(status), int(severity))
+        record.is_told_alarm = bool(record.nsev)
+        record.process(now)
+        if record.autosave and self._autosave is not None:
+            self._autosave.touch()
         if problem is not None:
             raise problem
 
@@ -150,7 +168,7 @@ class RecordServer:
         gone = {self._record(name) for name in removed}
         for definition in definitions:
             for name in (definition.name, *definition.aliases):
-                if name in self._records and self._records[name] not in gone:
+                if self._records.has(name) and self._records.get(name) not in gone:
                     raise definition.bad("", f"{name} is a record already")
         for record in gone:
             for name in (record.name, *record.aliases):
@@ -180,7 +198,11 @@ class RecordServer:
 
 
 def open_record_server(
-    records: Iterable[Record], access_file: Path | None = None, *, autosave: Path | None = None
+    records: Iterable[Record],
+    access_file: Path | None = None,
+    *,
+    autosave: Path | None = None,
+    on_demand: Mapping[str, Record] | None = None,
 ) -> RecordServer:
     """The installed publisher: entry point of group ``sipmdcs.publisher``.
 
@@ -188,9 +210,10 @@ def open_record_server(
         records: definitions, macros expanded.
         access_file: access security file (``.acf``); without one everybody may do everything.
         autosave: file that keeps what survives a restart.
+        on_demand: as of ``sipmdcs.publisher.open_publisher``.
 
     Raises:
         BadInput: a record uses a type or field that is not implemented, or the access file is malformed.
     """
     security = load_access_security(access_file) if access_file is not None else None
-    return RecordServer(records, security, autosave=autosave)
+    return RecordServer(records, security, autosave=autosave, on_demand=on_demand)

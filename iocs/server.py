@@ -15,6 +15,7 @@ import caproto as ca
 from iocs.access import WRITE, AccessSecurity
 from iocs.records.fields import Field
 from iocs.records.record import LiveRecord
+from iocs.records.table import RecordTable
 from iocs.records.waveform import WaveformRecord
 from iocs.server_budget import CIRCUIT_BYTES, Budget, max_circuits
 from iocs.server_channel import Channel, find_channel
@@ -38,12 +39,12 @@ class Server:
     """Serves ``records`` on the interfaces and ports that the EPICS environment variables name.
 
     Args:
-        records: by name and alias.
+        records: what is served.
         security: who may do what.
         writer: carries out puts.
     """
 
-    def __init__(self, records: Mapping[str, LiveRecord], security: AccessSecurity, writer: Writer) -> None:
+    def __init__(self, records: RecordTable, security: AccessSecurity, writer: Writer) -> None:
         self.circuits: set[Circuit] = set()
         self.port = 0
         self.largest_request = _largest_request(records)
@@ -85,7 +86,7 @@ class Server:
 
     def has(self, name: str) -> bool:
         """Whether there is a channel of that name."""
-        return name in self._records or self.channel(name) is not None
+        return self._records.has(name) or self.channel(name) is not None
 
     def rights(self, channel: Channel, user: str, host: str) -> int:
         field = channel.field
@@ -155,7 +156,7 @@ class Server:
             for listener in listeners:
                 stack.enter_context(listener)
             await self._open(stack, listeners, interfaces, search_port)
-            logger.info("serving %d records on %s, port %d", len(self._records), ", ".join(interfaces), self.port)
+            logger.info("serving %d records on %s, port %d", self._records.count(), ", ".join(interfaces), self.port)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(send_beacons(self.port, beacons, period_s, self._news))

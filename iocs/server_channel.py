@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from iocs.records.fields import Field, Kind
 from iocs.records.numbers import format_float
 from iocs.records.record import LiveRecord
+from iocs.records.table import RecordTable
 from iocs.records.waveform import WaveformRecord
 from sipmdcs.channels import PvType
 
@@ -121,10 +121,10 @@ class Channel:
         return (chars + self.text().encode()[len(chars) :])[: size - 1].split(b"\0", 1)[0].decode(errors="replace")
 
 
-def find_channel(records: Mapping[str, LiveRecord], name: str) -> Channel | None:
+def find_channel(records: RecordTable, name: str) -> Channel | None:
     """The channel that a client means by ``RECORD``, ``RECORD.FIELD`` or ``RECORD.FIELD$``, ``None`` if there is none."""
     record_name, _, field_name = name.partition(".")
-    record = records.get(record_name)
+    record = records.find(record_name)
     if record is None:
         return None
     long_string = field_name.endswith("$")

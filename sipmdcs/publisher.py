@@ -84,13 +84,27 @@ class Publisher(Protocol):
         ...
 
 
-PublisherFactory = Callable[[Iterable[Record], Path | None], Publisher]
-"""Makes a publisher from records and an access security file (``.acf``), if any. Addresses and ports come from the EPICS
-environment variables, which the command line sets from the site file before anything else."""
+class PublisherFactory(Protocol):
+    """Makes a publisher; see ``open_publisher``."""
+
+    def __call__(
+        self, records: Iterable[Record], access_file: Path | None, *, on_demand: Mapping[str, Record] | None
+    ) -> Publisher: ...
 
 
-def open_publisher(records: Iterable[Record], access_file: Path | None = None) -> Publisher:
+def open_publisher(
+    records: Iterable[Record], access_file: Path | None = None, *, on_demand: Mapping[str, Record] | None = None
+) -> Publisher:
     """The installed Channel Access server, loaded with ``records``.
+
+    Addresses and ports come from the EPICS environment variables, which the command line sets from the site file before
+    anything else.
+
+    Args:
+        records: what is served.
+        access_file: access security (``.acf``); without one everybody may do everything.
+        on_demand: more records by name, alike and without aliases, so many that few are ever looked at. Each begins to run
+            when it is first looked up, with what was posted last; until then it costs nothing.
 
     Raises:
         ServiceError: no server is installed.
@@ -100,4 +114,4 @@ def open_publisher(records: Iterable[Record], access_file: Path | None = None) -
     if len(points) != 1:
         raise ServiceError(f"expected one entry point in group sipmdcs.publisher, found {len(points)}; run make install")
     factory: PublisherFactory = points[0].load()
-    return factory(records, access_file)
+    return factory(records, access_file, on_demand=on_demand)

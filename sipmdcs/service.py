@@ -20,7 +20,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +91,7 @@ async def run_service(
     *,
     publisher: Publisher | None = None,
     clock: Clock | None = None,
+    on_demand: Mapping[str, Record] | None = None,
 ) -> None:
     """Serve ``records`` and run ``body`` until SIGTERM, cancellation, or the end of ``body``.
 
@@ -101,13 +102,14 @@ async def run_service(
         body: the work.
         publisher: a server made by the caller; ``records`` are then not loaded again.
         clock: the machine's own if left out.
+        on_demand: more records; see ``open_publisher``.
 
     Raises:
         BadInput: a record cannot be served.
         ServiceError: no server is installed, or it cannot listen.
         ExceptionGroup: what ``body`` or the server raised.
     """
-    server = publisher if publisher is not None else open_publisher(records, site.access_file)
+    server = publisher if publisher is not None else open_publisher(records, site.access_file, on_demand=on_demand)
     service = Service(site, name, server, clock or SystemClock())
     stopping = asyncio.Event()
     if sys.__stderr__ is not None:

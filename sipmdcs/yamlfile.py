@@ -37,6 +37,7 @@ DEEPEST = 50
 """Levels of a file; more is a slip, or an alias that holds itself."""
 MAX_ALIASED = 100_000
 """Keys and list items that aliases may repeat: a few lines of aliases to aliases could be millions of entries."""
+_TEXT, _LIST, _MAPPING = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
 _LONG_TEXT = 100_000
 """Characters from which the parser in C is worth being tried first; its messages are not those of the one in Python."""
 
@@ -66,9 +67,13 @@ def parse_yaml(text: str, schema: type[Model], path: Path) -> Model:
     try:
         loader = yaml.SafeLoader("" if len(text) > _LONG_TEXT and (root := _composed_in_c(text)) is not None else text)
         root = root or loader.get_single_node()
+        data: Any = {}
         if root is not None:
-            lines = _lines(root, path)
-        data = {} if root is None else loader.construct_document(root)
+            try:
+                data = _plain_data(root, loader, text)
+            except _NotPlain:
+                lines = _lines(root, path)
+                data = loader.construct_document(root)
     except yaml.MarkedYAMLError as err:
         line = err.problem_mark.line + 1 if err.problem_mark else None
         raise BadInput(f"not valid YAML: {err.problem or err.context}", file=path, line=line) from err
@@ -83,6 +88,8 @@ def parse_yaml(text: str, schema: type[Model], path: Path) -> Model:
     try:
         return schema.model_validate(data)
     except ValidationError as err:
+        if not lines and root is not None:
+            lines = _lines(root, path)
         raise _first_problem(err, lines, path) from err
 
 
@@ -122,6 +129,36 @@ def _composed_in_c(text: str) -> yaml.Node | None:
         return yaml.compose(text, yaml.CSafeLoader)
     except (yaml.YAMLError, UnicodeError):
         return None
+
+
+class _NotPlain(Exception):
+    """A file holds what ``_plain_data`` does not read."""
+
+
+def _plain_data(root: yaml.Node, loader: yaml.SafeLoader, text: str) -> Any:
+    """What nearly every file holds, in one pass and without the lines, which only a message needs.
+
+    Raises:
+        _NotPlain: it may have aliases, a key is not text or stands twice, a tag is not a usual one, or it is too deep.
+    """
+
+    def build(node: yaml.Node, depth: int) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return node.value if node.tag == _TEXT else loader.construct_object(node)
+        if depth > DEEPEST or node.tag not in (_MAPPING, _LIST):
+            raise _NotPlain
+        if isinstance(node, yaml.SequenceNode):
+            return [build(item, depth + 1) for item in node.value]
+        if any(key.tag != _TEXT for key, _ in node.value):
+            raise _NotPlain
+        data = {key.value: build(value, depth + 1) for key, value in node.value}
+        if len(data) < len(node.value):
+            raise _NotPlain
+        return data
+
+    if "&" in text:
+        raise _NotPlain
+    return build(root, 0)
 
 
 def _lines(root: yaml.Node, path: Path) -> dict[KeyPath, int]:

@@ -48,6 +48,12 @@ class Scanner:
         self._list()
         self._process_initial(added)
 
+    def add(self, record: LiveRecord) -> None:
+        """Scan one record more."""
+        self._records.append(record)
+        self.rescan(record)
+        self._process_initial([record])
+
     def rescan(self, record: LiveRecord) -> None:
         """``SCAN`` or ``PHAS`` of ``record`` has changed."""
         for scanned in self._lists.values():

@@ -6,8 +6,6 @@
 ``>MAJOR``  afterwards the alarm state is this; a final ``!`` means that the step raised the alarm
 """
 
-from dataclasses import replace
-
 from alarms import logic
 from alarms.level import Level
 from alarms.logic import Step
@@ -60,4 +58,4 @@ class Replay:
 
 def at(state: AlarmState, level: Level) -> AlarmState:
     """The same state at another level."""
-    return replace(state, level=level)
+    return state._replace(level=level)

@@ -12,6 +12,7 @@ from alarms.outbox import Outbox
 from alarms.paging import Paging
 from alarms.published import Published
 from alarms.state import AlarmState
+from alarms.state_records import AT_START
 from alarms.store import Store
 from alarms.tree import Tree
 from sipmdcs.clock import ManualClock
@@ -49,6 +50,7 @@ class Shop:
         self.store = Store(folder / "alarms.sqlite", clock)
         file = NotifyFile.model_validate(NOTIFY if notify is None else notify)
         published = Published("DET", tree, banner_rows=3)
+        self.board.values |= dict.fromkeys(published.state_records(Path("never read")), AT_START)
         paging = Paging(file, tree, *self.store.incidents())
         alarms = Alarms(tree, clock, self.store.states(tree))
         self.handler = Handler(alarms, paging, self.store, published, self.board, clock)  # type: ignore[arg-type]

@@ -1,7 +1,5 @@
 """Every numbered rule of the Phoebus logic as one line; see ``Replay`` for the language, ADR 0170 for what differs."""
 
-from dataclasses import replace
-
 import pytest
 
 from alarms import logic
@@ -286,7 +284,7 @@ def test_a_delay_ends_where_the_alarm_is_shown_already():
 
 
 def test_masked_says_so():
-    state = replace(Replay().state, masked=True)
+    state = Replay().state._replace(masked=True)
     assert logic.disable(state, 0).state.alarm.message == MASKED
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
 from sipmdcs.errors import BadInput
-from sipmdcs.yamlfile import KeyProblem, Strict, parse_yaml, read_yaml
+from sipmdcs.yamlfile import KeyProblem, Strict, _NotPlain, _plain_data, parse_yaml, read_yaml
 
 
 class Inner(Strict):
@@ -144,3 +144,21 @@ _PLAIN = st.recursive(
 @given(_PLAIN)
 def test_any_data_is_read_or_refused_in_one_line(data: object) -> None:
     assert _is_one_line(_refusal(yaml.safe_dump(data, allow_unicode=True)))
+
+
+@given(_PLAIN)
+def test_what_is_read_in_one_pass_is_what_the_loader_reads(data: object) -> None:
+    text = yaml.safe_dump(data, allow_unicode=True)
+    loader = yaml.SafeLoader(text)
+    root = loader.get_single_node()
+    assert root is not None
+    try:
+        assert _plain_data(root, loader, text) == yaml.safe_load(text)
+    except _NotPlain:
+        assert "&" in text or _holds_numbers_as_keys(data)
+
+
+def _holds_numbers_as_keys(data: object) -> bool:
+    if isinstance(data, dict):
+        return any(not isinstance(key, str) for key in data) or any(map(_holds_numbers_as_keys, data.values()))
+    return isinstance(data, list) and any(map(_holds_numbers_as_keys, data))
