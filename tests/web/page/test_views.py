@@ -152,6 +152,8 @@ def test_a_run_with_an_iv_scan(page_site: PageSite, visitor: Visitor) -> None:
     facts = page.locator(".panel", has=page.get_by_role("heading", name="Facts"))
     expect(facts).to_contain_text("1 h 39 min")
     expect(facts).to_contain_text("1\u202f234\u202f568")
+    expect(facts).to_contain_text("version 1 (push 7, only PVETO/HV13, 5f2a5f2a5f2a)")
+    expect(facts).to_contain_text("192 of 672 values differ; 16 more could not be read")
     expect(page.get_by_text("after the new cables")).to_be_visible()
     values = [value for number in range(1, 17) if (value := vbr_of(number)) is not None]
     macro = page.locator(".panel", has=page.get_by_role("heading", name="Results over all channels")).locator("tbody tr")
