@@ -20,6 +20,9 @@ from sipmdcs.site import Site
 BASE_ADDRESS = "127.0.0.2"
 """EPICS Base listens there, our services on 127.0.0.1, so that they share a port."""
 
+OTHER_ADDRESS = "127.0.0.3"
+"""Of an IOC that the site knows nothing of."""
+
 PLANT = """\
 record(ai, "$(P)") {
     field(DESC, "SiPM current")
@@ -37,7 +40,7 @@ record(ai, "$(P)") {
 SITE = """\
 name: Bench
 prefix: T
-channel_access: {{server_port: {ca}, repeater_port: {repeater}, address_list: [{base}, 127.255.255.255]}}
+channel_access: {{server_port: {ca}, repeater_port: {repeater}, address_list: [{base}, {other}, 127.255.255.255]}}
 alarms: {{port: {http}}}
 services: [alarms]
 controllers:
@@ -129,7 +132,7 @@ class Bench:
         self.url = f"http://127.0.0.1:{http}"
         (folder / "db_templates").mkdir(parents=True)
         (folder / "var" / "rendered").mkdir(parents=True)
-        self.write("site.yaml", SITE.format(ca=ca, repeater=repeater, http=http, base=BASE_ADDRESS))
+        self.write("site.yaml", SITE.format(ca=ca, repeater=repeater, http=http, base=BASE_ADDRESS, other=OTHER_ADDRESS))
         self.write("alarms.yaml", ALARMS.replace("{grace}", str(grace)))
         self.write("notify.yaml", NOTIFY.format(smtp=self.smtp_port))
         self.write("db_templates/plant.template", PLANT)
@@ -140,6 +143,7 @@ class Bench:
         self.environment = os.environ | self.site.ca_environment()
         self.mailbox = Mailbox()
         self._ioc: subprocess.Popen[bytes] | None = None
+        self._other_ioc: subprocess.Popen[bytes] | None = None
         self._service: subprocess.Popen[bytes] | None = None
         self._smtp: Controller | None = None
 
@@ -147,19 +151,21 @@ class Bench:
         (self.folder / name).write_text(text, "utf-8")
 
     def start_ioc(self) -> None:
-        database = self.folder / "plant.db"
-        database.write_text(format_records(self.site.ioc_records("bench")))
-        environment = self.environment | {"EPICS_CAS_INTF_ADDR_LIST": BASE_ADDRESS}
-        command = [sys.executable, str(Path(__file__).with_name("plant.py")), str(database)]
-        log = (self.folder / "ioc.log").open("ab")
-        self._ioc = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
-        log.close()
+        self._ioc = self._base("plant.db", format_records(self.site.ioc_records("bench")), BASE_ADDRESS)
+
+    def start_other_ioc(self, records: str) -> None:
+        """One that the site knows nothing of, with these records."""
+        self._other_ioc = self._base("other.db", records, OTHER_ADDRESS)
+
+    def _base(self, name: str, records: str, address: str) -> subprocess.Popen[bytes]:
+        self.write(name, records)
+        environment = self.environment | {"EPICS_CAS_INTF_ADDR_LIST": address}
+        command = [sys.executable, str(Path(__file__).with_name("plant.py")), str(self.folder / name)]
+        with (self.folder / "ioc.log").open("ab") as log:
+            return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
 
     def stop_ioc(self) -> None:
-        if self._ioc is not None:
-            self._ioc.kill()
-            self._ioc.communicate()
-            self._ioc = None
+        self._ioc = _killed(self._ioc)
 
     def start_service(self) -> None:
         log = (self.folder / "alarms.log").open("ab")
@@ -192,6 +198,7 @@ class Bench:
     def stop(self) -> None:
         self.kill_service()
         self.stop_ioc()
+        self._other_ioc = _killed(self._other_ioc)
         self.stop_smtp()
 
     def get(self, path: str) -> Any:
@@ -234,3 +241,9 @@ class Bench:
             return all(leaf["current_value"] for leaf in self.get("/tree?path=BENCH")["leaves"])
 
         wait_until(all_reported, 60, "the plant connected")
+
+
+def _killed(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None:
+        process.kill()
+        process.communicate()
