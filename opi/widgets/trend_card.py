@@ -70,5 +70,5 @@ class TrendCard(Card):
             if plot.live_from is not None:
                 title.setText(f"{label} · live from {datetime.fromtimestamp(plot.live_from, UTC):%H:%M:%S}, archive before")
 
-    def _note_answer(self, good: bool) -> None:
-        self.no_archive.setVisible(not good)
+    def _note_answer(self) -> None:
+        self.no_archive.setVisible(any(plot.archive_failed for plot in self.plots))

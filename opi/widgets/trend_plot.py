@@ -61,11 +61,13 @@ class TrendPlot(PyDMArchiverTimePlot):
 
     live_began = Signal()
     """``live_from`` is known."""
-    archive_answered = Signal(bool)
-    """Whether the archive gave what it was asked for."""
+    archive_answered = Signal()
+    """``archive_failed`` is known anew."""
 
     def __init__(self, pv: str, colour: str, span_s: float, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent, background=PALETTE.plot, optimized_data_bins=BINS)
+        self.archive_failed = False
+        """Whether the archive did not give what it was last asked for."""
         self.setShowLegend(False)
         self.plotItem.getAxis("bottom").utcOffset = 0
         self._live_from: float | None = None
@@ -129,7 +131,8 @@ class TrendPlot(PyDMArchiverTimePlot):
             self.live_began.emit()
 
     def _note_answer(self, good: bool) -> None:
-        self.archive_answered.emit(good)
+        self.archive_failed = not good
+        self.archive_answered.emit()
         if not good and not self._retry.isActive():
             self._retry.start()
 

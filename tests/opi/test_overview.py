@@ -214,6 +214,32 @@ def test_trends_begin_with_the_last_hour_of_the_archive(qtbot: QtBot, driver: Dr
     assert len(json.loads(archiver.posted[0])) == 33
 
 
+def test_history_is_asked_for_until_the_archiver_has_answered(
+    qtbot: QtBot,
+    driver: Driver,
+    site: Site,
+    ports: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("opi.history.RETRY_MS", 300)
+    bad: list[Any] = [None, {"error": "the archive starts"}, [{"data": [{"secs": 1}]}]] * 2  # of two trends each
+
+    def answer(path: str, query: dict[str, list[str]]) -> Any:
+        if bad:
+            return bad.pop(0)
+        return [{"data": [{"secs": int(time.time()) - 3000, "nanos": 0, "val": 2.0}]}] * 2
+
+    screen = Overview(macros={"SITE": str(site.folder)})
+    qtbot.addWidget(screen)
+    screen.show()
+    qtbot.waitUntil(lambda: caplog.text.count("no history from") > 2, timeout=2 * TIMEOUT)  # nothing listens
+    with HttpStub(ports[3], answer):
+        qtbot.waitUntil(lambda: len(screen.current.values) > 90 and len(screen.temperature.values) > 90, timeout=TIMEOUT)
+        screen.close()
+    assert screen.current.values[0] == pytest.approx(4.0)
+
+
 def test_the_map_is_used_from_the_keyboard(qtbot: QtBot, overview: Overview) -> None:
     channel_map = heat_map(overview)
     opened: list[tuple[str, str]] = []

@@ -1,5 +1,6 @@
 """Trends from an archiver that speaks the Archiver Appliance's JSON, and on from there live."""
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from opi.theme import PALETTE
+from opi.widgets import trend_plot
 from opi.widgets.trend_card import TrendCard
 from sipmdcs.site import Site
 from tests.opi.driving import Driver
@@ -93,6 +95,31 @@ def test_long_spans_are_asked_for_in_bins(qtbot: QtBot, card: TrendCard, ports: 
 def test_no_archive_is_said_and_live_goes_on(qtbot: QtBot, card: TrendCard) -> None:
     qtbot.waitUntil(card.no_archive.isVisible, timeout=TIMEOUT)
     qtbot.waitUntil(lambda: len(line(card)[0]) > 0, timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_archive_that_fails_for_one_trend_of_two_is_said_until_it_has_answered(
+    qtbot: QtBot, ports: list[int], driver: Driver, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    monkeypatch.setattr(trend_plot, "RETRY_MS", 500)
+    pvs = (PV, PV.replace("VMON", "CURRENT"))
+    is_back = threading.Event()
+
+    def answer(path: str, query: dict[str, list[str]]) -> Any:
+        return None if query["pv"] == [pvs[failing]] and not is_back.is_set() else [{"meta": {}, "data": []}]
+
+    with HttpStub(ports[3], answer) as archiver:
+        card = TrendCard([(pv, pv, PALETTE.plot_first) for pv in pvs])
+        qtbot.addWidget(card)
+        card.show()
+        qtbot.waitUntil(card.no_archive.isVisible, timeout=TIMEOUT)
+        asked = len(archiver.asked)
+        qtbot.waitUntil(lambda: len(archiver.asked) > asked + 1, timeout=TIMEOUT)
+        qtbot.wait(100)
+        assert card.no_archive.isVisible()
+        is_back.set()
+        qtbot.waitUntil(lambda: not card.no_archive.isVisible(), timeout=TIMEOUT)
+    card.close_channels()
 
 
 @pytest.mark.parametrize("reply", [[], [{"meta": {}, "data": []}]])
