@@ -33,6 +33,8 @@ CHECK_PERIOD_S = 5.0
 """How often deadlines of connections are looked at."""
 BACKLOG = 256
 """Connections that may wait to be accepted, as all clients come at once after a restart."""
+AT_ONCE = 16
+"""Connections accepted before the event loop does other things."""
 
 
 class Server:
@@ -185,9 +187,10 @@ class Server:
         """Accept connections and answer searches as long as ``stack`` is open."""
         loop = asyncio.get_running_loop()
         for listener in listeners:
-            # So many are accepted before any of them is counted.
-            backlog = min(BACKLOG, self.max_circuits)
-            stack.callback((await loop.create_server(self.make_circuit, sock=listener, backlog=backlog)).close)
+            # asyncio's backlog is also how many are accepted before any of them is counted.
+            at_once = min(AT_ONCE, self.max_circuits)
+            stack.callback((await loop.create_server(self.make_circuit, sock=listener, backlog=at_once)).close)
+            listener.listen(BACKLOG)
         relay: Relay | None = None
         if LOOPBACK in interfaces:
             sock = stack.enter_context(bind_udp((LOOPBACK, 0)))

@@ -47,6 +47,7 @@ class ChannelAlarmCard(Card):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             box.addWidget(label)
+        self.reasons.setContentsMargins(0, 8, 0, 0)
         box.addStretch(1)
         area = QScrollArea(self)
         area.setWidgetResizable(True)

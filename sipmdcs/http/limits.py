@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sipmdcs.site import HttpEdge
 
 RESERVED_DESCRIPTORS = 256
-"""File descriptors that connections leave to the rest of a process: database, archive, Channel Access, logs."""
+"""File descriptors that connections leave to the rest of a process, besides the half that is for Channel Access."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,6 @@ class Limits:
 def limits_of(edge: HttpEdge, base: Limits) -> Limits:
     """The limits of a service as its site has them, within the file descriptors of this process."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    room = max(descriptors - RESERVED_DESCRIPTORS, descriptors // 4, 1)
+    room = max(descriptors // 2 - RESERVED_DESCRIPTORS, descriptors // 4, 1)
     connections = min(edge.max_connections, room) if descriptors != resource.RLIM_INFINITY else edge.max_connections
     return replace(base, connections=connections, connections_per_address=edge.max_connections_per_address)
