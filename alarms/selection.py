@@ -6,6 +6,9 @@ from alarms.tree import Leaf, NodePath, Tree
 from sipmdcs.errors import BadInput
 from sipmdcs.patterns import fits
 
+_SPECIAL = frozenset("*?[")
+"""A part of a pattern without any of these is a name."""
+
 
 def path_matches(pattern: str, path: NodePath) -> bool:
     """Whether a path is at or below what ``pattern`` names; ``*``, ``?`` and ``[…]`` match within one part.
@@ -20,7 +23,10 @@ def matching_nodes(tree: Tree, pattern: str) -> list[NodePath]:
     """The nodes of a tree that ``pattern`` names itself; it is walked down, so it costs what it finds."""
     found: list[NodePath] = [()]
     for part in (part for part in pattern.split("/") if part):
-        found = [child for node in found for child in tree.children[node] if matches(child[-1], part)]
+        if _SPECIAL.isdisjoint(part):
+            found = [child for node in found if (child := (*node, part)) in tree.nodes]
+        else:
+            found = [child for node in found for child in tree.children[node] if matches(child[-1], part)]
     return found
 
 

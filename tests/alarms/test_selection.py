@@ -1,8 +1,12 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from alarms.selection import path_matches, select
+from alarms import selection
+from alarms.selection import matches, matching_nodes, path_matches, select
 from alarms.tree import Leaf, grow
 from sipmdcs.errors import BadInput
+from sipmdcs.patterns import fits
 
 TREE = grow(
     [Leaf("D:V:HV1:CH01:I", ("V", "HV1", "CH01")), Leaf("D:V:HV1:T", ("V", "HV1")), Leaf("D:W:HV1:T", ("W", "HV1"))], {}
@@ -38,3 +42,24 @@ def test_what_means_nothing_is_refused(word):
 )
 def test_path_patterns(pattern, matches):
     assert path_matches(pattern, ("V", "HV1", "CH01")) is matches
+
+
+PARTS = st.sampled_from(["a", "ab", "[a]", "a*", "*", "?", "[ab]", "b[", ""])
+
+
+@given(st.lists(st.lists(PARTS.filter(bool), max_size=3), max_size=8), st.lists(PARTS, max_size=4))
+def test_a_route_is_of_the_nodes_that_its_pattern_names(paths, pattern):
+    tree = grow([Leaf(f"D:{n}", tuple(path)) for n, path in enumerate(paths)], {})
+    wanted = [part for part in pattern if part]
+    named = [node for node in tree.nodes if len(node) == len(wanted) and all(map(matches, node, wanted))]
+    assert sorted(matching_nodes(tree, "/".join(pattern))) == sorted(named)
+
+
+def test_two_hundred_routes_do_not_look_at_ten_thousand_nodes_each(monkeypatch):
+    tree = grow([Leaf(f"D:{n}", (f"S{n // 51}", f"C{n % 51}")) for n in range(10_200)], {})
+    compared = []
+    monkeypatch.setattr(selection, "fits", lambda name, pattern: compared.append(name) or fits(name, pattern))
+    for n in range(200):
+        assert len(matching_nodes(tree, f"S{n}")) == 1
+        assert len(matching_nodes(tree, f"*/C{n % 51}")) == 200
+    assert len(compared) <= 200 * 200
