@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alarms.state import AlarmState
+from sipmdcs.channels import Kind
 from sipmdcs.severity import Status
 
 T = TypeVar("T")
@@ -18,6 +19,7 @@ def worth_reading(events: NDArray[np.void], most: int) -> NDArray[np.intp]:
     """Places of the events to read, in order: of equal reports in a row the last, and of each PV at most ``most``.
 
     Where a PV has more than that, its worst and its newest are kept: a latched alarm is not missed, and the end is right.
+    Metadata come besides.
 
     Args:
         events: of ``channels.EVENT``.
@@ -41,7 +43,7 @@ def worth_reading(events: NDArray[np.void], most: int) -> NDArray[np.intp]:
             newest = count - most + (worst < count - most + 1)
             dropped[start : start + newest] = True
             dropped[start + worst] = False
-        kept = kept[~dropped]
+        kept = kept[~dropped | (events["kind"][kept] == Kind.METADATA)]
     return np.sort(kept)
 
 

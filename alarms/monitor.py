@@ -8,13 +8,13 @@ until its unit and labels are known and whether its channel is masked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from math import inf
 
 from alarms.coalesce import few_of, worth_reading
 from alarms.level import Level, from_severity
 from alarms.state import DISCONNECTED, AlarmState
 from alarms.values import MetadataCache, value_text
-from sipmdcs.channels import Batch, Kind, PvData, PvValue
+from sipmdcs.channels import EVENT, Batch, Kind, PvData, PvMetadata, PvValue
 from sipmdcs.clock import EPICS_EPOCH_S, NS, Clock
 from sipmdcs.errors import ChannelError
 from sipmdcs.severity import Severity, Status
@@ -31,14 +31,11 @@ Report = tuple[str, AlarmState]
 """PV name and what it reports."""
 
 
-@dataclass
-class _Settling:
-    """A PV that has just connected."""
+_Value = tuple[PvData, Kind, AlarmState]
+"""What a PV reported, with its state as far as that is known without metadata."""
 
-    until: float
-    """No longer than this, monotonic seconds."""
-    values: list[tuple[PvData, Kind, AlarmState]] = field(default_factory=list)
-    """What it reported since, each with its state as far as that is known without metadata."""
+_KINDS = tuple(Kind)
+_LEVELS = tuple(map(from_severity, Severity))
 
 
 class Monitor:
@@ -72,13 +69,15 @@ class Monitor:
         self._grace_s = grace_s
         self._most = most
         self._mask_unheard = mask_unheard
-        self._deadline: dict[str, tuple[float, AlarmState | None]] = dict.fromkeys(
-            names, (clock.monotonic() + connect_timeout_s, None)
-        )
-        self._settling: dict[str, _Settling] = {}
-        self._wanted: dict[str, None] = {}
+        self._next_due = clock.monotonic() + connect_timeout_s
+        self._deadline: dict[str, tuple[float, AlarmState | None]] = dict.fromkeys(names, (self._next_due, None))
+        self._settling: dict[str, float] = {}
+        """Until when the values of PVs that have just connected may wait, monotonic seconds."""
+        self._held: dict[str, list[_Value]] = {}
+        """Values that wait."""
         self._known: set[str] = set()
-        self._bare: dict[str, tuple[PvData, Kind, AlarmState]] = {}
+        self._bare: dict[str, _Value] = {}
+        """Last values of PVs that were reported without their metadata."""
         self.disconnected = set(names)
         """PVs that are not there now, reported or not."""
 
@@ -87,15 +86,22 @@ class Monitor:
         events = batch.events
         chosen = worth_reading(events, self._most)
         few = events[chosen]
-        columns = (few[name].tolist() for name in ("pv", "kind", "severity", "status", "time_ns", "received_ns"))
-        for index, place, kind, severity, status, time_ns, received_ns in zip(chosen.tolist(), *columns, strict=True):
+        columns = (few[name].tolist() for name in EVENT.names or ())
+        for time_ns, received_ns, number, place, payload, status, severity, kind in zip(*columns, strict=True):
             pv = self._names[place]
+            data = batch.payloads[payload - 1] if payload else number
             if kind == Kind.DISCONNECTED:
                 self._gone(pv)
             elif kind == Kind.CONNECTED:
                 self._connected(pv)
-            else:
-                yield from self._value(pv, batch.data(index), Kind(kind), severity, status, time_ns, received_ns)
+            elif kind == Kind.METADATA:
+                if isinstance(data, PvMetadata):
+                    self._metadata.keep(pv, data)
+                self._known.add(pv)
+                if pv in self._bare:
+                    yield pv, self._worded(pv, *self._bare.pop(pv))
+            elif (state := self._value(pv, data, _KINDS[kind], severity, status, time_ns, received_ns)) is not None:
+                yield pv, state
 
     def reread(self, connected: Iterable[bool], values: Mapping[str, PvValue | ChannelError]) -> Iterator[Report]:
         """What the PVs report now, after events were lost: whether each is connected, and the values that were asked for."""
@@ -107,80 +113,94 @@ class Monitor:
             elif isinstance(value, PvValue):
                 data = value.value
                 kind = Kind.TEXT if isinstance(data, str) else Kind.SCALAR if isinstance(data, int | float) else Kind.ARRAY
-                yield from self._value(pv, data, kind, value.severity, value.status, value.time_ns, now_ns)
+                if pv in self.disconnected:
+                    self._connected(pv)
+                if self._metadata.get(pv) is not None:
+                    self._known.add(pv)
+                state = self._value(pv, data, kind, value.severity, value.status, value.time_ns, now_ns)
+                if state is not None:
+                    yield pv, state
 
-    def wanted(self, most: int) -> list[str]:
-        """At most so many PVs that have connected and whose metadata nobody has asked for since."""
-        names = [name for name, _ in zip(self._wanted, range(most), strict=False)]
-        for name in names:
-            del self._wanted[name]
-        return names
-
-    def know(self, pvs: Iterable[str]) -> Iterator[Report]:
-        """The metadata of these PVs were asked for: what they reported meanwhile, and what was reported without."""
-        for pv in pvs:
-            self._known.add(pv)
-            if pv not in self._settling and pv in self._bare:
-                yield pv, self._worded(pv, *self._bare.pop(pv))
+    def unknown(self, pvs: Iterable[str]) -> list[str]:
+        """Those of which nobody heard what they are since they connected."""
+        return [pv for pv in pvs if pv not in self._known]
 
     def settled(self) -> Iterator[Report]:
         """What PVs reported that now need not wait any more."""
-        now = self._clock.monotonic()
-        for pv, settling in list(self._settling.items()):
-            known = pv in self._known and not self._mask_unheard(pv)
-            if settling.values and (known or settling.until <= now):
-                del self._settling[pv]
-                states = [self._worded(pv, *value) for value in settling.values]
-                if pv not in self._known:
-                    self._bare[pv] = settling.values[-1]
-                yield from ((pv, state) for state in few_of(states, self._most, lambda state: state))
+        for pv in [pv for pv in self._held if self._is_settled(pv)]:
+            values = self._held.pop(pv)
+            states = [self._worded(pv, *value) for value in values]
+            if pv not in self._known:
+                self._bare[pv] = values[-1]
+            yield from ((pv, state) for state in few_of(states, self._most, lambda state: state))
 
     def overdue(self) -> Iterator[Report]:
         """The PVs that have been gone, or without a value, for too long, each once."""
         now, now_ns = self._clock.monotonic(), self._clock.time_ns()
+        if now < self._next_due:
+            return
         for pv in [pv for pv, (deadline, _) in self._deadline.items() if deadline <= now]:
             _, state = self._deadline.pop(pv)
             yield pv, state or AlarmState(Level.UNDEFINED, DISCONNECTED, "", now_ns)
+        self._next_due = min((deadline for deadline, _ in self._deadline.values()), default=inf)
+
+    def _expect(self, pv: str, state: AlarmState | None) -> None:
+        """Unless something else comes within the grace time, the PV is in this state then, or gone."""
+        deadline = self._clock.monotonic() + self._grace_s
+        self._deadline[pv] = (deadline, state)
+        self._next_due = min(self._next_due, deadline)
+
+    def _is_settled(self, pv: str) -> bool:
+        """Whether the values of a PV need not wait; once they need not they never will until it connects anew."""
+        until = self._settling.get(pv)
+        if until is None:
+            return True
+        if (pv not in self._known or self._mask_unheard(pv)) and self._clock.monotonic() < until:
+            return False
+        del self._settling[pv]
+        return True
 
     def _connected(self, pv: str) -> None:
         self.disconnected.discard(pv)
         self._known.discard(pv)  # a server that was restarted may have other units and labels
         self._bare.pop(pv, None)
-        self._wanted[pv] = None
-        self._settling[pv] = _Settling(self._clock.monotonic() + SETTLING_S)
+        self._held.pop(pv, None)
+        self._settling[pv] = self._clock.monotonic() + SETTLING_S
 
     def _gone(self, pv: str) -> None:
         self.disconnected.add(pv)
         self._settling.pop(pv, None)
-        self._deadline[pv] = (self._clock.monotonic() + self._grace_s, None)
+        self._held.pop(pv, None)
+        self._expect(pv, None)
 
     def _value(
         self, pv: str, data: PvData, kind: Kind, severity: int, status: int, time_ns: int, received_ns: int
-    ) -> Iterator[Report]:
+    ) -> AlarmState | None:
+        """What the PV reports with this, ``None`` if that has to wait."""
         if pv in self.disconnected:
             self._connected(pv)
-        level = from_severity(Severity(min(severity, Severity.INVALID)))
+        level = _LEVELS[min(severity, Severity.INVALID)]
         message = _message(severity, status)
         if time_ns == EPICS_EPOCH_S * NS:  # what a record has for a time stamp before it is processed
             message, time_ns = NEVER_PROCESSED if status == Status.UDF else message, received_ns
         state = AlarmState(level, message, "", time_ns)
         if level is Level.INVALID and status == Status.UDF:
-            worded = self._worded(pv, data, kind, state)
-            self._deadline[pv] = (self._clock.monotonic() + self._grace_s, worded)
-            return
+            self._expect(pv, self._worded(pv, data, kind, state))
+            return None
         self._deadline.pop(pv, None)
-        if (settling := self._settling.get(pv)) is not None:
-            settling.values.append((data, kind, state))
-            if len(settling.values) > 2 * self._most:
-                settling.values = few_of(settling.values, self._most, lambda value: value[2])
-        else:
-            if pv not in self._known:
-                self._bare[pv] = (data, kind, state)
-            yield pv, self._worded(pv, data, kind, state)
+        if pv in self._held or not self._is_settled(pv):
+            held = self._held.setdefault(pv, [])
+            held.append((data, kind, state))
+            if len(held) > 2 * self._most:
+                self._held[pv] = few_of(held, self._most, lambda value: value[2])
+            return None
+        if pv not in self._known:
+            self._bare[pv] = (data, kind, state)
+        return self._worded(pv, data, kind, state)
 
     def _worded(self, pv: str, data: PvData, kind: Kind, state: AlarmState) -> AlarmState:
         text = value_text(data, kind, self._metadata.get(pv))
-        return AlarmState(state.level, state.message, text, state.time_ns)
+        return state._replace(value=text)
 
 
 def _message(severity: int, status: int) -> str:

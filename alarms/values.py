@@ -62,6 +62,10 @@ class MetadataCache:
         """What is known of a PV."""
         return self._known.get(pv)
 
+    def keep(self, pv: str, metadata: PvMetadata) -> None:
+        """A PV said this about itself."""
+        self._known[pv] = metadata
+
     def refresh(self, pvs: Iterable[str], timeout: float) -> Mapping[str, PvMetadata]:
         """Ask the PVs; blocks for at most ``timeout`` seconds. What does not answer stays as it was known.
 

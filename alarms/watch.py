@@ -25,7 +25,7 @@ _LOOK_SHARE = 5
 """Looking for PVs whose time is over may take one part of so many."""
 
 _METADATA_S = 1.0
-"""Wait for units and labels of PVs that just connected."""
+"""Wait for units and labels that were lost."""
 
 _MAX_ASKED = 2_000
 """PVs that are asked for something at once."""
@@ -49,7 +49,7 @@ def capture_all(channels: Channels, tree: Tree) -> Captured:
     nothing.
     """
     masks = Masks(tree.leaves)
-    of_values = channels.capture(list(tree.leaves), mask=Mask.ALARM, enum_mask=Mask.VALUE)
+    of_values = channels.capture(list(tree.leaves), mask=Mask.ALARM, enum_mask=Mask.VALUE, metadata=True)
     return Captured(masks, of_values, channels.capture(masks.names))
 
 
@@ -73,11 +73,6 @@ class Watch:
             values: monitors on the PVs.
             masks: monitors on what masks them.
         """
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._read(values, masks), name="read")
-            group.create_task(self._ask_metadata(), name="metadata")
-
-    async def _read(self, values: Capture, masks: Capture) -> None:
         monitor, intake = self._monitor, self._intake
         time, look_at = asyncio.get_running_loop().time, 0.0
         while True:
@@ -100,10 +95,13 @@ class Watch:
                 await asyncio.sleep(_PAUSE_S)
 
     async def _read_again(self, capture: Capture) -> None:
-        """Make good what events were lost: connections and values as they are now."""
+        """Make good what events were lost: connections, metadata and values as they are now."""
         self._intake.mask(self._masks.reread(await self._get(self._masks.names)))
         connected = capture.connected().tolist()
         there = [name for name, up in zip(capture.names, connected, strict=True) if up]
+        unknown = self._monitor.unknown(there)
+        for start in range(0, len(unknown), _MAX_ASKED):
+            await asyncio.to_thread(self._metadata.refresh, unknown[start : start + _MAX_ASKED], _METADATA_S)
         self._intake.add(self._monitor.reread(connected, await self._get(there)))
 
     async def _get(self, names: Sequence[str]) -> dict[str, PvValue | ChannelError]:
@@ -111,15 +109,3 @@ class Watch:
         for start in range(0, len(names), _MAX_ASKED):
             found |= await asyncio.to_thread(self._channels.get, names[start : start + _MAX_ASKED])
         return found
-
-    async def _ask_metadata(self) -> None:
-        while True:
-            names = self._monitor.wanted(_MAX_ASKED)
-            if names:
-                await asyncio.to_thread(self._metadata.refresh, names, _METADATA_S)
-                self._intake.add(self._monitor.know(names))
-                self._intake.add(self._monitor.settled())
-                if self._intake:
-                    self.filled.set()
-            else:
-                await asyncio.sleep(_PAUSE_S)

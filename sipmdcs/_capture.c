@@ -1,7 +1,7 @@
 /* Channel Access callbacks that never touch the interpreter, and how Python takes over what they collected.
  *
  * libca calls on_connection() and on_event() (_capture_callbacks.h) from its own threads. Nothing of EPICS is needed to
- * compile or link: the addresses of five libca functions come in through bind(), those of the two callbacks go out.
+ * compile or link: the addresses of seven libca functions come in through bind(), those of the two callbacks go out.
  *
  * Life time: a slot address is the user pointer of a channel and of its subscription. ca_clear_channel() returns only
  * after callbacks of that channel have ended, so the owner clears every channel and then calls close(). A ring that was
@@ -81,12 +81,13 @@ static int allocate(struct buffer *buffer, size_t room, size_t limit) {
 }
 
 static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
-    static char *names[] = {"pv_count", "capacity", "payload_bytes", "mask", "enum_mask", NULL};
+    static char *names[] = {"pv_count", "capacity", "payload_bytes", "mask", "enum_mask", "metadata", NULL};
     unsigned int pv_count;
     Py_ssize_t capacity, payload_bytes;
     long mask, enum_mask = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "Innl|l", names, &pv_count, &capacity, &payload_bytes, &mask,
-                                     &enum_mask))
+    int metadata = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "Innl|lp", names, &pv_count, &capacity, &payload_bytes, &mask,
+                                     &enum_mask, &metadata))
         return NULL;
     if (ca_puser == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "bind() comes first");
@@ -121,6 +122,7 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     }
     ring->mask = mask;
     ring->enum_mask = enum_mask;
+    ring->metadata = metadata;
     ring->pv_count = pv_count;
     for (uint32_t index = 0; index < pv_count; index++) {
         ring->slots[index].ring = ring;
@@ -276,8 +278,9 @@ static PyType_Slot ring_slots[] = {
 static PyType_Spec ring_spec = {"sipmdcs._capture.Ring", sizeof(struct ring_object), 0, Py_TPFLAGS_DEFAULT, ring_slots};
 
 static PyObject *bind(PyObject *Py_UNUSED(module), PyObject *args) {
-    unsigned long long address[5];
-    if (!PyArg_ParseTuple(args, "KKKKK", &address[0], &address[1], &address[2], &address[3], &address[4]))
+    unsigned long long address[7];
+    if (!PyArg_ParseTuple(args, "KKKKKKK", &address[0], &address[1], &address[2], &address[3], &address[4], &address[5],
+                          &address[6]))
         return NULL;
     ca_puser = (void *(*)(void *))(uintptr_t)address[0];
     ca_field_type = (short (*)(void *))(uintptr_t)address[1];
@@ -285,13 +288,17 @@ static PyObject *bind(PyObject *Py_UNUSED(module), PyObject *args) {
     ca_create_subscription = (int (*)(long, unsigned long, void *, long, void (*)(struct event_handler_args), void *,
                                       void **))(uintptr_t)address[3];
     ca_clear_subscription = (int (*)(void *))(uintptr_t)address[4];
+    ca_array_get_callback = (int (*)(long, unsigned long, void *, void (*)(struct event_handler_args), void *))(uintptr_t)
+        address[5];
+    ca_write_access = (unsigned (*)(void *))(uintptr_t)address[6];
     return Py_BuildValue("KK", (unsigned long long)(uintptr_t)on_connection, (unsigned long long)(uintptr_t)on_event);
 }
 
 static PyMethodDef module_methods[] = {
     {"bind", bind, METH_VARARGS,
-     "bind(ca_puser, ca_field_type, ca_element_count, ca_create_subscription, ca_clear_subscription): addresses of libca's\n"
-     "functions in, addresses of the connection handler and the event handler out."},
+     "bind(ca_puser, ca_field_type, ca_element_count, ca_create_subscription, ca_clear_subscription,\n"
+     "ca_array_get_callback, ca_write_access): addresses of libca's functions in, addresses of the connection handler and\n"
+     "the event handler out."},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "sipmdcs._capture", "Callbacks and ring of the capture.", -1,
@@ -301,7 +308,8 @@ PyMODINIT_FUNC PyInit__capture(void) {
     PyObject *self = PyModule_Create(&module);
     block_type = (PyTypeObject *)PyType_FromSpec(&block_spec);
     PyObject *ring_type = PyType_FromSpec(&ring_spec);
-    if (self == NULL || block_type == NULL || ring_type == NULL || PyModule_AddObjectRef(self, "Ring", ring_type) < 0)
+    if (self == NULL || block_type == NULL || ring_type == NULL || PyModule_AddObjectRef(self, "Ring", ring_type) < 0 ||
+        PyModule_AddIntConstant(self, "INTERFACE", 2) < 0) /* of channels_ca_ring.py */
         return NULL;
     Py_DECREF(ring_type);
     return self;

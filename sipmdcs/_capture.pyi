@@ -4,12 +4,16 @@ from typing import final
 
 from typing_extensions import Buffer
 
+INTERFACE: int
+
 @final
 class Block(Buffer): ...
 
 @final
 class Ring:
-    def __new__(cls, pv_count: int, capacity: int, payload_bytes: int, mask: int, enum_mask: int = 0) -> Ring: ...
+    def __new__(
+        cls, pv_count: int, capacity: int, payload_bytes: int, mask: int, enum_mask: int = 0, metadata: bool = False
+    ) -> Ring: ...
     def drain(self) -> tuple[Block, Block, Block, int]: ...
     def wait(self, timeout: float, /) -> bool: ...
     def connected(self) -> bytes: ...
@@ -22,5 +26,7 @@ def bind(
     ca_element_count: int,
     ca_create_subscription: int,
     ca_clear_subscription: int,
+    ca_array_get_callback: int,
+    ca_write_access: int,
     /,
 ) -> tuple[int, int]: ...

@@ -13,7 +13,9 @@
 
 enum { ECA_NORMAL = 1, ECA_DISCONN = 192, ECA_NORDACCESS = 368, CA_OP_CONN_UP = 6 };
 enum { DBR_STRING, DBR_SHORT, DBR_FLOAT, DBR_ENUM, DBR_CHAR, DBR_LONG, DBR_DOUBLE, ONE_STRING, DBR_TIME = 14 };
-enum { SCALAR, TEXT, ARRAY, TEXT_ARRAY, CONNECTED, DISCONNECTED };
+enum { SCALAR, TEXT, ARRAY, TEXT_ARRAY, CONNECTED, DISCONNECTED, METADATA };
+enum { DBR_CTRL_STRING = 28, DBR_CTRL_ENUM = 31, DBR_CTRL_DOUBLE = 34 };
+enum { OF_METADATA = 32, OF_WRITABLE = 64 }; /* flags of entry.type */
 enum { STATUS_READ = 1, STATUS_READ_ACCESS = 20, SEVERITY_INVALID = 3 };
 enum { STRING_SIZE = 40 };
 #define EPICS_EPOCH_S 631152000LL
@@ -34,7 +36,7 @@ struct row {
 };
 _Static_assert(sizeof(struct row) == 40, "EVENT has 40 bytes");
 
-/* Of one string: its bytes as count, ONE_STRING as type. */
+/* Of one string: its bytes as count, ONE_STRING as type. Of metadata: the type of the PV with flags, and its elements. */
 struct entry { uint64_t offset; uint32_t count, type; };
 _Static_assert(sizeof(struct entry) == 16, "ENTRY has 16 bytes");
 
@@ -51,6 +53,7 @@ struct ring {
     uint64_t dropped;
     long mask;
     long enum_mask;     /* besides mask, of enumerations */
+    int metadata;       /* whether each PV is asked what it is */
     int wake_fd;        /* readable while there is something to drain, or for ever once closed */
     int closed;
     uint32_t pv_count;
@@ -63,6 +66,9 @@ static unsigned long (*ca_element_count)(void *chid);
 static int (*ca_create_subscription)(long type, unsigned long count, void *chid, long mask,
                                      void (*callback)(struct event_handler_args), void *user, void **subscription);
 static int (*ca_clear_subscription)(void *subscription);
+static int (*ca_array_get_callback)(long type, unsigned long count, void *chid,
+                                    void (*callback)(struct event_handler_args), void *user);
+static unsigned (*ca_write_access)(void *chid);
 
 static int64_t now_ns(void) {
     struct timespec now;
@@ -171,6 +177,20 @@ static void on_event(struct event_handler_args args) {
     append(slot->ring, &row, NULL, 0, entry);
 }
 
+static void on_metadata(struct event_handler_args args) {
+    struct slot *slot = args.usr;
+    struct row row = {.value = NAN, .pv = slot->index, .kind = METADATA};
+    struct entry entry = {0, (uint32_t)slot->count, (uint32_t)slot->type | OF_METADATA};
+    if (args.status == ECA_DISCONN)
+        return;
+    row.time_ns = row.received_ns = now_ns();
+    if (ca_write_access(args.chid))
+        entry.type |= OF_WRITABLE;
+    /* METADATA_SIZE of sipmdcs/channels_ca_dbr.py */
+    size_t size = slot->type == DBR_STRING ? 0 : slot->type == DBR_ENUM ? 422 : 80;
+    append(slot->ring, &row, args.status == ECA_NORMAL ? args.dbr : NULL, size, entry);
+}
+
 static void on_connection(struct connection_handler_args args) {
     struct slot *slot = ca_puser(args.chid);
     struct ring *ring = slot->ring;
@@ -189,7 +209,12 @@ static void on_connection(struct connection_handler_args args) {
     }
     slot->type = type;
     slot->count = count;
-    if (slot->subscription == NULL && type >= DBR_STRING && type <= DBR_DOUBLE)
+    if (type < DBR_STRING || type > DBR_DOUBLE)
+        return;
+    if (ring->metadata) /* before the values: the answer comes first as well */
+        ca_array_get_callback(type == DBR_STRING ? DBR_CTRL_STRING : type == DBR_ENUM ? DBR_CTRL_ENUM : DBR_CTRL_DOUBLE, 1,
+                              args.chid, on_metadata, slot);
+    if (slot->subscription == NULL)
         /* count 0: as many elements as there are now */
         ca_create_subscription(DBR_TIME + type, count == 1 ? 1 : 0, args.chid,
                                type == DBR_ENUM ? ring->mask | ring->enum_mask : ring->mask, on_event, slot,

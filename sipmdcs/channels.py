@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from math import nan
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,8 @@ class Kind(IntEnum):
     TEXT_ARRAY = 3
     CONNECTED = 4
     DISCONNECTED = 5
+    METADATA = 6
+    """What a PV said about itself when it connected, in the payload; without payload it would not say."""
 
 
 EVENT = np.dtype(
@@ -115,15 +117,15 @@ class Batch:
 
     events: NDArray[np.void]
     """Structured array of ``EVENT``."""
-    payloads: Sequence[PvData]
-    """Strings and arrays, addressed by ``events["payload"] - 1``."""
+    payloads: Sequence[PvData | PvMetadata]
+    """Strings, arrays and metadata, addressed by ``events["payload"] - 1``."""
     dropped: int
     """Events lost since the last batch because nobody drained in time."""
 
     def data(self, index: int) -> PvData:
         """Value of event ``index``: its number, or its payload."""
         event = self.events[index]
-        return self.payloads[int(event["payload"]) - 1] if event["payload"] else float(event["value"])
+        return cast("PvData", self.payloads[int(event["payload"]) - 1]) if event["payload"] else float(event["value"])
 
 
 class Capture(Protocol):
@@ -189,6 +191,7 @@ class Channels(Protocol):
         *,
         mask: Mask = Mask.VALUE | Mask.ALARM,
         enum_mask: Mask = Mask.NONE,
+        metadata: bool = False,
         capacity: int = 1_000_000,
     ) -> Capture:
         """Monitor many PVs. Connections come and go on their own; each shows as an event.
@@ -197,6 +200,8 @@ class Channels(Protocol):
             names: PV names; order gives the index in events.
             mask: what to be told of.
             enum_mask: of enumerations besides that; a server posts no change of alarm between two states of equal severity.
+            metadata: have each PV say what it is whenever it connects, on the same connection and as a rule before its first
+                value.
             capacity: events held before the newest are dropped and counted.
         """
         ...

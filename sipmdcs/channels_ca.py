@@ -12,8 +12,9 @@ from sipmdcs import libca
 from sipmdcs.channels import Mask, PvData, PvMetadata, PvType, PvValue
 from sipmdcs.channels_ca_capture import CaCapture
 from sipmdcs.channels_ca_context import CaContext, create_channel
-from sipmdcs.channels_ca_dbr import DBR_TIME, encode, metadata_type, read_metadata, read_time
+from sipmdcs.channels_ca_dbr import DBR_TIME, METADATA_SIZE, encode, metadata_type, read_metadata, read_time
 from sipmdcs.channels_ca_requests import CONNECTION_HANDLER, REPLY_HANDLER, CaChannel, Looks, Requests
+from sipmdcs.channels_ca_ring import open_ring
 from sipmdcs.errors import ChannelError, NotConnected, PutRefused
 from sipmdcs.libca import Eca, EventArgs
 
@@ -55,7 +56,8 @@ class CaChannels:
         def receive(channel: CaChannel, args: EventArgs) -> PvMetadata:
             _check_read(channel, args)
             writable = bool(libca.load().ca_write_access(channel.chid))
-            return read_metadata(args.dbr, channel.type, channel.count, writable=writable)
+            raw = ctypes.string_at(args.dbr, METADATA_SIZE[channel.type])
+            return read_metadata(raw, channel.type, channel.count, writable=writable)
 
         return self._run(names, send, receive, timeout)
 
@@ -94,10 +96,11 @@ class CaChannels:
         *,
         mask: Mask = Mask.VALUE | Mask.ALARM,
         enum_mask: Mask = Mask.NONE,
+        metadata: bool = False,
         capacity: int = 1_000_000,
     ) -> CaCapture:
-        end = self._captures.discard
-        capture = CaCapture(self._context, names, mask, enum_mask, capacity, native=self._native, on_close=end)
+        ring = open_ring(len(names), capacity, mask, enum_mask, metadata=metadata, native=self._native)
+        capture = CaCapture(self._context, names, ring, on_close=self._captures.discard)
         self._captures.add(capture)
         return capture
 

@@ -10,9 +10,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sipmdcs.channels import Batch, Mask
+from sipmdcs.channels import Batch
 from sipmdcs.channels_ca_context import CaContext, create_channel
-from sipmdcs.channels_ca_ring import open_ring
+from sipmdcs.channels_ca_ring import Ring
 
 
 class CaCapture:
@@ -26,18 +26,15 @@ class CaCapture:
         self,
         context: CaContext,
         names: Sequence[str],
-        mask: Mask,
-        enum_mask: Mask,
-        capacity: int,
+        ring: Ring,
         *,
-        native: bool,
         on_close: Callable[[CaCapture], None],
     ) -> None:
         self.names: Sequence[str] = tuple(names)
         self._context = context
         self._on_close = on_close
         self._closing = threading.Lock()
-        self._ring = open_ring(len(self.names), capacity, mask, enum_mask, native=native)
+        self._ring = ring
         self._chids: list[int] | None = []
         try:
             with context.attached() as ca:

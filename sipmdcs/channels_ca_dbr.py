@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,9 @@ _CTRL_DOUBLE = struct.Struct("=hhhh8s8d")
 _CTRL_ENUM = struct.Struct("=hhh416s")
 _ENUM_STRING_SIZE = 26
 
+METADATA_SIZE = dict.fromkeys(PvType, _CTRL_DOUBLE.size) | {PvType.ENUM: _CTRL_ENUM.size, PvType.STRING: 0}
+"""Bytes that tell something about a PV of each type."""
+
 
 def text(raw: bytes) -> str:
     """A string of EPICS: up to the first NUL, UTF-8 where it is, each other byte as the Latin-1 character."""
@@ -90,16 +94,17 @@ def metadata_type(type_: PvType) -> int:
             return DBR_CTRL_DOUBLE
 
 
-def read_metadata(address: int, type_: PvType, count: int, *, writable: bool) -> PvMetadata:
-    """Metadata from the structure that ``metadata_type`` asks for."""
+@lru_cache(maxsize=4096)  # PVs resemble each other, and what describes many is held once
+def read_metadata(raw: bytes, type_: PvType, count: int, *, writable: bool) -> PvMetadata:
+    """Metadata from the first ``METADATA_SIZE`` bytes of the structure that ``metadata_type`` asks for."""
     if type_ is PvType.STRING:
         return PvMetadata(type_, count, writable=writable)
     if type_ is PvType.ENUM:
-        _, _, used, strings = _CTRL_ENUM.unpack(ctypes.string_at(address, _CTRL_ENUM.size))
+        _, _, used, strings = _CTRL_ENUM.unpack(raw)
         starts = range(0, used * _ENUM_STRING_SIZE, _ENUM_STRING_SIZE)
         labels = tuple(text(strings[start : start + _ENUM_STRING_SIZE]) for start in starts)
         return PvMetadata(type_, count, labels=labels, writable=writable)
-    _, _, precision, _, units, *limits = _CTRL_DOUBLE.unpack(ctypes.string_at(address, _CTRL_DOUBLE.size))
+    _, _, precision, _, units, *limits = _CTRL_DOUBLE.unpack(raw)
     display_high, display_low, hihi, high, low, lolo, control_high, control_low = limits
     return PvMetadata(
         type_,

@@ -8,6 +8,9 @@ from typing import Protocol
 
 from sipmdcs.channels import Batch, Mask
 
+_INTERFACE = 2
+"""Number of the interface of ``_capture.c`` that is expected."""
+
 log = logging.getLogger(__name__)
 
 
@@ -38,17 +41,28 @@ class Ring(Protocol):
         ...
 
 
-def open_ring(pv_count: int, capacity: int, mask: Mask, enum_mask: Mask, *, native: bool = True) -> Ring:
+def open_ring(
+    pv_count: int, capacity: int, mask: Mask, enum_mask: Mask, *, metadata: bool = False, native: bool = True
+) -> Ring:
     """A ring on the C extension, or on ctypes callbacks if it is missing or ``native`` is false."""
-    if native and importlib.util.find_spec("sipmdcs._capture") is not None:
+    if native and _is_installed():
         from sipmdcs.channels_ca_ring_native import NativeRing  # needs the extension
 
         log.info("capture of %d PVs runs on the C extension", pv_count)
-        return NativeRing(pv_count, capacity, mask, enum_mask)
+        return NativeRing(pv_count, capacity, mask, enum_mask, metadata=metadata)
     from sipmdcs.channels_ca_ring_python import PythonRing
 
     if native:
-        log.warning("capture of %d PVs runs on ctypes callbacks, for want of a C compiler at installation", pv_count)
+        log.warning("capture of %d PVs runs on ctypes callbacks, as its C extension is missing or old: make install", pv_count)
     else:
         log.info("capture of %d PVs runs on ctypes callbacks", pv_count)
-    return PythonRing(pv_count, capacity, mask, enum_mask)
+    return PythonRing(pv_count, capacity, mask, enum_mask, metadata=metadata)
+
+
+def _is_installed() -> bool:
+    """Whether the C extension is there and was built from this version of the source."""
+    if importlib.util.find_spec("sipmdcs._capture") is None:
+        return False
+    from sipmdcs import _capture
+
+    return getattr(_capture, "INTERFACE", 1) == _INTERFACE

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipmdcs import _capture, libca
-from sipmdcs.channels import EVENT, Batch, Mask, PvData, PvType
-from sipmdcs.channels_ca_dbr import DTYPES, elements, text
+from sipmdcs.channels import EVENT, Batch, Mask, PvData, PvMetadata, PvType
+from sipmdcs.channels_ca_dbr import DTYPES, METADATA_SIZE, elements, read_metadata, text
 
 ENTRY = np.dtype([("offset", "<u8"), ("count", "<u4"), ("type", "<u4")])
 """Where a payload lies, its elements (of one string: its bytes) and its type."""
 
 _ONE_STRING = 7
 """Entry type of a single string: beyond the types of Channel Access."""
+_METADATA, _WRITABLE = 32, 64
+"""Flags of the entry type of metadata."""
 
 _PAYLOAD_BYTES_PER_EVENT = 64
 _PAYLOAD_BYTES_MIN = 16 * 2**20
@@ -26,10 +28,10 @@ _PAYLOAD_BYTES_MIN = 16 * 2**20
 class NativeRing:
     """See ``channels_ca_ring.Ring``. Strings and arrays are bounded by 64 bytes per event of capacity, at least 16 MiB."""
 
-    def __init__(self, pv_count: int, capacity: int, mask: Mask, enum_mask: Mask) -> None:
+    def __init__(self, pv_count: int, capacity: int, mask: Mask, enum_mask: Mask, *, metadata: bool = False) -> None:
         self.connection_handler, _ = _bound()
         payload_bytes = max(capacity * _PAYLOAD_BYTES_PER_EVENT, _PAYLOAD_BYTES_MIN)
-        self._ring = _capture.Ring(pv_count, capacity, payload_bytes, int(mask), int(enum_mask))
+        self._ring = _capture.Ring(pv_count, capacity, payload_bytes, int(mask), int(enum_mask), metadata)
 
     def user(self, index: int) -> int:
         return self._ring.user(index)
@@ -49,8 +51,8 @@ class NativeRing:
         self._ring.close()
 
 
-class Payloads(Sequence[PvData]):
-    """Strings and arrays in the memory the callbacks filled, turned into Python objects when asked for."""
+class Payloads(Sequence[PvData | PvMetadata]):
+    """Strings, arrays and metadata in the memory the callbacks filled, turned into Python objects when asked for."""
 
     def __init__(self, entries: NDArray[np.void], data: _capture.Block) -> None:
         self._entries = entries
@@ -60,20 +62,24 @@ class Payloads(Sequence[PvData]):
         return len(self._entries)
 
     @overload
-    def __getitem__(self, index: int) -> PvData: ...
+    def __getitem__(self, index: int) -> PvData | PvMetadata: ...
     @overload
-    def __getitem__(self, index: slice) -> list[PvData]: ...
-    def __getitem__(self, index: int | slice) -> PvData | list[PvData]:
+    def __getitem__(self, index: slice) -> list[PvData | PvMetadata]: ...
+    def __getitem__(self, index: int | slice) -> PvData | PvMetadata | list[PvData | PvMetadata]:
         if isinstance(index, slice):
             return [self._payload(*entry) for entry in self._entries[index].tolist()]
         return self._payload(*self._entries[index].tolist())
 
-    def __iter__(self) -> Iterator[PvData]:
+    def __iter__(self) -> Iterator[PvData | PvMetadata]:
         return iter(self[:])
 
-    def _payload(self, offset: int, count: int, type_: int) -> PvData:
+    def _payload(self, offset: int, count: int, type_: int) -> PvData | PvMetadata:
         if type_ == _ONE_STRING:
             return text(bytes(self._data[offset : offset + count]))
+        if type_ & _METADATA:
+            pv_type = PvType(type_ & 7)
+            raw = bytes(self._data[offset : offset + METADATA_SIZE[pv_type]])
+            return read_metadata(raw, pv_type, count, writable=bool(type_ & _WRITABLE))
         pv_type = PvType(type_)
         return elements(self._data[offset : offset + count * DTYPES[pv_type].itemsize], pv_type, count)
 
@@ -86,5 +92,6 @@ def _rows(block: _capture.Block, dtype: np.dtype) -> NDArray[np.void]:
 @cache
 def _bound() -> tuple[int, int]:
     ca = libca.load()
-    functions = ca.ca_puser, ca.ca_field_type, ca.ca_element_count, ca.ca_create_subscription, ca.ca_clear_subscription
+    names = "puser", "field_type", "element_count", "create_subscription", "clear_subscription", "array_get_callback"
+    functions = (*(getattr(ca, f"ca_{name}") for name in names), ca.ca_write_access)
     return _capture.bind(*(libca.address(function) for function in functions))

@@ -12,8 +12,8 @@ from math import nan
 import numpy as np
 
 from sipmdcs import libca
-from sipmdcs.channels import EVENT, Batch, Kind, Mask, PvData, PvType
-from sipmdcs.channels_ca_dbr import DBR_TIME, read_time
+from sipmdcs.channels import EVENT, Batch, Kind, Mask, PvData, PvMetadata, PvType
+from sipmdcs.channels_ca_dbr import DBR_TIME, METADATA_SIZE, metadata_type, read_metadata, read_time
 from sipmdcs.libca import ConnectionArgs, ConnectionHandler, Eca, EventArgs, EventHandler
 from sipmdcs.severity import Severity, Status
 
@@ -41,14 +41,15 @@ _keys = itertools.count(1)
 class PythonRing:
     """See ``channels_ca_ring.Ring``."""
 
-    def __init__(self, pv_count: int, capacity: int, mask: Mask, enum_mask: Mask) -> None:
+    def __init__(self, pv_count: int, capacity: int, mask: Mask, enum_mask: Mask, *, metadata: bool = False) -> None:
         self.connection_handler = libca.address(_on_connection)
         self._capacity = capacity
+        self._metadata = metadata
         self._mask = int(mask)
         self._enum_mask = int(mask | enum_mask)
         self._changed = threading.Condition()
         self._rows: list[_Row] = []
-        self._payloads: list[PvData] = []
+        self._payloads: list[PvData | PvMetadata] = []
         self._dropped = 0
         self._closed = False
         self._keys = list(itertools.islice(_keys, pv_count))
@@ -93,6 +94,8 @@ class PythonRing:
             ca.ca_clear_subscription(slot.subscription)  # libca would renew it with the old type
             slot.subscription = None
         slot.type, slot.count = type_, count
+        if self._metadata and PvType.STRING <= type_ <= PvType.DOUBLE:
+            ca.ca_array_get_callback(metadata_type(type_), 1, chid, libca.address(_on_metadata), ca.ca_puser(chid))
         if slot.subscription is None and PvType.STRING <= type_ <= PvType.DOUBLE:
             subscription = ctypes.c_void_p()
             # count 0: as many elements as there are now
@@ -128,7 +131,18 @@ class PythonRing:
             lambda place: (reading.time_ns, now, number, slot.index, place, reading.status, reading.severity, kind), payload
         )
 
-    def _append(self, row: Callable[[int], _Row], payload: PvData | None = None) -> None:
+    def on_metadata(self, slot: _Slot, args: EventArgs) -> None:
+        """Note what a PV says about itself; called by libca's threads."""
+        if args.status == Eca.DISCONN:
+            return
+        now, metadata = time.time_ns(), None
+        if args.status == Eca.NORMAL and args.dbr:
+            raw = ctypes.string_at(args.dbr, METADATA_SIZE[PvType(slot.type)])
+            writable = bool(libca.load().ca_write_access(args.chid))
+            metadata = read_metadata(raw, PvType(slot.type), slot.count, writable=writable)
+        self._append(lambda place: (now, now, nan, slot.index, place, 0, 0, Kind.METADATA), metadata)
+
+    def _append(self, row: Callable[[int], _Row], payload: PvData | PvMetadata | None = None) -> None:
         with self._changed:
             if self._closed:
                 return
@@ -147,6 +161,13 @@ def _on_connection(args: ConnectionArgs) -> None:
     slot = _slots.get(libca.load().ca_puser(args.chid))
     if slot is not None:
         slot.ring.on_connection(slot, args.chid, up=args.op == libca.CA_OP_CONN_UP)
+
+
+@EventHandler
+def _on_metadata(args: EventArgs) -> None:
+    slot = _slots.get(args.usr)
+    if slot is not None:
+        slot.ring.on_metadata(slot, args)
 
 
 @EventHandler

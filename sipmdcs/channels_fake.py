@@ -105,7 +105,7 @@ class FakeChannels:
             pv = self._pvs[name]
             pv.connected = True
             for capture in self._captures:
-                capture.connection(name, self._clock.time_ns(), up=True)
+                capture.connection(name, self._clock.time_ns(), pv.metadata)
             self._post(name, pv.reading)
 
     def disconnect(self, name: str) -> None:
@@ -113,7 +113,7 @@ class FakeChannels:
         with self._lock:
             self._pvs[name].connected = False
             for capture in self._captures:
-                capture.connection(name, self._clock.time_ns(), up=False)
+                capture.connection(name, self._clock.time_ns(), None)
 
     def refuse(self, name: str, reason: str | None = "no write access") -> None:
         """Let a PV refuse puts for this reason, or take them again (``None``)."""
@@ -161,15 +161,16 @@ class FakeChannels:
         *,
         mask: Mask = Mask.VALUE | Mask.ALARM,
         enum_mask: Mask = Mask.NONE,
+        metadata: bool = False,
         capacity: int = 1_000_000,
     ) -> FakeCapture:
         with self._lock:
-            capture = FakeCapture(names, self._clock, capacity)
+            capture = FakeCapture(names, self._clock, capacity, metadata=metadata)
             self._captures.append(capture)
             for name in dict.fromkeys(names):
                 pv = self._pvs.get(name)
                 if pv is not None and pv.connected:
-                    capture.connection(name, self._clock.time_ns(), up=True)
+                    capture.connection(name, self._clock.time_ns(), pv.metadata)
                     capture.reading(name, pv.reading)
         return capture
 

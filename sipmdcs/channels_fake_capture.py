@@ -11,34 +11,38 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sipmdcs.channels import EVENT, Batch, Kind, PvData, PvValue
+from sipmdcs.channels import EVENT, Batch, Kind, PvData, PvMetadata, PvValue
 from sipmdcs.clock import Clock
 
 
 class FakeCapture:
     """See ``channels.Capture``; made by ``FakeChannels.capture``."""
 
-    def __init__(self, names: Sequence[str], clock: Clock, capacity: int) -> None:
+    def __init__(self, names: Sequence[str], clock: Clock, capacity: int, *, metadata: bool = False) -> None:
         self.names: Sequence[str] = tuple(names)
         self._clock = clock
         self._capacity = capacity
+        self._metadata = metadata
         self._changed = threading.Condition()
         self._indexes: dict[str, list[int]] = {}
         for index, name in enumerate(self.names):
             self._indexes.setdefault(name, []).append(index)
         self._connected = np.zeros(len(self.names), np.bool_)
         self._rows: list[tuple[int, int, float, int, int, int, int, int]] = []
-        self._payloads: list[PvData] = []
+        self._payloads: list[PvData | PvMetadata] = []
         self._dropped = 0
         self._closed = False
 
-    def connection(self, name: str, time_ns: int, *, up: bool) -> None:
-        """A PV was found or lost."""
+    def connection(self, name: str, time_ns: int, metadata: PvMetadata | None) -> None:
+        """A PV was found and says this about itself, or was lost (``None``)."""
+        up = metadata is not None
         with self._changed:
             for index in self._indexes.get(name, ()):
                 if self._connected[index] != up:
                     self._connected[index] = up
                     self._append(time_ns, nan, index, None, (0, 0), Kind.CONNECTED if up else Kind.DISCONNECTED)
+                    if up and self._metadata:
+                        self._append(time_ns, nan, index, metadata, (0, 0), Kind.METADATA)
 
     def reading(self, name: str, reading: PvValue) -> None:
         """A PV has a new value."""
@@ -83,7 +87,13 @@ class FakeCapture:
         self.close()
 
     def _append(
-        self, time_ns: int, number: float, index: int, payload: PvData | None, alarm: tuple[int, int], kind: Kind
+        self,
+        time_ns: int,
+        number: float,
+        index: int,
+        payload: PvData | PvMetadata | None,
+        alarm: tuple[int, int],
+        kind: Kind,
     ) -> None:
         if self._closed:
             return

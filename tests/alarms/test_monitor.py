@@ -3,7 +3,7 @@ import pytest
 from alarms.level import Level
 from alarms.monitor import SETTLING_S, Monitor
 from alarms.values import MetadataCache
-from sipmdcs.channels import Mask
+from sipmdcs.channels import Batch, Kind, Mask
 from sipmdcs.channels_fake import FakeChannels
 from sipmdcs.clock import EPICS_EPOCH_S, NS, ManualClock
 from sipmdcs.severity import Severity, Status
@@ -27,16 +27,11 @@ def watch(world):
     cache = MetadataCache(channels)
     monitor = Monitor(NAMES, cache, clock, grace_s=5, connect_timeout_s=30)
 
-    def look(*, ask=True):
-        reports = [*monitor.read(capture.drain())]
-        if ask:
-            names = monitor.wanted(100)
-            cache.refresh(names, 1.0)
-            reports += monitor.know(names)
-        reports += [*monitor.settled(), *monitor.overdue()]
+    def look():
+        reports = [*monitor.read(capture.drain()), *monitor.settled(), *monitor.overdue()]
         return {pv: (state.level.name, state.message, state.value) for pv, state in reports}
 
-    with channels.capture(NAMES, mask=Mask.ALARM) as capture:
+    with channels.capture(NAMES, mask=Mask.ALARM, metadata=True) as capture:
         yield look
 
 
@@ -113,29 +108,44 @@ def test_record_that_was_never_processed_says_so_instead_of_1990(world):
     assert [(pv, state.message, state.time_ns) for pv, state in reports] == [("A:STATE", "never processed", clock.time_ns())]
 
 
-def test_only_a_pv_that_just_connected_waits_for_its_metadata(world, watch):
+def test_a_pv_that_just_connected_waits_a_moment_for_its_metadata(world):
     clock, channels = world
+    monitor = Monitor(NAMES, MetadataCache(channels), clock, grace_s=5, connect_timeout_s=30)
+    with channels.capture(NAMES) as capture:
+        assert [*monitor.read(capture.drain()), *monitor.settled()] == []
+        clock.advance(2)
+        assert {pv: state.value for pv, state in monitor.settled()} == {
+            "A:CURRENT_RBV": "12.345",
+            "A:STATE": "1",
+            "A:NAME": "two lines",
+        }
+        channels.set("A:STATE", 0)
+        assert [state.value for _, state in monitor.read(capture.drain())] == ["0"]
+
+
+def test_of_many_events_the_metadata_are_read_as_well(world, watch):
+    _, channels = world
     watch()
-    channels.disconnect("A:CURRENT_RBV")
-    channels.connect("A:CURRENT_RBV")
-    channels.set("A:STATE", 0)
-    assert watch(ask=False) == {"A:STATE": ("OK", "OK", "OFF")}
-    clock.advance(2)
-    assert watch(ask=False) == {"A:CURRENT_RBV": ("OK", "OK", "12.35 uA")}
+    channels.disconnect("A:STATE")
+    channels.connect("A:STATE")
+    for severity in [Severity.MINOR, Severity.MAJOR] * 20:
+        channels.set("A:STATE", severity=severity)
+    assert watch() == {"A:STATE": ("MAJOR", "STATE", "ON")}
 
 
 def test_without_metadata_a_value_is_told_bare_and_worded_when_they_come(world):
     clock, channels = world
-    cache = MetadataCache(channels)
-    monitor = Monitor(["A:STATE"], cache, clock, grace_s=5, connect_timeout_s=30)
+    monitor = Monitor(["A:STATE"], MetadataCache(channels), clock, grace_s=5, connect_timeout_s=30)
     channels.set("A:STATE", 1, severity=Severity.MAJOR, status=Status.STATE)
-    with channels.capture(["A:STATE"]) as capture:
-        assert [*monitor.read(capture.drain()), *monitor.settled()] == []
-        clock.advance(2)
-        assert [state.value for _, state in monitor.settled()] == ["1"]
-        cache.refresh(monitor.wanted(10), 1.0)
-        assert [state.value for _, state in monitor.know(["A:STATE"])] == ["ON"]
-        assert [*monitor.know(["A:STATE"])] == []
+    with channels.capture(["A:STATE"], metadata=True) as capture:
+        batch = capture.drain()
+    late = batch.events["kind"] == Kind.METADATA
+    of_metadata = Batch(batch.events[late], batch.payloads, 0)
+    assert [*monitor.read(Batch(batch.events[~late], batch.payloads, 0)), *monitor.settled()] == []
+    clock.advance(2)
+    assert [state.value for _, state in monitor.settled()] == ["1"]
+    assert [state.value for _, state in monitor.read(of_metadata)] == ["ON"]
+    assert [*monitor.read(of_metadata)] == []
 
 
 def test_after_a_loss_connections_and_values_are_as_they_are_now(world, watch):

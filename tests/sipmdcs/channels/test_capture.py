@@ -79,6 +79,16 @@ def test_every_type(pvs):
             assert event["payload"] > 0 or event["kind"] == Kind.SCALAR
 
 
+def test_metadata_come_before_the_first_value_and_are_those_that_one_asks_for(pvs):
+    names = ["AO", "AO.DESC", "AO.PREC", "LONG", "BO", "MBBO", "TEXT", *FILL]
+    with pvs.capture(names, metadata=True) as capture:
+        found = Recording(capture).until(lambda r: len(r.events) == 3 * len(names))
+    assert all(found.kinds(pv)[:2] == [Kind.CONNECTED, Kind.METADATA] for pv in range(len(names)))
+    told = {names[e["pv"]]: data for e, data in zip(found.events, found.data, strict=True) if e["kind"] == Kind.METADATA}
+    asked = pvs.metadata(names)
+    assert {name: repr(told[name]) for name in names} == {name: repr(asked[name]) for name in names}, "NaN differs from NaN"
+
+
 def test_updates_and_alarms(pvs):
     with pvs.capture(["AO"]) as capture:
         found = Recording(capture).until(lambda r: len(r.values(0)) == 1)
