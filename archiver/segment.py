@@ -240,22 +240,25 @@ class Recovered:
 def recover(sequence: int, path: Path) -> Recovered:
     """Read a log file back; damaged parts are left out, and a damaged tail is cut from the file.
 
+    It is forced to the disk: a process that was killed may have written it without.
+
     Raises:
         NotALog: the file is no log of this version.
         OSError: it cannot be read.
     """
-    data = path.read_bytes()
-    segment = Segment(sequence, path, unpack_file_header(data))
-    damaged = 0
-    end = FILE_HEADER_SIZE
-    for item in read_blocks(data):
-        if isinstance(item, Damage):
-            damaged += item.end - item.start
-            continue
-        _restore(segment, item)
-        end = item.end
-    if end < len(data):
-        os.truncate(path, end)
+    with path.open("r+b") as file:
+        data = file.read()
+        segment = Segment(sequence, path, unpack_file_header(data))
+        damaged = 0
+        end = FILE_HEADER_SIZE
+        for item in read_blocks(data):
+            if isinstance(item, Damage):
+                damaged += item.end - item.start
+                continue
+            _restore(segment, item)
+            end = item.end
+        file.truncate(end)
+        os.fdatasync(file.fileno())
     return Recovered(segment, damaged)
 
 

@@ -73,9 +73,12 @@ class Storage:
             raise ServiceError(f"{folder}: another process archives here") from err
         self.catalogue = Catalogue(folder / "catalogue.sqlite")
         self.lake = Lake(folder / "lake", self.catalogue)
-        make_folder(self.lake.folder)
-        self.log = Log(folder / "log", clock, limits)
-        self._recover()
+        try:
+            make_folder(self.lake.folder)
+            self.log = Log(folder / "log", clock, limits)
+            self._recover()
+        except OSError as err:
+            raise ServiceError(f"{folder}: the archive cannot be opened: {err.strerror}") from err
         self.reader = Reader(self.log.views, self.catalogue, self.lake)
         self._compactor = Compactor(self.log, self.catalogue, self.lake)
         self._merger = Merger(self.catalogue, self.lake, clock)

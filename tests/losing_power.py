@@ -23,7 +23,7 @@ _CALLS = ("fsync", "fdatasync", "rename", "replace", "link")
 _REFUSED = (0, 0)
 """Times of a file that the disk refused, until somebody writes to it again: the kernel takes its pages for clean."""
 
-_UNFINISHED = (".part", ".new", ".tmp", ".copy")
+_UNFINISHED = (".new", ".tmp", ".copy")
 """Suffixes of files that are not whole yet."""
 
 Names = dict[str, tuple[int, bool]]
@@ -177,8 +177,10 @@ def tells_of_a_refusal(writer: Writer, folder: Path) -> None:
             disk.refuses = step
             with disk.watched():
                 refused = _told(writing, disk)
-                found = writing.read(root)
-                if refused:
+            found = writing.read(root)
+            assert {path.name for path in root.rglob(".*")} <= {".lock"}, f"half of it stays: {disk.steps}"
+            if refused:
+                with disk.watched():
                     writing.write()
             new = writing.read(root)
             after = [writing.read(image) for image in disk.images(scratch)]

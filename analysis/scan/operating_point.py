@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sipmdcs.durable import make_folder, sync_folder, write_durably
+from sipmdcs.durable import sync_folder, write_durably
 from sipmdcs.errors import BadInput, ServiceError
 
 _SLACK_V = 0.06
@@ -84,7 +84,6 @@ class OperatingPointFile:
         """
         try:
             if point.empty:
-                make_folder(self.path.parent)
                 self.path.unlink(missing_ok=True)
                 sync_folder(self.path.parent)
             else:

@@ -29,7 +29,7 @@ from archiver.lake import Lake
 from archiver.lake_file import Content as LakeContent
 from archiver.lake_file import LakeFile
 from archiver.lake_file import write as write_lake_file
-from archiver.log import Log
+from archiver.log import Log, LogLimits
 from archiver.partition import split
 from archiver.pvnumbers import read_numbers, write_numbers
 from archiver.segment import Segment
@@ -73,12 +73,25 @@ def file_in_place_of_another(root: Path) -> Iterator[Writing]:
     yield Writing(lambda: write_durably(root / "file", "new"), lambda disk: content_of(disk / "file"), OSError)
 
 
+def waiting_entries(disk: Path) -> list[int]:
+    return [entry.content["n"] for entry in Spool(disk / "var" / "spool").entries()]
+
+
 @writer
 def spool_takes_an_entry(root: Path) -> Iterator[Writing]:
-    def read(disk: Path) -> list[int]:
-        return [entry.content["n"] for entry in Spool(disk / "var" / "spool").entries()]
+    spool = Spool(root / "var" / "spool")
+    yield Writing(lambda: spool.put({"n": 1}), waiting_entries, ServiceError)
 
-    yield Writing(lambda: Spool(root / "var" / "spool").put({"n": 1}), read, ServiceError)
+
+@writer
+def spool_that_was_drained_takes_an_entry(root: Path) -> Iterator[Writing]:
+    spool = Spool(root / "var" / "spool")
+
+    def write() -> None:
+        spool.drain(lambda _entry: None)  # makes the folder
+        spool.put({"n": 1})
+
+    yield Writing(write, waiting_entries, ServiceError)
 
 
 def fate(folder: Path) -> str:
@@ -109,12 +122,22 @@ def present_state_of_runs(root: Path) -> Iterator[Writing]:
     )
 
 
+def saved(disk: Path) -> dict[str, float]:
+    return Autosave(disk / "deep" / "ioc.sav", [])._read()
+
+
+@writer
+def autosave_for_the_first_time(root: Path) -> Iterator[Writing]:
+    save = Autosave(root / "deep" / "ioc.sav", [])
+    yield Writing(lambda: save._write({"T:A.VAL": 0.5}), saved, OSError)
+
+
 @writer
 def autosave(root: Path) -> Iterator[Writing]:
     save = Autosave(root / "deep" / "ioc.sav", [])
     for value in (0.5, 1.5):
         save._write({"T:A.VAL": value})
-    yield Writing(lambda: save._write({"T:A.VAL": 2.5}), lambda disk: Autosave(disk / "deep" / "ioc.sav", [])._read(), OSError)
+    yield Writing(lambda: save._write({"T:A.VAL": 2.5}), saved, OSError)
 
 
 @writer
@@ -242,6 +265,7 @@ def catalogue_that_was_removed(root: Path) -> Iterator[Writing]:
     with closing(Catalogue(root / "archive" / "catalogue.sqlite")) as catalogue:
         catalogue.register({"T:A": POLICY}, 0)
         catalogue.path.unlink()
+        (root / "archive" / "catalogue.sqlite.copy").write_text("half of it")  # of a try that was stopped
         yield Writing(catalogue.numbers, catalogue_in, ServiceError)
 
 
@@ -259,18 +283,34 @@ def catalogue_made_anew(root: Path) -> Iterator[Writing]:
         yield Writing(write, lambda disk: catalogue_in(disk) or None, ServiceError)
 
 
+def values_in_the_log(disk: Path) -> list[float]:
+    log = Log(disk / "log", ManualClock(START_NS))
+    return [value for view in log.views() for value in view.rows["value"].tolist()]
+
+
 @writer
 def rows_in_the_log(root: Path) -> Iterator[Writing]:
     clock = ManualClock(START_NS)
-    log = Log(root / "log", clock)
+    log = Log(root / "log", clock, LogLimits(segment_bytes=1))  # sealed at once
     log.start()
     log.append(sample_rows([(1, 0, 1.0)]))
     clock.advance(1)
+    yield Writing(log.write, values_in_the_log, OSError)
+    log.close()
 
-    def read(disk: Path) -> list[float]:
-        return [value for view in Log(disk / "log", clock).views() for value in view.rows["value"].tolist()]
 
-    yield Writing(log.write, read, OSError)
+@writer
+def rows_that_a_process_left_that_was_killed(root: Path) -> Iterator[Writing]:
+    log = Log(root / "log", ManualClock(START_NS))
+    log.start()
+
+    def write() -> None:
+        if not log.views()[0].rows.size:
+            log.append(sample_rows([(1, 0, 1.0)]))
+            log.write()  # and not forced to the disk: that is not due
+        Log(root / "log", ManualClock(START_NS))
+
+    yield Writing(write, values_in_the_log, OSError)
     log.close()
 
 
