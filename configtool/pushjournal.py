@@ -36,19 +36,17 @@ class Journal:
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
         self._unwritten: list[dict[str, Any]] = []
-        self.trouble = ""
-        """Why entries are in memory alone; empty if none is."""
 
-    def put(self, content: dict[str, Any]) -> None:
-        """Keep an entry."""
+    def put(self, content: dict[str, Any]) -> str:
+        """Keep an entry; why it is in memory alone, empty if the disk has it."""
         self._unwritten.append(content)
         try:
             while self._unwritten:
                 self.spool.put(self._unwritten[0])
                 del self._unwritten[0]
-            self.trouble = ""
         except ServiceError as err:
-            self.trouble = str(err)
+            return str(err)
+        return ""
 
 
 def rows_entry(push: int, rows: Rows) -> dict[str, Any]:
@@ -66,7 +64,7 @@ def set_rows(session: Session, push: int, rows: Rows) -> None:
     """Set columns of items; rows that set the same columns go in one statement."""
     by_columns: dict[tuple[str, ...], list[dict[str, object]]] = {}
     for pv, values in rows.items():
-        by_columns.setdefault(tuple(sorted(values)), []).append({"of_pv": pv, **{f"new_{k}": v for k, v in values.items()}})
+        by_columns.setdefault(tuple(values), []).append({"of_pv": pv, **{f"new_{k}": v for k, v in values.items()}})
     table = PushItem.__table__
     for columns, batch in by_columns.items():
         query = (

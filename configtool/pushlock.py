@@ -125,7 +125,6 @@ def mark_dead_pushes(session: Session, now: datetime) -> list[str]:
             continue
         reason = f"{_what_is_known(push, lock, now)}; {_what_was_sent(session, push)}"
         push.state, push.reason, push.ended_at = PushState.ABORTED, reason, now
-        session.flush()
         release_lock(session, push.id)
         look = f"compare with: sipmdcs config diff {push.version_id} live"
         out.append(f"push {push.id} of version {push.version_id} by {push.author} is marked aborted: {reason}; {look}")

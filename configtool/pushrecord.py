@@ -222,9 +222,8 @@ class PushRecord:
                 raise
             except ServiceError as err:
                 self.lost = str(err)
-        self._journal.put(end_entry(self.id, state, reason, self._now()))
-        if self._journal.trouble:
-            raise ServiceError(f"the push ended {state} without a record of its end: {self.lost}; {self._journal.trouble}")
+        if trouble := self._journal.put(end_entry(self.id, state, reason, self._now())):
+            raise ServiceError(f"the push ended {state} without a record of its end: {self.lost}; {trouble}")
         with suppress(ServiceError):  # it may be back already
             replay(self._engine, self._journal.spool, lambda _line: None)
             if not len(self._journal.spool):

@@ -6,7 +6,7 @@ import math
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,7 @@ def bench(
 def test_a_good_push(bench: Bench) -> None:
     outcome = bench.push()
     assert (outcome.state, outcome.reason, outcome.push) == (PushState.VERIFIED, "", 1)
+    assert bench.rows()[0].ended_at == to_datetime(bench.clock.time_ns())
     assert len(bench.targets) == 16 * 3
     assert bench.values() == {pv: target.value for target in bench.targets for pv in target.pvs}
     assert {round(target.value, 3) for target in bench.targets if target.parameter == "BIAS"} == {
@@ -286,17 +287,27 @@ def test_a_connection_that_is_lost_before_the_last_look_proves_nothing(bench: Be
 def test_a_slow_poll_is_waited_for(bench: Bench) -> None:
     """Beyond the settling time, as a controller that is polled once in 20 s shows nothing earlier."""
     pv = bench.pv("CH07:BIAS")
-    bench.channels.add(f"{pv.removesuffix('CH07:BIAS')}POLL_PERIOD_RBV", 20.0)
+    period = f"{pv.removesuffix('CH07:BIAS')}POLL_PERIOD_RBV"
+    bench.channels.add(period, 20.0)
     bench.channels.on_put(pv, None)
-    advance = bench.clock.advance
+    advance, get = bench.clock.advance, bench.channels.get
+    looks: list[float] = []
 
     def tick(seconds: float) -> None:
-        advance(seconds)
+        advance(0.5)
         if bench.clock.monotonic() > 19:
             bench.channels.set(f"{pv}_RBV", 53.07)
 
+    def looked(names: Sequence[str], **options: Any) -> Any:
+        if period in names:
+            looks.append(bench.clock.monotonic())
+        return get(names, **options)
+
+    advance(10)
     bench.clock.advance = tick  # type: ignore[method-assign]
+    bench.channels.get = looked  # type: ignore[method-assign]
     assert bench.push().state is PushState.VERIFIED
+    assert looks == [10 + pushrun.SLOW_POLL_S], "it is asked for once"
 
 
 def test_a_refusal_of_the_device_is_the_reason_and_the_others_are_restored(bench: Bench) -> None:
@@ -362,6 +373,29 @@ def test_ctrl_c_while_a_readback_does_not_follow_does_not_wait_for_it(bench: Ben
     assert bench.clock.monotonic() < 1
 
 
+def test_what_could_not_be_verified_any_more_says_so(bench: Bench) -> None:
+    bench.stick("CH07:BIAS")
+
+    def stop() -> None:
+        if bench.watcher.steps.count("verifying") == 2:
+            bench.stop.reason = "interrupted by SIGINT"
+
+    bench.watcher.at["verifying"] = stop
+    assert bench.push().reason == "interrupted by SIGINT"
+    with Session(bench.engine) as session:
+        errors = {item.pv: item.error for item in session.scalars(select(PushItem)) if item.error}
+    assert errors == {bench.pv("CH07:BIAS"): "not verified: interrupted by SIGINT"}
+
+
+def test_a_stop_ends_no_roll_back(bench: Bench) -> None:
+    bench.stick("CH07:BIAS")
+    lost = bench.pv("CH11:VBR")
+    bench.watcher.at["restoring, phase 2"] = lambda: bench.channels.disconnect(lost)
+    bench.watcher.at["verifying the roll-back"] = lambda: setattr(bench.stop, "reason", "interrupted by SIGINT")
+    outcome = bench.push()
+    assert (outcome.state, list(outcome.unrestored)) == (PushState.ROLLBACK_FAILED, [lost])
+
+
 def test_ctrl_c_before_anything_was_written(bench: Bench) -> None:
     bench.stop.reason = "interrupted by SIGTERM"
     assert bench.push().state is PushState.ABORTED
@@ -413,16 +447,27 @@ def mark(bench: Bench) -> list[str]:
         (Client(socket.gethostname(), psutil.Process().pid, psutil.Process().create_time()), 3600, False),
         (Client(socket.gethostname(), psutil.Process().pid, psutil.Process().create_time() - 100), 0, True),
         (Client(socket.gethostname(), 2**22 + 1, 0.0), 0, True),
-        (Client("another-machine", 1, 0.0), 59, False),
-        (Client("another-machine", 1, 0.0), 61, True),
+        (Client(socket.gethostname(), psutil.Process().pid, psutil.Process().create_time() + 1.9), 3600, False),
+        (Client(socket.gethostname(), psutil.Process().pid, psutil.Process().create_time() - 2.1), 0, True),
+        (Client("another-machine", 1, 0.0), 60, False),
+        (Client("another-machine", 1, 0.0), 60.5, True),
     ],
-    ids=["alive", "its number was given to another process", "gone", "elsewhere, quiet", "elsewhere, silent too long"],
+    ids=[
+        *("alive", "its number was given to another process", "gone", "alive, the clock was adjusted", "another process"),
+        *("elsewhere, quiet", "elsewhere, silent too long"),
+    ],
 )
 def test_a_dead_client_loses_the_lock(bench: Bench, client: Client, silent_s: float, dead: bool) -> None:
     bench.record(client)
     bench.clock.advance(silent_s)
     lines = mark(bench)
-    assert len(lines) == dead
+    who = f"its client (process {client.pid} on {client.host})"
+    here = client.host == socket.gethostname()
+    known = f"{who} is gone and left no record of an end" if here else f"nothing was heard of {who} for {silent_s:.0f} s"
+    reason = f"{known}; no value had been sent"
+    look = "compare with: sipmdcs config diff 1 live"
+    assert lines == [f"push 1 of version 1 by me is marked aborted: {reason}; {look}"] * dead
+    assert bench.rows()[0].reason == (reason if dead else "")
     assert bench.locked() == (not dead)
     assert bench.rows()[0].state == ("aborted" if dead else "planned")
     assert mark(bench) == []

@@ -207,10 +207,17 @@ def test_an_interrupted_push_that_wrote_nothing_is_aborted() -> None:
     assert (end.state, end.reason, world.log) == (PushState.ABORTED, "Ctrl-C", [])
 
 
-def test_the_reason_names_the_first_and_counts_the_rest() -> None:
-    world = World(dict.fromkeys("ABC", 1.0), dict.fromkeys("ABC", 1.0), dict.fromkeys("ABC", "refuses"))
-    end, _ = world.run(world.plan([target(pv, 5.0) for pv in "ABC"]))
-    assert (end.state, end.reason) == (PushState.ABORTED, "A: refused (and 2 more)")
+@pytest.mark.parametrize(("pvs", "rest"), [("A", ""), ("AB", " (and 1 more)"), ("ABC", " (and 2 more)")])
+def test_the_reason_names_the_first_and_counts_the_rest(pvs: str, rest: str) -> None:
+    world = World(dict.fromkeys(pvs, 1.0), dict.fromkeys(pvs, 1.0), dict.fromkeys(pvs, "refuses"))
+    end, _ = world.run(world.plan([target(pv, 5.0) for pv in pvs]))
+    assert (end.state, end.reason) == (PushState.ABORTED, f"A: refused{rest}")
+
+
+def test_what_stops_without_a_reason_is_not_verified() -> None:
+    end = next_step(interrupt(begin(Plan(())), ""))
+    assert isinstance(end, Finish)
+    assert (end.state, end.reason) == (PushState.ABORTED, "it failed")
 
 
 def test_a_value_that_was_no_number_cannot_be_restored() -> None:
