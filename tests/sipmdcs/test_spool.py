@@ -80,6 +80,14 @@ def test_an_error_keeps_the_rest_waiting(spool: Spool) -> None:
     assert drained(spool) == [1, 2]
 
 
+def test_one_drains_at_a_time(spool: Spool) -> None:
+    other: list[int] = []
+    for n in range(2):
+        spool.put({"n": n})
+    assert spool.drain(lambda _entry: other.append(Spool(spool.folder).drain(lambda entry: pytest.fail(entry.key)))) == 2
+    assert other == [0, 0]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"n"', "\x00", "\ud800"])
 def test_what_is_no_entry_is_set_aside(spool: Spool, text: str) -> None:
     spool.put({"n": 1})
