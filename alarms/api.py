@@ -229,8 +229,8 @@ def _since(request: Request) -> int:
     if not text:
         return 0
     try:
-        return from_datetime(datetime.fromisoformat(text))
-    except ValueError as err:
+        return min(max(from_datetime(datetime.fromisoformat(text)), -_HIGHEST_NUMBER), _HIGHEST_NUMBER)
+    except (ValueError, OverflowError) as err:
         raise BadInput(f"{text!r} is no time such as 2026-11-21T10:00:00Z", key="since") from err
 
 

@@ -61,6 +61,8 @@ class Processing:
         return OPERATORS[self.name][0](marked, interval, self.parameter)
 
 
+MAX_PARAMETER = 1_000_000_000
+"""Of an operator: as a width 31 years, in nanoseconds still a number of 64 bits."""
 _WORD = re.compile(r"(?P<name>[A-Za-z]+)(?P<parameters>(_[^_]*)*)")
 
 
@@ -78,6 +80,8 @@ def parse_operator(text: str) -> Processing:
         return Processing(match["name"], OPERATORS[match["name"]][1])
     if len(parameters) > 1 or not parameters[0].isdecimal():
         raise BadQuery(f"{text!r}: expected one whole number after {match['name']}")
+    if len(parameters[0]) > len(str(MAX_PARAMETER)) or int(parameters[0]) > MAX_PARAMETER:
+        raise BadQuery(f"{match['name']}_…: the largest number is {MAX_PARAMETER:,}")
     return Processing(match["name"], int(parameters[0]))
 
 

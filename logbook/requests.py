@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, Field
@@ -14,6 +14,7 @@ from sipmdcs.yamlfile import Strict
 
 _MOST_AHEAD = timedelta(seconds=5)
 """By so much the clock of another machine may be ahead of ours."""
+_FIRST_YEAR = 1970
 _MOST_FACTS = 64_000
 """Bytes of facts, as JSON."""
 _DEEPEST = 10
@@ -55,12 +56,21 @@ def _check_facts(value: Any, depth: int) -> None:
             _check_facts(inner, depth + 1)
 
 
+def _utc(when: datetime) -> datetime:
+    try:
+        return when.astimezone(UTC)
+    except OverflowError as err:
+        raise ValueError("expected a time that lies in the years 1 to 9999 in UTC") from err
+
+
 Word = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
 Who = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_printable)]
 Text = Annotated[str, Field(max_length=4000), AfterValidator(_text)]
 Facts = Annotated[dict[str, Any], AfterValidator(_facts)]
 Events = Annotated[int, Field(ge=0, le=MOST_EVENTS, strict=True)]
-At = AwareDatetime | None
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A time with its zone, as UTC."""
+At = Moment | None
 
 
 class Owner(Strict):
@@ -123,10 +133,12 @@ def moment(asked: datetime | None, now: datetime) -> datetime:
     """When something happened that is told now.
 
     Raises:
-        BadInput: it has not happened yet.
+        BadInput: it has not happened yet, or before there were computers to tell of it.
     """
     if asked is None:
         return now
     if asked - now > _MOST_AHEAD:
         raise BadInput(f"{asked.isoformat()} is in the future, it is {now.isoformat(timespec='seconds')}", key="at")
+    if asked.year < _FIRST_YEAR:
+        raise BadInput(f"{asked.isoformat()} is before {_FIRST_YEAR}", key="at")
     return asked

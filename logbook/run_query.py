@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import Field, ValidationError
 from sqlalchemy import Select, select
 
-from logbook.requests import Word
+from logbook.requests import Moment, Word
 from logbook.run import COLUMNS
 from logbook.run_state import RunState
 from logbook.tables import Run as RunRow
@@ -30,9 +30,9 @@ class RunFilter(Strict):
     open: bool | None = None
     first: Number = 0
     last: Number = _INTEGER
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     """Ended after this time, or open."""
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     """Opened before this time."""
     offset: Annotated[int, Field(ge=0, le=_INTEGER)] = 0
     limit: Annotated[int, Field(ge=1, le=10_000)] = 100

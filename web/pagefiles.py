@@ -48,7 +48,11 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _file(path: Path, cache: str) -> Response:
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError:  # such as a name that is too long for any file
+        is_there = False
+    if not is_there:
         return PlainTextResponse("There is no such file.\n", 404, HEADERS)
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return FileResponse(path, headers=HEADERS | {"Cache-Control": cache}, media_type=media_type)

@@ -124,6 +124,8 @@ async def test_history_since(shop, client):
     rows = (await client.get("/history", params={"since": "2026-01-01T00:00:05Z"})).json()
     assert [row["severity"] for row in rows] == ["INVALID"]
     assert rows[0]["time"] == "2026-01-01T00:00:10.000000Z"
+    for since, many in (("9999-12-31T23:59:59Z", 0), ("0001-01-01T00:00:00Z", 2)):
+        assert len((await client.get("/history", params={"since": since})).json()) == many
 
 
 @pytest.mark.parametrize(("name", "pvs"), [(ODD, [ODD]), (A, [A]), ("W/X", [ODD]), ("W", [ODD, B]), ("/", [ODD, B, A])])
@@ -149,6 +151,7 @@ async def test_test_page(shop, client):
         ("GET", "/pv/DET:NO", None, 404, "DET:NO is not in the alarm tree"),
         ("GET", "/active?path=NO", None, 404, "NO is no path in the alarm tree"),
         ("GET", "/history?since=2026-01-01", None, 400, "since: '2026-01-01' is no time"),
+        ("GET", "/history?since=9999-12-31T23:59:59-14:00", None, 400, "since: '9999-12-31T23:59:59-14:00' is no time"),
         ("GET", "/history?of=NO/T", None, 404, "NO/T is neither a PV nor a path in the alarm tree"),
         ("GET", "/history?limit=0", None, 400, "limit: '0' is not between 1 and 10000"),
         ("POST", "/acknowledge", '{"select": ["NO"], "user": "ada"}', 400, "'NO' is no path"),

@@ -238,6 +238,8 @@ def test_ways_to_name_an_operator(text, name, processing):
         ("mean(D:A)x", "expected operator"),
         ("mean_x(D:A)", "whole number"),
         ("mean_1_2(D:A)", "one whole number"),
+        (f"mean_{'9' * 19}(D:A)", "the largest number is 1,000,000,000"),
+        (f"optimized_{'9' * 5000}(D:A)", "the largest number is 1,000,000,000"),
         ("meen_60(D:A)", "is no operator"),
         ("(D:A)", "is no operator"),
         ("mean()", "no PV"),

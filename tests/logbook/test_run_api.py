@@ -103,6 +103,9 @@ BAD_BODIES: list[tuple[Any, int, str]] = [
     (GOOD | {"facts": {"a": "x" * 70_000}}, 400, "facts: expected at most 64000 bytes"),
     (GOOD | {"at": "2099-01-01T00:00:00Z"}, 400, "is in the future"),
     (GOOD | {"at": "2026-01-01T00:00:00"}, 400, "at: "),
+    (GOOD | {"at": "0001-01-01T00:00:00+14:00"}, 400, "at: expected a time that lies in the years 1 to 9999 in UTC"),
+    (GOOD | {"at": "9999-12-31T23:59:59-14:00"}, 400, "at: expected a time that lies in the years 1 to 9999 in UTC"),
+    (GOOD | {"at": "0001-01-01T00:00:00Z"}, 400, "at: 0001-01-01T00:00:00+00:00 is before 1970"),
     (GOOD | {"at": "yesterday"}, 400, "at: "),
     (GOOD | {"facts": {"a": "x" * 300_000}}, 413, "the body is larger than 256,000 bytes"),
 ]
@@ -164,6 +167,8 @@ def test_what_a_web_page_could_send_is_refused(service: RunService) -> None:
         ("state=flying", 400, "state: "),
         ("open=perhaps", 400, "open: "),
         ("since=yesterday", 400, "since: "),
+        ("since=0001-01-01T00:00:00%2B14:00", 400, "since: expected a time that lies in the years 1 to 9999"),
+        ("until=0001-01-01T00:00:00Z", 200, ""),
         (f"partition={SQL}", 200, ""),
         ("type=%00", 400, "type: expected printable characters only"),
         (f"type={'a' * 10_000}", 400, "type: "),

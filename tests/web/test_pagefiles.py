@@ -23,7 +23,20 @@ def test_the_page_and_its_assets(elsewhere: WebSite) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/assets/..%2f..%2fapp.py", "/..%2fapp.py", "/assets/none.js", "/app.py", "/%2e%2e/app.py", "/.git", "/assets/"]
+    "path",
+    [
+        "/assets/..%2f..%2fapp.py",
+        "/..%2fapp.py",
+        "/assets/none.js",
+        "/app.py",
+        "/%2e%2e/app.py",
+        "/.git",
+        "/assets/",
+        "/" + "x" * 3_000,
+        "/assets/" + "%F0%9F%98%80" * 100,
+        "/assets/%00",
+        "/%ff%fe",
+    ],
 )
 def test_nothing_else_is_served(elsewhere: WebSite, path: str) -> None:
     assert elsewhere.http.get(path).status_code == 404
