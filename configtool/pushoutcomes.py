@@ -100,9 +100,8 @@ class PushOutcomes:
         if progress is not None:
             outcome = None if self._may_come_back(item, answers, now) else judge(progress, now)
             if outcome is not None and not outcome.ok and progress.completed_at < self._start:
-                progress = replace(progress, completed_at=self._start, nearest=math.inf, nearest_at=self._start)
-                self._written[pv] = progress
-                outcome = judge(progress, now)
+                self._written[pv] = replace(progress, completed_at=self._start, nearest=math.inf)
+                return None
             if outcome is None:
                 return None
             return "" if outcome.ok else f"{pv}: {self._reasons[pv] or outcome.text}"
@@ -115,10 +114,8 @@ class PushOutcomes:
 def _expectation(item: Item, *, restoring: bool) -> Expectation:
     """What a put should bring about: when restoring, the readback may also be what it was, as of an output that was off."""
     target, before = item.target, item.before
-    digits = math.ceil(-math.log10(target.tolerance)) if 0 < target.tolerance < 1 else 0
-    metadata = item.metadata
-    if metadata.precision < digits or not metadata.units:
-        metadata = replace(metadata, precision=max(metadata.precision, digits), units=metadata.units or target.unit)
+    digits = max(0, math.ceil(-math.log10(target.tolerance))) if target.tolerance > 0 else 0
+    metadata = replace(item.metadata, precision=max(item.metadata.precision, digits), units=item.metadata.units or target.unit)
     return Expectation(
         target.pv,
         before.setpoint if restoring and before.setpoint is not None else target.value,

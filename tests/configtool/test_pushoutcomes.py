@@ -99,9 +99,12 @@ def test_a_readback_that_does_not_follow_has_its_settling_time_and_no_more() -> 
 def test_a_value_that_was_verified_and_leaves_again_has_its_settling_time_anew() -> None:
     world = World((item(),))
     world.put()
-    world.answer(5.0)
+    world.answer(5.02)
+    assert world.look(0) == [None]
+    world.answer(5.009)
     assert world.look(0) == [""]
     world.outcomes.check(START_S + 50)
+    assert world.look(50) == [""]
     for _ in range(2):
         world.answer(2.0)
         assert world.look(50) == [None]
@@ -109,8 +112,11 @@ def test_a_value_that_was_verified_and_leaves_again_has_its_settling_time_anew()
     (text,) = world.look(50 + SETTLE_S + 0.2)
     assert text is not None
     assert "holds it instead of 5.00 V" in text
+    for step in range(50):  # and comes back slowly
+        world.answer(2.0 + step * 0.05)
+        assert world.look(60 + step) == [None if step else text]
     world.answer(5.0)
-    assert world.look(60) == [""]
+    assert world.look(110) == [""]
 
 
 def test_it_may_come_nearer_for_as_long_as_it_takes() -> None:
@@ -150,7 +156,7 @@ def test_values_are_shown_as_finely_as_they_are_compared(
 
 @pytest.mark.parametrize("restoring", [False, True])
 def test_the_readback_of_an_output_that_was_off_is_restored_and_no_target(restoring: bool) -> None:
-    world = World((item(before=Reading(5.0, 0.0, updated_ns=1)),))
+    world = World((item(before=Reading(4.0, 0.0, updated_ns=1)),))
     world.put(restoring=restoring)
     for _ in range(2):
         world.answer(0.0)
@@ -178,6 +184,14 @@ def test_a_set_point_that_its_device_does_not_answer_is_unknown() -> None:
     (text,) = world.look(0)
     assert text is not None
     assert text.startswith("T:HV1:CH01:BIAS: unknown: the device did not answer")
+
+
+def test_a_refusal_says_why() -> None:
+    world = World((item(),))
+    world.put()
+    alarm = {"severity": Severity.INVALID, "status": Status.WRITE, "message": "interlocked"}
+    world.channels.set(world.items[0].target.pv, 5.0, time_ns=world.stamp, **alarm)
+    assert world.look(0) == ["T:HV1:CH01:BIAS: refused: interlocked"]
 
 
 def test_a_slow_poll_is_allowed_for_where_no_readback_came_and_its_period_is_known() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,8 @@ from configtool.reading import Reading
 from configtool.tables import Push, PushItem, PushLock
 from sipmdcs.clock import to_datetime
 from sipmdcs.severity import Severity, Status
-from tests.configtool.test_push import Bench, bench, mark
+from tests.configtool.test_push import Bench, bench
+from tests.configtool.test_pushlock import mark
 
 __all__ = ["bench"]
 
@@ -125,7 +127,18 @@ def test_whoever_watches_is_told_how_far_it_is(bench: Bench) -> None:
     bench.channels.set(bench.pv("CH02:BIAS"), 50.0)
     bench.channels.on_put(bench.pv("CH01:BIAS"), lambda _: bench.channels.refuse(bench.pv("CH02:BIAS"), "interlocked"))
     bench.push()
-    assert told[:4] == [("reading", 48), 48, ("writing, phase 2", 2), 1], "one was refused"
+    refused = [("reading", 48), 48, ("writing, phase 2", 2), 1, ("restoring, phase 2", 1)]
+    assert told[:5] == refused, "what was refused is not put back"
+
+
+def test_a_value_that_does_not_follow_is_not_counted(bench: Bench) -> None:
+    told: list[tuple[str, int] | int] = []
+    bench.watcher.step = lambda text, total: told.append((text, total))  # type: ignore[method-assign]
+    bench.watcher.advance = told.append  # type: ignore[method-assign]
+    bench.stick("CH07:BIAS")
+    bench.push()
+    counted = told[told.index(("verifying", 16)) + 1 : told.index(("restoring, phase 2", 16))]
+    assert set(counted) == {15}
 
 
 def test_one_that_was_silent_for_too_long_is_told_so(bench: Bench) -> None:
@@ -168,3 +181,29 @@ def test_a_second_interruption_while_the_end_is_recorded_is_late(bench: Bench, m
     monkeypatch.setattr(PushRecord, "finish", interrupted)
     assert bench.push().state is PushState.VERIFIED
     assert rows_of(bench, Push, "state") == [("verified",)]
+
+
+def test_a_lock_that_is_lost_at_the_end_or_before_the_start_of_writing_is_told(bench: Bench) -> None:
+    def lose() -> None:
+        with Session(bench.engine) as session, session.begin():
+            for lock in session.scalars(select(PushLock)):
+                session.delete(lock)
+
+    record = bench.record()
+    lose()
+    with pytest.raises(LockLost, match=r"^push 1 was silent"):
+        record.finish(PushState.VERIFIED, "")
+    assert rows_of(bench, Push, "state") == [("planned",)]
+    bench.watcher.at["reading"] = lose
+    with pytest.raises(LockLost, match=r"^push 2 was silent"):
+        bench.push()
+    assert bench.channels.puts == []
+
+
+def test_the_heart_beats_as_long_as_the_push(bench: Bench) -> None:
+    def hearts() -> list[bool]:
+        return [thread.daemon for thread in threading.enumerate() if thread.name == "push heartbeat"]
+
+    with bench.record().kept_alive():
+        assert hearts() == [True], "it keeps no process from ending"
+    assert hearts() == []
