@@ -53,7 +53,7 @@ def supervisor_process(folder: Path) -> psutil.Process | None:
 
 def _is_supervisord(process: psutil.Process) -> bool:
     try:
-        return "supervisor.supervisord" in process.cmdline()
+        return "sipmdcs.supervise.supervisord" in process.cmdline()
     except psutil.Error:
         return False
 

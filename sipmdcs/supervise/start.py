@@ -88,7 +88,7 @@ def _start_supervisor(site: Site, run: RunFolder, wanted: Sequence[Program]) -> 
         run.configuration.write_text(supervisor_conf(wanted), "utf-8")
     except OSError as err:
         raise ServiceError(f"{run.configuration}: cannot be written: {err.strerror}") from err
-    command = [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(run.configuration)]
+    command = [sys.executable, "-P", "-m", "sipmdcs.supervise.supervisord", "-c", str(run.configuration)]
     # The daemon keeps what it inherits, so its output must not be a pipe that somebody waits for.
     console = run.logs / "supervisord.out"
     with console.open("wb") as output:

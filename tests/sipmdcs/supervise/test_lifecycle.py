@@ -53,6 +53,8 @@ def test_status_tells_all_and_exits_by_it(running: TinySite) -> None:
         assert service["restarts"] == 0
         assert psutil.pid_exists(service["pid"])
         assert service["uptime_s"] >= 0
+        memory = psutil.Process(service["pid"]).memory_full_info()
+        assert memory.pss < memory.rss / 2, "copies of supervisord share what it loaded"
     assert "bench" in running.run("status", expect=0)
     running.run("down")
     assert {service["state"] for service in running.status()["services"]} == {"STOPPED"}

@@ -7,11 +7,13 @@ the text in it.
 """
 
 import asyncio
+import atexit
 import faulthandler
 import json
 import logging
 import os
 import re
+import resource
 import signal
 import sys
 import threading
@@ -73,6 +75,50 @@ def render(site: Site) -> None:
     site.rendered.mkdir(parents=True, exist_ok=True)
     for name in site.file.iocs:
         (site.rendered / f"{name}.substitutions").touch()
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("ending")
+@click.argument("more", nargs=-1)
+def probe(file: Path, ending: str, more: tuple[str, ...]) -> None:
+    """Write down what a process sees of itself, then end in some way."""
+    main = sys.modules["__main__"]
+    proc = Path("/proc/self")
+    status = proc.joinpath("status").read_text("utf-8").splitlines()
+    seen = {
+        "preloaded": "sqlalchemy.orm" in sys.modules,
+        "arguments": [sys.argv, sys.orig_argv, more],
+        "environment": dict(os.environ),
+        "path": sys.path,
+        "shown": [proc.joinpath(name).read_bytes().decode() for name in ("cmdline", "environ", "comm")],
+        "executable": str(proc.joinpath("exe").readlink()),
+        "folder": str(Path.cwd()),
+        "status": [line for line in status if line.startswith(("SigBlk", "SigIgn", "SigCgt", "Umask", "Threads"))],
+        "files": sorted(path.name for path in proc.joinpath("fd").iterdir())[:3],
+        "open": len([*proc.joinpath("fd").iterdir()]),
+        "leads": os.getpgrp() == os.getpid(),
+        "handlers": {int(number): str(signal.getsignal(number)).split(" at ")[0] for number in signal.valid_signals()},
+        "main": [main.__name__, main.__file__, str(main.__spec__ and main.__spec__.name)],
+        "streams": [[one.fileno(), one.encoding, one.errors] for one in (sys.stdin, sys.stdout, sys.stderr)],
+        "direct": [sys.stdout.write_through, sys.stdout is sys.__stdout__, sys.stderr is sys.__stderr__],  # type: ignore[union-attr]
+        "told": sys.stdin.read(),
+        "limits": resource.getrlimit(resource.RLIMIT_NOFILE),
+    }
+    file.write_text(json.dumps(seen), "utf-8")
+    atexit.register(lambda: os.write(1, b"cleaned up\n"))
+    threading.Timer(0.1, lambda: os.write(1, b"thread done\n")).start()
+    logging.getLogger("tiny").error("one line")
+    sys.stdout.write("one word")
+    match ending:
+        case "exits":
+            sys.exit(3)
+        case "explains":
+            sys.exit("a reason")
+        case "breaks":
+            raise ZeroDivisionError
+        case "leaves":
+            os._exit(7)
 
 
 def _live(site: Site, name: str) -> None:
