@@ -90,7 +90,8 @@ class AlarmService:
         """Watch, show, page and answer until cancelled; ``channels`` and what they captured are closed then."""
         metadata = self._metadata = MetadataCache(channels)
         try:
-            await self.handler.start()
+            with kept_for_good():
+                await self.handler.start()
             self._service.publisher.on_write(self.handler.published.acknowledge_pv, self._acknowledge_by_pv)
             masks = captured.masks
             monitor = self._monitor = Monitor(
@@ -242,11 +243,11 @@ async def run_alarms(site: Site, channels: Channels) -> None:
     """
     with kept_for_good():
         configuration = load_configuration(site)
-    captured = await asyncio.to_thread(capture_all, channels, configuration.tree)  # PVs connect while records are made
-    notify = load_notify(site.folder)
+        captured = await asyncio.to_thread(capture_all, channels, configuration.tree)  # PVs connect meanwhile
+        notify = load_notify(site.folder)
+        published = Published(site.file.prefix, configuration.tree, banner_rows=configuration.file.banner_rows)
     if not notify.routes:
         _log.warning("notify.yaml has no routes: nobody is paged")
-    published = Published(site.file.prefix, configuration.tree, banner_rows=configuration.file.banner_rows)
     records = [*site.service_records(SERVICE), *published.area_records(site.find_template("alarm_area.template"))]
     states = published.state_records(site.find_template("alarm_node.template"))
     _log.info("%d PVs in the alarm tree of %s", len(configuration.tree.leaves), site.file.name)

@@ -46,11 +46,11 @@ DTYPES: dict[PvType, np.dtype] = {
 }
 
 _TIME_HEAD = struct.Struct("=hhII")
-_CTRL_DOUBLE = struct.Struct("=hhhh8s8d")
-_CTRL_ENUM = struct.Struct("=hhh416s")
+_CTRL_DOUBLE = struct.Struct("=h8s8d")  # without alarm and padding
+_CTRL_ENUM = struct.Struct("=h416s")  # without alarm
 _ENUM_STRING_SIZE = 26
 
-METADATA_SIZE = dict.fromkeys(PvType, _CTRL_DOUBLE.size) | {PvType.ENUM: _CTRL_ENUM.size, PvType.STRING: 0}
+METADATA_SIZE = dict.fromkeys(PvType, 80) | {PvType.ENUM: 422, PvType.STRING: 0}
 """Bytes that tell something about a PV of each type."""
 
 
@@ -94,17 +94,21 @@ def metadata_type(type_: PvType) -> int:
             return DBR_CTRL_DOUBLE
 
 
-@lru_cache(maxsize=4096)  # PVs resemble each other, and what describes many is held once
 def read_metadata(raw: bytes, type_: PvType, count: int, *, writable: bool) -> PvMetadata:
     """Metadata from the first ``METADATA_SIZE`` bytes of the structure that ``metadata_type`` asks for."""
+    return _metadata(raw[4:] if type_ is PvType.ENUM else raw[4:6] + raw[8:], type_, count, writable)
+
+
+@lru_cache(maxsize=4096)  # PVs resemble each other, and what describes many is held once
+def _metadata(raw: bytes, type_: PvType, count: int, writable: bool) -> PvMetadata:
     if type_ is PvType.STRING:
         return PvMetadata(type_, count, writable=writable)
     if type_ is PvType.ENUM:
-        _, _, used, strings = _CTRL_ENUM.unpack(raw)
+        used, strings = _CTRL_ENUM.unpack(raw)
         starts = range(0, used * _ENUM_STRING_SIZE, _ENUM_STRING_SIZE)
         labels = tuple(text(strings[start : start + _ENUM_STRING_SIZE]) for start in starts)
         return PvMetadata(type_, count, labels=labels, writable=writable)
-    _, _, precision, _, units, *limits = _CTRL_DOUBLE.unpack(raw)
+    precision, units, *limits = _CTRL_DOUBLE.unpack(raw)
     display_high, display_low, hihi, high, low, lolo, control_high, control_low = limits
     return PvMetadata(
         type_,
