@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from math import ceil
+from typing import NamedTuple
 
 from pymemcache.client.base import PooledClient
 from pymemcache.exceptions import MemcacheError
@@ -37,8 +37,7 @@ class CacheState(IntEnum):
     LOST = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(NamedTuple):
     data: bytes
     expires: float
     """Monotonic seconds."""
@@ -80,7 +79,8 @@ class HotCache:
         for key, data in entries.items():
             if is_key(key) and len(data) <= LARGEST_VALUE:
                 self._pending[key] = _Pending(data, expires)
-                self._dropped.discard(key)
+                if self._dropped:
+                    self._dropped.discard(key)
             elif key not in self._uncachable:  # not again at every run
                 self._uncachable.add(key)
                 _log.error("%s cannot be cached: %d bytes under a key of %d", key[:60], len(data), len(key))

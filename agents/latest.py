@@ -16,6 +16,8 @@ from sipmdcs.severity import Severity, Status
 _DRAIN_S = 0.1
 """How old a value may be when an agent gets it, besides its way through the network."""
 
+_SEVERITIES = tuple(one.name for one in Severity)
+
 _log = logging.getLogger(__name__)
 
 
@@ -129,4 +131,4 @@ def _status(number: int) -> str:
 
 def severity_name(severity: int) -> str:
     """``MAJOR`` of 2."""
-    return Severity(severity).name
+    return _SEVERITIES[severity]

@@ -15,6 +15,7 @@ from sipmdcs.severity import Status
 
 MIRROR_TTL_S = 300
 """How long a copy lives at least, so that one that stands still costs next to nothing to keep."""
+_DISCONNECTED = Status.COMM.name
 _RENEWED = (0.3, 0.7)
 """When a copy is written again although nothing changed, in times to live."""
 
@@ -45,7 +46,7 @@ class Mirror:
     def note(self, changed: Mapping[str, Row]) -> None:
         """Inputs that are not as they were; one that is not connected any more is removed from the cache."""
         for name, row in changed.items():
-            if row[0] is None or row[2] == Status.COMM.name:
+            if row[0] is None or row[2] == _DISCONNECTED:
                 self._forget(name)
             else:
                 self._rows[name] = row

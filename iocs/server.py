@@ -23,7 +23,7 @@ from iocs.server_circuit import Circuit
 from iocs.server_dbr import STRING_SIZE
 from iocs.server_requests import SMALL_REQUEST
 from iocs.server_sockets import LOOPBACK, LOOPBACK_BROADCAST, bind_tcp, bind_udp, listen_addresses
-from iocs.server_udp import Relay, Searches, send_beacons
+from iocs.server_udp import Relay, Searches, SearchThread, send_beacons
 from iocs.server_write import Put, Writer
 from sipmdcs.errors import BadInput
 
@@ -84,11 +84,11 @@ class Server:
         self._unused.pop(circuit, None)
 
     def channel(self, name: str) -> Channel | None:
-        return find_channel(self._records, name)
+        return find_channel(self._records.find, name)
 
     def has(self, name: str) -> bool:
-        """Whether there is a channel of that name."""
-        return self._records.has(name) or self.channel(name) is not None
+        """Whether there is a channel of that name, which starts no record; any thread may ask."""
+        return self._records.has(name) or find_channel(self._records.peek, name) is not None
 
     def rights(self, channel: Channel, user: str, host: str) -> int:
         field = channel.field
@@ -191,19 +191,16 @@ class Server:
             at_once = min(AT_ONCE, self.max_circuits)
             stack.callback((await loop.create_server(self.make_circuit, sock=listener, backlog=at_once)).close)
             listener.listen(BACKLOG)
+        receivers: list[Searches | Relay] = []
         relay: Relay | None = None
         if LOOPBACK in interfaces:
-            sock = stack.enter_context(bind_udp((LOOPBACK, 0)))
-            transport, relay = await loop.create_datagram_endpoint(lambda: Relay(port), sock=sock)
-            stack.callback(transport.close)
+            relay = Relay(stack.enter_context(bind_udp((LOOPBACK, 0))), port)
+            receivers.append(relay)
         for interface in interfaces:
             for address in listen_addresses(interface):
-                asks = relay if address == LOOPBACK else None
                 sock = stack.enter_context(bind_udp((address, port)))
-                transport, _ = await loop.create_datagram_endpoint(
-                    lambda asks=asks: Searches(self.has, self.port, asks), sock=sock
-                )
-                stack.callback(transport.close)
+                receivers.append(Searches(sock, self.has, self.port, relay if address == LOOPBACK else None))
+        stack.enter_context(SearchThread(receivers))
 
 
 def _largest_request(records: Mapping[str, LiveRecord]) -> int:

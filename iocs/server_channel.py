@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from iocs.records.fields import Field, Kind
 from iocs.records.numbers import format_float
 from iocs.records.record import LiveRecord
-from iocs.records.table import RecordTable
 from iocs.records.waveform import WaveformRecord
 from sipmdcs.channels import PvType
 
@@ -121,10 +121,15 @@ class Channel:
         return (chars + self.text().encode()[len(chars) :])[: size - 1].split(b"\0", 1)[0].decode(errors="replace")
 
 
-def find_channel(records: RecordTable, name: str) -> Channel | None:
-    """The channel that a client means by ``RECORD``, ``RECORD.FIELD`` or ``RECORD.FIELD$``, ``None`` if there is none."""
+def find_channel(find: Callable[[str], LiveRecord | None], name: str) -> Channel | None:
+    """The channel that a client means by ``RECORD``, ``RECORD.FIELD`` or ``RECORD.FIELD$``, ``None`` if there is none.
+
+    Args:
+        find: gives the record of a name.
+        name: as the client wrote it.
+    """
     record_name, _, field_name = name.partition(".")
-    record = records.find(record_name)
+    record = find(record_name)
     if record is None:
         return None
     long_string = field_name.endswith("$")

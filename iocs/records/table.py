@@ -51,6 +51,12 @@ class RecordTable(dict[str, LiveRecord]):
                 post(record)
         return record
 
+    def peek(self, name: str) -> LiveRecord | None:
+        """A record to look at that is as the one of that name, whether or not that runs; any thread may ask."""
+        record = self.get(name)
+        definition = self._on_demand.get(name) if record is None else None
+        return record if definition is None else load_record(definition)
+
     def post_at_start(self, name: str, post: Action) -> None:
         """Do this to a record that does not run yet as soon as it does; what was to be posted before is forgotten."""
         self._posted[name] = post

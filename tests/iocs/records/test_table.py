@@ -27,7 +27,7 @@ def test_a_record_on_demand_is_like_one_that_ran_from_the_start(steps: list[tupl
         for server in (running, on_demand):
             server.post({name: value})
         if looks:
-            assert on_demand._server.has(f"{name}.VAL")
+            assert on_demand._server.channel(f"{name}.VAL") is not None
     for name in NAMES:
         records = [server._record(name) for server in (running, on_demand)]
         one, other = ({field: getattr(record, field.lower()) for field in record.FIELDS} for record in records)
@@ -40,6 +40,8 @@ def test_a_record_on_demand_is_like_one_that_ran_from_the_start(steps: list[tupl
 def test_a_record_on_demand_is_found_and_costs_nothing_before() -> None:
     server = RecordServer([], on_demand=STATES)
     assert server._server.has("ONE")
+    assert server._server.has("ONE.DESC")
+    assert not server._server.has("ONE.NONSENSE")
     assert not server._server.has("THREE")
     assert len(server._records) == 0
     server.post({"ONE": 6})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iocs.publisher import open_record_server
 from iocs.server_search import (
     MAX_DATAGRAM,
     answer,
@@ -21,6 +25,7 @@ from iocs.server_search import (
     question,
     version,
 )
+from sipmdcs.epicsdb import Record
 from tests.iocs.server.conftest import Client, Ioc
 
 NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
@@ -112,6 +117,28 @@ def test_a_search_is_relayed_once(host: int) -> None:
             except TimeoutError:
                 break
         assert heard <= 20
+
+
+async def test_a_search_is_answered_while_the_event_loop_is_busy(monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:
+    """A client takes a late answer for a lost one, and then searches for fewer names at a time."""
+    monkeypatch.setenv("EPICS_CA_SERVER_PORT", str(free_port))
+    monkeypatch.setenv("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1")
+    serving = asyncio.create_task(open_record_server([Record("ai", "X", {}, {})]).run())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        asker.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        for number in range(20):
+            await asyncio.sleep(0.05)  # all that the event loop gets; what it says in it comes too late
+            asker.sendto(version(1) + question(number, "X"), ("127.255.255.255", free_port))
+            asker.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                while [found for found, _ in parse_answers(asker.recv(2048))] != [number]:
+                    pass
+                break
+        else:
+            pytest.fail("no answer")
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    assert "searches" not in {thread.name for thread in threading.enumerate()}, "the thread ends with the server"
 
 
 def test_a_search_over_tcp(host: int, tmp_path: Path) -> None:
