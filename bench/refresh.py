@@ -4,8 +4,8 @@
 
 A Channel Access server in a process of its own publishes the PVs that the page shows, every value new each second. The real
 archiver, alarm service and web service follow them, and the questions that the page asks are put to the web service one after
-the other. The runs are in a PostgreSQL server of our own; the page of the API and the same SELECT and count(*) without the API
-take turns. Wall-clock time is printed with the processor time of the service that answers.
+the other. The runs are in a PostgreSQL server of our own; the page of the API, the same SELECT behind a bare uvicorn and the
+SELECT alone take turns. Wall-clock time is printed with the processor time of the service that answers.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import httpx
 import psutil
 import psycopg
 import yaml
+from ioc_startup import free_port
 from machine import describe_machine
 from page import CHANNELS, make_site
 from spectra import postgresql
@@ -51,7 +52,22 @@ BARE = (
     "SELECT number, partition, type, state, opened_at, started_at, ended_at, opened_by, ended_by, end_reason, events,"
     " config_version, config_push, config_hash, software_version, summary, facts FROM logbook_run ORDER BY number DESC LIMIT 20"
 )
-COUNT = "SELECT count(*) FROM logbook_run"
+PEER = """
+import json, sys, psycopg, uvicorn
+database = psycopg.connect(sys.argv[2], autocommit=True)
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    order = scope["path"].removeprefix("/")
+    cursor = database.execute(sys.argv[3].replace("ORDER BY number", f"ORDER BY {order}"))
+    names = [column.name for column in cursor.description]
+    body = json.dumps({"data": [dict(zip(names, row)) for row in cursor.fetchall()]}, default=str).encode()
+    head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), http="httptools", lifespan="off", access_log=False, log_level="error")
+"""
+"""The bare query behind a bare uvicorn: what it costs to hand rows to an HTTP client at all."""
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -177,27 +193,38 @@ def measure_runs(parent: Path, runs: int, repeat: int) -> None:
         make_site(folder, 1, ("web",), database=url)
         environment = os.environ | {"SIPMDCS_SITE": str(folder)}
         subprocess.run([SIPMDCS, "config", "render"], env=environment, check=True, capture_output=True)
-        process = stack.enter_context(running(SIPMDCS, "web", folder=folder))
+        stack.enter_context(running(SIPMDCS, "web", folder=folder))
         web = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port_of(folder, 'web')}/api/v1", timeout=120))
         answers(web, NEWEST, lambda reply: reply.is_success)
-        bare = stack.enter_context(psycopg.connect(url.replace("+psycopg", ""), autocommit=True))
-        sorts = ("-run_number", "-started_at", "-ended_at")
+        plain = url.replace("+psycopg", "")
+        bare = stack.enter_context(psycopg.connect(plain, autocommit=True))
+        port = free_port()
+        served = subprocess.Popen([sys.executable, "-c", PEER, str(port), plain, BARE])
+        stack.callback(served.wait)
+        stack.callback(served.terminate)
+        peer = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120))
+        answers(peer, "/number", lambda reply: reply.is_success)
+        sorts = {"-run_number": "number", "-started_at": "started_at", "-ended_at": "ended_at"}
         print(f"newest 20 of {runs:,} runs on PostgreSQL; medians of {repeat}, taking turns")
-        for sort in sorts:
+        for sort, column in sorts.items():
             path = NEWEST.replace("-run_number", sort)
-            query = BARE.replace("ORDER BY number", f"ORDER BY {sort.removeprefix('-run_').removeprefix('-')}")
-            pages, rows, counts = [], [], []
-            at = spent(process)
+            query = BARE.replace("ORDER BY number", f"ORDER BY {column}")
+            work = {
+                "page": lambda path=path: web.get(path).raise_for_status(),
+                "its values alone": lambda path=path: web.get(f"{path}&include=data_only").raise_for_status(),
+                "bare query in bare uvicorn": lambda column=column: peer.get(f"/{column}").raise_for_status(),
+                "bare query": lambda query=query: bare.execute(query).fetchall(),
+            }
+            times: dict[str, list[float]] = {name: [] for name in work}
             for _ in range(repeat):
-                pages.append(timed(lambda path=path: web.get(path).raise_for_status()))
-                rows.append(timed(lambda query=query: bare.execute(query).fetchall()))
-                counts.append(timed(lambda: bare.execute(COUNT).fetchall()))
-            used = (spent(process) - at) / repeat
-            page, row, count = (1e3 * statistics.median(times) for times in (pages, rows, counts))
+                for name, do in work.items():
+                    times[name].append(timed(do))
+            median = {name: 1e3 * statistics.median(found) for name, found in times.items()}
+            print(f"sort={sort:12} " + ", ".join(f"{name} {value:.2f} ms" for name, value in median.items()))
+            whole, values, served_ms, query_ms = median.values()
             print(
-                f"sort={sort:12} page {page:.1f} ms (web service {1e3 * used:.1f} ms of processor time),"
-                f" bare query {row:.1f} ms + its count {count:.1f} ms;"
-                f" {page / (row + count):.2f} x both, {page / row:.1f} x the rows alone"
+                f"  page {whole / query_ms:.1f} x the bare query, {whole / served_ms:.1f} x the same served;"
+                f" its values alone {values / query_ms:.1f} x, {values / served_ms:.1f} x"
             )
 
 
