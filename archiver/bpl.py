@@ -67,13 +67,16 @@ class Bpl:
     def matching_pvs(self, request: Request) -> Response:
         """Names that match a glob or a regular expression, 500 unless more are asked for."""
         parameters = request.query_params
-        return json_reply(matching(self._names(), parameters, requests.limit(parameters, DEFAULT_LIMIT)))
+        with self._served.catalogue.names() as names:
+            found = matching(names, parameters, requests.limit(parameters, DEFAULT_LIMIT))
+        return json_reply(found)
 
     def search(self, request: Request) -> Response:
         """Names that match a regular expression, one a line."""
         if "regex" not in request.query_params:
             raise BadQuery("expected regex=")
-        found = matching(self._names(), {"regex": request.query_params["regex"]}, -1)
+        with self._served.catalogue.names() as names:
+            found = matching(names, {"regex": request.query_params["regex"]}, -1)
         return PlainTextResponse("".join(f"{name}\n" for name in found))
 
     def metadata(self, request: Request) -> Response:
@@ -148,9 +151,6 @@ class Bpl:
         """Have the log compacted now; our own addition."""
         self._served.compact()
         return json_reply({"status": "ok"})
-
-    def _names(self) -> list[str]:
-        return self._served.catalogue.names()
 
     def _pv(self, request: Request) -> ArchivedPv:
         name = plain_name(request.query_params.get("pv", ""))

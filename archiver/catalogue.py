@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -316,10 +316,11 @@ class Catalogue:
         with self.reading() as db:
             return dict(db.execute("SELECT name, id FROM pv"))
 
-    def names(self) -> list[str]:
-        """Names of all PVs that were ever archived, sorted."""
-        with self.reading() as db:
-            return [name for (name,) in db.execute("SELECT name FROM pv ORDER BY name")]
+    @contextmanager
+    def names(self) -> Iterator[Iterator[str]]:
+        """Names of all PVs that were ever archived, sorted, read as they are asked for within the block."""
+        with self.reading() as db, closing(db.execute("SELECT name FROM pv ORDER BY name")) as rows:
+            yield (name for (name,) in rows)
 
     def pv(self, name: str) -> ArchivedPv | None:
         """One PV by its name, by an alias, or with ``.VAL`` where it was archived so; ``None`` if it was never archived."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from archiver.errors import BadQuery
 from sipmdcs.patterns import BadPattern, glob, regular_expression
@@ -14,6 +15,8 @@ MAX_PATTERNS = 100
 
 def matching(names: Iterable[str], parameters: Mapping[str, str], limit: int) -> list[str]:
     """Names that match the whole of ``regex``, or one of the comma separated globs in ``pv``; all without either.
+
+    No more of ``names`` are looked at than it takes.
 
     Args:
         names: sorted.
@@ -33,5 +36,5 @@ def matching(names: Iterable[str], parameters: Mapping[str, str], limit: int) ->
         raise BadQuery(f"{key}: {err}") from err
     if len(patterns) > MAX_PATTERNS:
         raise BadQuery(f"{len(patterns):,} patterns in one request, the limit is {MAX_PATTERNS}")
-    found = [name for name in names if any(pattern.matches(name) for pattern in patterns)]
-    return found if limit < 0 else found[:limit]
+    found = (name for name in names if any(pattern.matches(name) for pattern in patterns))
+    return list(found if limit < 0 else islice(found, limit))

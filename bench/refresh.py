@@ -208,7 +208,7 @@ def measure_runs(parent: Path, runs: int, repeat: int) -> None:
         print(f"newest 20 of {runs:,} runs on PostgreSQL; medians of {repeat}, taking turns")
         for sort, column in sorts.items():
             path = NEWEST.replace("-run_number", sort)
-            query = BARE.replace("ORDER BY number", f"ORDER BY {column}")
+            query = BARE.replace("ORDER BY number", f"ORDER BY {column}").encode()
             work = {
                 "page": lambda path=path: web.get(path).raise_for_status(),
                 "its values alone": lambda path=path: web.get(f"{path}&include=data_only").raise_for_status(),

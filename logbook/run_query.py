@@ -21,6 +21,10 @@ _INTEGER = 2**31 - 1
 Number = Annotated[int, Field(ge=0, le=_INTEGER)]
 
 
+_EVERY: Select[*tuple[Any, ...]] = select(*(getattr(RunRow, name).label(name) for name in COLUMNS))
+"""Made once: SQLAlchemy then knows its columns again at each query."""
+
+
 class RunFilter(Strict):
     """What is wanted; left out, everything."""
 
@@ -52,8 +56,7 @@ def run_filter(parameters: Mapping[str, str]) -> RunFilter:
 
 def runs_query(wanted: RunFilter) -> Select[*tuple[Any, ...]]:
     """Runs as rows, the newest first."""
-    columns: list[Any] = [getattr(RunRow, name).label(name) for name in COLUMNS]
-    query = select(*columns).where(RunRow.number >= wanted.first, RunRow.number <= wanted.last)
+    query = _EVERY.where(RunRow.number >= wanted.first, RunRow.number <= wanted.last)
     if wanted.partition is not None:
         query = query.where(RunRow.partition == wanted.partition)
     if wanted.type is not None:
