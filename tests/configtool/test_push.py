@@ -130,6 +130,7 @@ def test_a_good_push(bench: Bench) -> None:
     outcome = bench.push()
     assert (outcome.state, outcome.reason, outcome.push) == (PushState.VERIFIED, "", 1)
     assert bench.rows()[0].ended_at == to_datetime(bench.clock.time_ns())
+    assert not bench.journal.folder.exists(), "the database took everything"
     assert len(bench.targets) == 16 * 3
     assert bench.values() == {pv: target.value for target in bench.targets for pv in target.pvs}
     assert {round(target.value, 3) for target in bench.targets if target.parameter == "BIAS"} == {

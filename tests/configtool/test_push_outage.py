@@ -18,7 +18,10 @@ from sqlalchemy.exc import OperationalError
 from configtool.push import Outcome
 from configtool.pushjournal import replay
 from configtool.pushlock import LockLost, mark_dead_pushes
-from configtool.pushplan import PushState
+from configtool.pushplan import PushState, make_plan
+from configtool.pushrecord import PushRecord
+from configtool.pushsteps import Write, begin, next_step
+from configtool.reading import Reading
 from configtool.store import Store
 from sipmdcs.clock import to_datetime
 from sipmdcs.errors import ServiceError
@@ -156,7 +159,7 @@ def test_with_neither_database_nor_disk_the_detector_is_rolled_back_and_nothing_
 ) -> None:
     before = bench.values()
     bench.watcher.at["writing, phase 2"] = outage.begin
-    expected = r"ended rolled_back without a record of its end: .*the server is gone.*No space left on device"
+    expected = r"^the push ended rolled_back without a record of its end: .*the server is gone.*No space left on device"
     with full_disk(), pytest.raises(ServiceError, match=expected):
         bench.push()
     assert bench.values() == before
@@ -241,15 +244,36 @@ def test_a_push_that_takes_long_shows_that_it_lives(bench: Bench, monkeypatch: p
     assert len(seen) > 1
 
 
-def test_a_push_that_was_taken_over_while_it_waited_writes_nothing_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_push_that_was_taken_over_while_it_waited_writes_nothing_more(
+    bench: Bench, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("configtool.pushrecord.BEAT_S", 0.01)
     record = bench.record()
     with record.kept_alive():
         with bench.engine.begin() as connection:
             connection.execute(text("DELETE FROM config_push_lock"))
         subprocess.run([sys.executable, "-c", "pass"], check=True)
+        outage.begin()  # which makes it no less taken over
         with pytest.raises(LockLost, match="nothing more is written"):
             record._update({})
+
+
+def test_of_the_step_at_which_the_database_is_lost_what_was_done_is_kept(bench: Bench, outage: Outage) -> None:
+    plan = make_plan(bench.targets, dict.fromkeys((target.pv for target in bench.targets), Reading(1.0, 1.0)))
+    step = next_step(begin(plan))
+    assert isinstance(step, Write)
+    for do, kept in ((PushRecord.writing, 0), (lambda record, step: record.wrote(step, {}), 1)):
+        record = bench.record()
+        record.planned(plan)
+        outage.begin()
+        with pytest.raises(ServiceError, match="the server is gone"):
+            do(record, step)
+        assert len(bench.journal) == kept
+        do(record, step)
+        assert len(bench.journal) == kept + 1
+        outage.end()
+        record.finish(PushState.ABORTED, "")
+        assert not len(bench.journal)
 
 
 PROGRAM = """
