@@ -1,6 +1,7 @@
 """Gaps in answers: what the archive says of times in which nothing was known, and values as they were archived."""
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -237,7 +238,9 @@ def upkeep(storage: Storage) -> bool:
     return True
 
 
-@pytest.mark.parametrize("harm", ["removed", "replaced by another", "replaced by rubbish", "spoilt in place", "locked"])
+@pytest.mark.parametrize(
+    "harm", ["removed", "replaced by another", "replaced by rubbish", "spoilt in place", "emptied", "made a folder", "locked"]
+)
 def test_a_catalogue_that_is_harmed_while_running_heals(folder, clock, harm, monkeypatch):
     monkeypatch.setattr("archiver.catalogue._WAIT_S", 0.2)
     storage = opened(folder, clock)
@@ -262,9 +265,16 @@ def test_a_catalogue_that_is_harmed_while_running_heals(folder, clock, harm, mon
             path.write_bytes(b"rubbish" * 1000)
         elif harm == "spoilt in place":
             for each in folder.glob("catalogue.sqlite*"):
-                if each.suffix != ".sqlite-shm":
+                if each.suffix != ".sqlite-shm":  # mapped into memory
                     each.write_bytes(b"\xff" * each.stat().st_size)
-        blocker = sqlite3.connect(path, isolation_level=None)
+        elif harm == "emptied":
+            for each in folder.glob("catalogue.sqlite*"):
+                if each.suffix != ".sqlite-shm":
+                    os.truncate(each, 0)
+        elif harm == "made a folder":
+            path.unlink()
+            path.mkdir()
+        blocker = sqlite3.connect(path if harm == "locked" else ":memory:", isolation_level=None)
         if harm == "locked":
             blocker.execute("BEGIN EXCLUSIVE")
         for _ in range(12):

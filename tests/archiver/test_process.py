@@ -21,10 +21,21 @@ DATABASE = (
 record(mbbo, "T:STATE") { field(ZRST, "OFF") field(ONST, "RAMPING UP") field(VAL, "1") field(PINI, "YES") }
 record(stringout, "T:TEXT") { field(VAL, "as found") field(PINI, "YES") }
 record(longout, "T:WHOLE") { field(VAL, "-7") field(PINI, "YES") }
+record(ao, "T:REAL") { alias("T:ALIAS") field(VAL, "2.5") field(HIHI, "9") field(PINI, "YES") }
 record(waveform, "T:WAVE") { field(FTVL, "DOUBLE") field(NELM, "3") field(INP, [1.5, 2.5, 3.5]) field(PINI, "YES") }
 """
 )
-NAMES = [*(f"T:{number}" for number in range(COUNTERS)), "T:STATE", "T:TEXT", "T:WHOLE", "T:WAVE", "T:NEVER"]
+NAMES = [
+    *(f"T:{number}" for number in range(COUNTERS)),
+    "T:STATE",
+    "T:TEXT",
+    "T:WHOLE",
+    "T:WAVE",
+    "T:NEVER",
+    "T:REAL.VAL",
+    "T:ALIAS",
+    "T:ALIAS.HIHI",
+]
 
 
 @pytest.fixture
@@ -101,6 +112,14 @@ def test_values_of_every_kind_and_what_pvs_say_about_themselves(tmp_path, enviro
         assert (meta["ENUM_0"], meta["ENUM_1"]) == ("OFF", "RAMPING UP")
         meta = archiver.client.get("/retrieval/bpl/getMetadata", params={"pv": "T:0"}).json()
         assert (meta["EGU"], meta["PREC"]) == ("n", "2")
+        for pv, value in (("T:REAL", 2.5), ("T:REAL.HIHI", 9), ("T:ALIAS.HIHI", 9)):
+            names = (pv, pv.replace("REAL", "ALIAS"), f"{pv}.VAL", f"{pv.replace('REAL', 'ALIAS')}.VAL")
+            for name in names if "." not in pv else names[:2]:
+                wait_until(lambda name=name: len(archiver.history(name, 0, time.time() + 10)) == 1, f"{name} is known")
+                assert archiver.history(name, 0, time.time() + 10)[0]["val"] == value, name
+        states = archiver.client.get("/mgmt/bpl/getPVStatus", params={"pv": "T:REAL*,T:ALIAS*"}).json()
+        being_archived = sorted(one["pvName"] for one in states if one["status"] == "Being archived")
+        assert len({name.partition(".")[2] for name in being_archived}) == len(being_archived) == 2, "each once"
         never = archiver.client.get("/mgmt/bpl/getPVStatus", params={"pv": "T:NEVER"}).json()[0]
         assert (never["status"], never["connectionState"]) == ("Initial sampling", "false")
 

@@ -202,7 +202,7 @@ def test_clients_that_do_not_read_cost_little(many_runs: WebSite) -> None:
         before = service.memory_info().rss
         request = b"GET /api/v1/runs?page[limit]=5000 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         deaf = []
-        for _ in range(40):
+        for _ in range(64):
             connection = open_sockets.enter_context(socket.create_connection(("127.0.0.1", site.port)))
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.sendall(request)

@@ -1,10 +1,12 @@
 """Each view shows what is in the database and in the PVs."""
 
 import re
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.web.page.proxy import proxy_of
 from tests.web.page.site import CHANNELS, DOWNS, IV_RUN, NAME, OPEN_RUN, RUNS, PageSite, vbr_of
 from tests.web.page.visitor import PATIENCE_MS, PHONE, Visitor, cell, column, figure
 
@@ -19,6 +21,20 @@ def test_the_site_is_named(page_site: PageSite, visitor: Visitor) -> None:
     expect(page).to_have_title(f"Runs · {NAME}")
     phone = visitor.open(page_site.url, PHONE)
     expect(phone.locator("header .site")).to_have_text(NAME)
+
+
+def test_below_a_path_of_a_proxy_the_page_is_whole(page_site: PageSite, visitor: Visitor) -> None:
+    with proxy_of(page_site.url) as proxy:
+        page = visitor.open(proxy.url)
+        expect(figure(page, "on")).to_have_text(f"{CHANNELS}/{CHANNELS}")
+        page = visitor.open(f"{proxy.url}#/runs")
+        page.get_by_role("link", name=str(IV_RUN)).click()
+        expect(page.get_by_role("heading", name="Facts")).to_be_visible()
+        runs = page.request.get(f"{proxy.url}api/v1/runs?page[limit]=1").json()
+        for link in (runs["links"]["next"], runs["data"][0]["links"]["self"]):
+            assert page.request.get(urljoin(proxy.url, link)).status == 200, link
+    assert not proxy.outside
+    assert any("/assets/" in path for path in proxy.packed)
 
 
 def test_overview_counts_channels_runs_and_downtimes(page_site: PageSite, visitor: Visitor) -> None:
