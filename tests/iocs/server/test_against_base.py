@@ -129,6 +129,10 @@ def test_puts_have_the_same_effect(pair: Pair, seed: int) -> None:
     ("name", "value", "number"),
     [
         ("T:ai1.VAL", "abc", 0),
+        ("T:ai1.VAL", "1e400", 0),
+        ("T:ao1.VAL", "-1e400", 0),
+        ("T:wf1.VAL", "1e400", 0),
+        ("T:ai1.HIHI", "0x1p4000", 0),
         ("T:ai1.PREC", "x", 0),
         ("T:li1.VAL", "nan", 0),
         ("T:bo1.VAL", "Maybe", 0),
