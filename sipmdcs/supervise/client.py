@@ -54,6 +54,8 @@ class SupervisorClient:
         """Every process of the configuration."""
         fields = ("name", "group", "pid", "start", "stop", "now")
         found = self._call(self._proxy.supervisor.getAllProcessInfo)
+        if found is None:
+            raise ServiceError("supervisord is being stopped")
         return [ProcessInfo(state=info["statename"], **{field: info[field] for field in fields}) for info in found]
 
     def start(self, full_name: str) -> None:
