@@ -7,6 +7,7 @@ from pathlib import Path
 
 from alarms.banner import banner_choice
 from alarms.engine import Change
+from alarms.level import Level
 from alarms.names import Names, state_names
 from alarms.rollup import Rollup
 from alarms.state import AlarmState, PvState
@@ -65,7 +66,8 @@ class Published:
         for pv, state in states.items():
             self.rollup.show(pv, state.alarm.level if state.enabled else None)
             self._note(pv, state.alarm)
-        self._post(self._leaf_values(states, self.names.leaves) | self._node_values(self.names.nodes), publisher)
+        not_ok = [pv for pv, state in states.items() if state.alarm.level is not Level.OK]  # the others start so
+        self._post(self._leaf_values(states, not_ok) | self._node_values(self.names.nodes), publisher)
         self._post(self._banner(), publisher)
 
     def show(self, changes: Iterable[Change], states: Mapping[str, PvState], publisher: Publisher) -> None:
