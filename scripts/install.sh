@@ -10,7 +10,7 @@ key() { sha256sum "$@" | sha256sum | cut -c1-16; }
 
 venv=.venv
 locked=$venv/.locked-$(key requirements.lock)
-built=$venv/.built-$(key pyproject.toml sipmdcs/_capture.c)
+built=$venv/.built-$(key pyproject.toml sipmdcs/_capture.c sipmdcs/*.h)
 
 scripts/debian-packages.sh
 
