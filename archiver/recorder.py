@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from archiver.arrival import ArrivalWatch
 from archiver.rows import Rows, empty_rows, is_sample
 from archiver.sampler import Sampler
-from sipmdcs.channels import Batch, Kind
+from sipmdcs.channels import Batch, Kind, PvData
 
 _COPIED = ("time_ns", "received_ns", "value", "payload", "status", "severity", "kind")
 
@@ -78,7 +79,8 @@ class Recorder:
         selected = slice(None) if all_samples else sample
         self._count(pv[selected], rows["received_ns"][selected])
         rows["flags"][selected] = self._watch.flags(pv[selected], rows["time_ns"][selected], rows["received_ns"][selected])
-        return self._sampler.pass_on(pv, rows, batch.payloads, now_ns) if self._sampler.active else Rows(rows, batch.payloads)
+        payloads = cast("Sequence[PvData]", batch.payloads)  # its capture asks for no metadata
+        return self._sampler.pass_on(pv, rows, payloads, now_ns) if self._sampler.active else Rows(rows, payloads)
 
     def adjust_connected(self, connected: NDArray[np.bool_]) -> None:
         """Take it from the capture which PVs are connected, after events that said so were lost."""
