@@ -144,6 +144,7 @@ class PushRunner:
         self._outcomes.check(start)
         slow_polls_known = False
         while True:
+            asked = self._clock.monotonic()
             answers = read_pvs(self._channels, [item.target for item in pending])
             now = self._clock.monotonic()
             self._outcomes.observe(self._channels, pending, answers, now)
@@ -159,7 +160,8 @@ class PushRunner:
             if not slow_polls_known and now - start >= SLOW_POLL_S:
                 slow_polls_known = True
                 self._outcomes.allow_for_slow_polls(self._channels, pending)
-            self._pause(POLL_S)
+            # What takes long to read keeps IOCs busy that should be asking their devices.
+            self._pause(max(POLL_S, now - asked))
         mismatches = differing | {item.target.pv: f"not verified: {self._stop.reason}" for item in pending}
         self._record.checked(step, readings, mismatches)
         if not (self._stop.reason and mismatches and not step.restoring):

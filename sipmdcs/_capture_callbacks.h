@@ -177,6 +177,10 @@ static void on_event(struct event_handler_args args) {
     append(slot->ring, &row, NULL, 0, entry);
 }
 
+static long ctrl_type(long type) {
+    return type == DBR_STRING ? DBR_CTRL_STRING : type == DBR_ENUM ? DBR_CTRL_ENUM : DBR_CTRL_DOUBLE;
+}
+
 static void on_metadata(struct event_handler_args args) {
     struct slot *slot = args.usr;
     struct row row = {.value = NAN, .pv = slot->index, .kind = METADATA};
@@ -188,7 +192,8 @@ static void on_metadata(struct event_handler_args args) {
         entry.type |= OF_WRITABLE;
     /* METADATA_SIZE of sipmdcs/channels_ca_dbr.py */
     size_t size = slot->type == DBR_STRING ? 0 : slot->type == DBR_ENUM ? 422 : 80;
-    append(slot->ring, &row, args.status == ECA_NORMAL ? args.dbr : NULL, size, entry);
+    int is_it = args.status == ECA_NORMAL && args.dbr != NULL && args.type == ctrl_type(slot->type) && args.count >= 1;
+    append(slot->ring, &row, is_it ? args.dbr : NULL, size, entry);
 }
 
 static void on_connection(struct connection_handler_args args) {
@@ -212,8 +217,7 @@ static void on_connection(struct connection_handler_args args) {
     if (type < DBR_STRING || type > DBR_DOUBLE)
         return;
     if (ring->metadata) /* before the values: the answer comes first as well */
-        ca_array_get_callback(type == DBR_STRING ? DBR_CTRL_STRING : type == DBR_ENUM ? DBR_CTRL_ENUM : DBR_CTRL_DOUBLE, 1,
-                              args.chid, on_metadata, slot);
+        ca_array_get_callback(ctrl_type(type), 1, args.chid, on_metadata, slot);
     if (slot->subscription == NULL)
         /* count 0: as many elements as there are now */
         ca_create_subscription(DBR_TIME + type, count == 1 ? 1 : 0, args.chid,

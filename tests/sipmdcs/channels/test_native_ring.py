@@ -5,13 +5,13 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from ctypes import CFUNCTYPE, POINTER, c_int, c_long, c_short, c_ulong, c_void_p
+from ctypes import CFUNCTYPE, POINTER, c_int, c_long, c_short, c_uint, c_ulong, c_void_p
 
 import numpy as np
 import pytest
 
 from sipmdcs import libca
-from sipmdcs.channels import EVENT, Batch, Kind, PvType
+from sipmdcs.channels import EVENT, Batch, Kind, PvMetadata, PvType
 from sipmdcs.channels_ca_dbr import DBR_TIME, DTYPES, TIME_VALUE_OFFSET
 from sipmdcs.channels_ca_ring_native import ENTRY, Payloads
 from sipmdcs.libca import CA_OP_CONN_UP, ConnectionArgs, ConnectionHandler, Eca, EventArgs, EventHandler
@@ -19,6 +19,7 @@ from sipmdcs.libca import CA_OP_CONN_UP, ConnectionArgs, ConnectionHandler, Eca,
 _capture = pytest.importorskip("sipmdcs._capture")
 
 CA_OP_CONN_DOWN = 7
+DBR_CTRL_DOUBLE = 34
 
 
 class World:
@@ -33,6 +34,8 @@ class World:
             CFUNCTYPE(c_ulong, c_void_p)(lambda chid: self.types[chid][1]),
             CFUNCTYPE(c_int, c_long, c_ulong, c_void_p, c_long, c_void_p, c_void_p, POINTER(c_void_p))(self._subscribe),
             CFUNCTYPE(c_int, c_void_p)(self._clear),
+            CFUNCTYPE(c_int, c_long, c_ulong, c_void_p, c_void_p, c_void_p)(self._get),
+            CFUNCTYPE(c_uint, c_void_p)(lambda _chid: 1),
         )
         on_connection, on_event = _capture.bind(*(libca.address(function) for function in self._functions))
         self._connection = ConnectionHandler(on_connection)
@@ -59,6 +62,17 @@ class World:
         subscription[0] = len(self.calls)
         return Eca.NORMAL
 
+    def _get(self, type_, count, chid, callback, user) -> int:
+        self.calls.append(("get", type_, count))
+        assert chid == user
+        self._metadata = EventHandler(callback)
+        return Eca.NORMAL
+
+    def metadata(self, chid: int, type_: int, count: int, payload: bytes, status: int = Eca.NORMAL) -> None:
+        """The answer to the last get."""
+        buffer = ctypes.create_string_buffer(payload, len(payload))
+        self._metadata(EventArgs(chid, chid, type_, count, ctypes.addressof(buffer), status))
+
     def _clear(self, subscription) -> int:
         self.calls.append(("clear", subscription))
         return Eca.NORMAL
@@ -68,7 +82,8 @@ class World:
 def world() -> Iterator[World]:
     yield World()
     ca = libca.load()
-    functions = ca.ca_puser, ca.ca_field_type, ca.ca_element_count, ca.ca_create_subscription, ca.ca_clear_subscription
+    names = "puser", "field_type", "element_count", "create_subscription", "clear_subscription", "array_get_callback"
+    functions = (*(getattr(ca, f"ca_{name}") for name in names), ca.ca_write_access)
     _capture.bind(*(libca.address(function) for function in functions))
 
 
@@ -77,6 +92,28 @@ def drain(ring) -> Batch:
     memory = [memoryview(block) for block in (events, entries)]
     rows, table = (np.frombuffer(m, t) if m.nbytes else np.empty(0, t) for m, t in zip(memory, (EVENT, ENTRY), strict=True))
     return Batch(rows, Payloads(table, data), dropped)
+
+
+def test_metadata_come_before_values_and_only_from_an_answer_of_their_type(world):
+    """A server may answer with anything; what is too short must not be read past its end."""
+    ring = _capture.Ring(1, 100, 10_000, 5, metadata=True)
+    chid = ring.user(0)
+    world.connect(chid, PvType.DOUBLE, 1)
+    assert world.calls == [("get", DBR_CTRL_DOUBLE, 1), ("subscribe", PvType.DOUBLE, 1, 5)]
+    limits = np.arange(1.0, 9.0)
+    whole = struct.pack("=hhhH8s", 0, 0, 3, 0, b"uA") + limits.tobytes() + bytes(8)
+    world.metadata(chid, DBR_CTRL_DOUBLE, 1, whole)
+    world.metadata(chid, DBR_CTRL_DOUBLE, 0, b"")
+    world.metadata(chid, DBR_CTRL_DOUBLE - 1, 1, b"short")
+    world.metadata(chid, DBR_CTRL_DOUBLE, 1, whole, status=Eca.TIMEOUT)
+    world.metadata(chid, DBR_CTRL_DOUBLE, 1, whole, status=Eca.DISCONN)
+    batch = drain(ring)
+    assert list(batch.events["kind"]) == [Kind.CONNECTED, *[Kind.METADATA] * 4]
+    told = batch.payloads[int(batch.events["payload"][1]) - 1]
+    assert isinstance(told, PvMetadata)
+    assert (told.type, told.count, told.units, told.precision, told.writable) == (PvType.DOUBLE, 1, "uA", 3, True)
+    assert not batch.events["payload"][2:].any()
+    ring.close()
 
 
 @pytest.mark.parametrize(
