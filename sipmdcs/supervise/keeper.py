@@ -135,10 +135,14 @@ class Keeper:
 
 
 def read_histories(file: Path) -> dict[str, History]:
-    """What a keeper wrote; empty if there was none."""
-    if not file.is_file():
+    """What a keeper wrote; empty if there was none, or if a loss of power spoilt it, which must end neither keeper nor status."""
+    try:
+        return {name: History(**entry) for name, entry in json.loads(file.read_text("utf-8")).items()}
+    except FileNotFoundError:
         return {}
-    return {name: History(**entry) for name, entry in json.loads(file.read_text("utf-8")).items()}
+    except (OSError, ValueError, TypeError, AttributeError) as err:
+        _log.warning("%s cannot be read, former restarts are forgotten: %s", file, err)
+        return {}
 
 
 def write_histories(file: Path, histories: Mapping[str, History]) -> None:

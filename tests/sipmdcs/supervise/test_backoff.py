@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sipmdcs.supervise.backoff import Backoff, History
+from sipmdcs.supervise.keeper import read_histories, write_histories
 
 POLICY = Backoff(first_s=0.5, cap_s=60.0, calm_s=60.0)
 
@@ -32,3 +35,15 @@ def test_deaths_without_calm_wait_ever_longer_but_never_for_ever(lives: list[flo
 def test_a_calm_life_forgets_the_deaths_before() -> None:
     history = History(restarts=9, failures=9).died(1000.0, 60.0, POLICY)
     assert history == History(restarts=9, failures=1, due=1000.5)
+
+
+@pytest.mark.parametrize(
+    "left", [b"", b"{", b"\xff", b"[]", b'{"tiny": 1}', b'{"tiny": {"deaths": 1}}', b'{"tiny": {"no such": 1}}']
+)
+def test_what_a_loss_of_power_left_of_the_histories_stops_no_keeper(tmp_path: Path, left: bytes) -> None:
+    file = tmp_path / "keeper.json"
+    assert read_histories(file) == {}
+    write_histories(file, {"tiny": History().hung()})
+    assert read_histories(file) == {"tiny": History().hung()}
+    file.write_bytes(left)
+    assert read_histories(file) == {}
