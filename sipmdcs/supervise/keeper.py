@@ -135,7 +135,7 @@ class Keeper:
 
 
 def read_histories(file: Path) -> dict[str, History]:
-    """What a keeper wrote; empty if there was none, or if a loss of power spoilt it, which must end neither keeper nor status."""
+    """What a keeper wrote; empty if there was none, or if a loss of power spoilt it, which must not end its reader."""
     try:
         return {name: History(**entry) for name, entry in json.loads(file.read_text("utf-8")).items()}
     except FileNotFoundError:
