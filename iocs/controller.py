@@ -213,7 +213,7 @@ class Controller:
         return self.set_points.settings(channel, self.driver.traits, self.driver.slew_rate(), interlock=interlock)
 
     async def act(self, actions: Mapping[int, Actions]) -> dict[int, Refusal]:
-        """Have the device do what the state machines ask for: off first, then on, then set-points.
+        """Have the device do what the state machines ask for: off first, then on, then setpoints.
 
         Returns:
             What it refused, by channel; the other channels got all of theirs.
@@ -254,9 +254,9 @@ class Controller:
                 self.driver.set_bias(volts)
 
     def show_refused(self, refused: Mapping[int, Refusal]) -> None:
-        """Make what the device refused an alarm of that set-point, with its reason.
+        """Make what the device refused an alarm of that setpoint, with its reason.
 
-        A step on the way to off is nobody's set-point: the output goes off from where it is.
+        A step on the way to off is nobody's setpoint: the output goes off from where it is.
         """
         for channel, (action, reason) in refused.items():
             address = (channel, "BIAS" if isinstance(action, SetBias) else "ENABLE")
@@ -329,7 +329,7 @@ class Controller:
         self.post(self._severity_values())
 
     def _initialise(self, snapshot: Snapshot) -> None:
-        """Give set-points that were never restored nor written the value that the device holds, else their default."""
+        """Give setpoints that were never restored nor written the value that the device holds, else their default."""
         if self._initialised:
             return
         held: dict[Address, Value] = {

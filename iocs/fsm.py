@@ -1,4 +1,4 @@
-"""State machine of a channel. Pure: readings, set-points and time come in; a new state and actions for the device come out.
+"""State machine of a channel. Pure: readings, setpoints and time come in; a new state and actions for the device come out.
 
 On its own it only ever switches off. A trip is latched with its cause; nothing but ``reset_trip`` clears it, and the channel
 stays off after that. DISCONNECTED is not OFF: the device keeps its voltage. Source: JCOP's generic high-voltage channel, with
@@ -20,7 +20,7 @@ OVER_TEMPERATURE_C = 60.0
 
 @dataclass(frozen=True, slots=True)
 class SetBias:
-    """Give the device a set-point."""
+    """Give the device a setpoint."""
 
     volts: float
 
@@ -55,7 +55,7 @@ class Settings:
     vbr_slope: float = 0.0
     """mV/K."""
     overvoltage_limit_V: float = 0.0
-    """Set-points further above the breakdown voltage are refused; 0 is no limit."""
+    """Setpoints further above the breakdown voltage are refused; 0 is no limit."""
     interlock: bool = False
     masked: bool = False
     refused: bool = False
@@ -66,12 +66,12 @@ class Settings:
         return self.vbr_V + self.vbr_slope * (temperature_C - self.vbr_reference_C) / 1000
 
     def overvoltage(self, reading: ChannelReading) -> float:
-        """How far above breakdown the set-point is, V; at the temperature of the SiPM, if that is known."""
+        """How far above breakdown the setpoint is, V; at the temperature of the SiPM, if that is known."""
         temperature_C = self.vbr_reference_C if reading.temperature_C is None else reading.temperature_C
         return self.bias_V + reading.shift_V - self.breakdown(temperature_C)
 
     def is_too_high(self, reading: ChannelReading) -> bool:
-        """Whether the set-point is more than the SiPM may get."""
+        """Whether the setpoint is more than the SiPM may get."""
         return 0 < self.overvoltage_limit_V < self.overvoltage(reading)
 
 
@@ -182,7 +182,7 @@ def _continue_ramp(channel: Channel, reading: ChannelReading, settings: Settings
     arrived = reading.vmon_V is None or reading.vmon_V <= ramp.target_V + settings.traits.tolerance_V + reading.shift_V
     if not arrived and now < channel.busy_until:
         return channel, ()
-    # Afterwards the device is given its set-point again, so that its readback agrees with BIAS while it is off.
+    # Afterwards the device is given its setpoint again, so that its readback agrees with BIAS while it is off.
     is_good = not settings.refused and settings.bias_V >= settings.traits.floor_V and not settings.is_too_high(reading)
     park = (SetBias(settings.bias_V),) if is_good else ()
     return replace(channel, ramp=None, busy_until=now + settings.traits.settle_s), (SwitchOff(), *park)
@@ -229,7 +229,7 @@ def switch_on(channel: Channel, settings: Settings, now: float) -> tuple[Channel
 
     Raises:
         WireError: not connected.
-        DeviceRefused: tripped, interlocked, or the set-point is too low, too high, or was refused.
+        DeviceRefused: tripped, interlocked, or the setpoint is too low, too high, or was refused.
     """
     reading = _connected(channel)
     if settings.interlock:
@@ -266,7 +266,7 @@ def kill(channel: Channel, now: float) -> tuple[Channel, Actions]:
 
 
 def set_bias(channel: Channel, settings: Settings, now: float) -> tuple[Channel, Actions]:
-    """A new set-point, ``settings.bias_V``.
+    """A new setpoint, ``settings.bias_V``.
 
     Raises:
         WireError: not connected.

@@ -159,7 +159,7 @@ def _receive(receiver: Searches | Relay) -> None:
             continue
         try:
             receiver.receive(data, sender)
-        except Exception:
+        except Exception:  # a fault of ours, which the log is told with its place; the thread must go on answering others
             logger.exception("a search from %s:%d", *sender)
 
 

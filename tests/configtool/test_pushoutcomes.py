@@ -32,7 +32,7 @@ def item(number: int = 1, before: Reading = BEFORE, tolerance: float = 0.01, wri
 
 @dataclass
 class World:
-    """Devices behind set-points, and the outcomes of a push to them."""
+    """Devices behind setpoints, and the outcomes of a push to them."""
 
     items: tuple[Item, ...]
     channels: FakeChannels = field(default_factory=FakeChannels)
