@@ -41,6 +41,9 @@ from sipmdcs.yamlfile import Strict
 
 _MOST_ROWS = 10_000
 
+_SIFTED = 20
+"""Alarms that are looked at in the time of one row."""
+
 _HIGHEST_NUMBER = 2**63 - 1
 """That a row of SQLite can have."""
 
@@ -114,13 +117,14 @@ class Api:
         def leaves() -> Iterator[dict[str, Any]]:
             yield from (self._leaf(leaf.pv, states) for leaf in tree.below(path))
 
-        return await self._replies.document({}, {"nodes": nodes_json(tree, path, names, rollup), "leaves": leaves()})
+        lists = {"nodes": nodes_json(tree, path, names, rollup), "leaves": leaves()}
+        return await self._replies.document({}, lists, len(tree.nodes) + len(states))
 
     async def leaves(self, request: Request) -> Response:
         states, since = dict(self._handler.alarms.states), request.query_params.get("since", "")
-        version, whole, pvs = await self._replies.call(self._versions.since, states, since)
+        version, whole, pvs = await self._replies.work(len(states), self._versions.since, states, since)
         leaves = (self._leaf(pv, states) for pv in pvs)
-        return await self._replies.document({"version": version, "whole": whole}, {"leaves": leaves})
+        return await self._replies.document({"version": version, "whole": whole}, {"leaves": leaves}, len(pvs))
 
     async def active(self, request: Request) -> Response:
         return await self._listed(request, lambda level: level.active)
@@ -137,7 +141,7 @@ class Api:
         since_ns, limit = _since(request), _limit(request)
         rows = await self._replies.call(self._store.history, pvs=pvs, path=path, since_ns=since_ns, limit=limit)
         return await self._replies.rows(
-            row | {"time": iso(row.pop("time_ns")), "pv_time": iso(row.pop("pv_time_ns"))} for row in rows
+            (row | {"time": iso(row.pop("time_ns")), "pv_time": iso(row.pop("pv_time_ns"))} for row in rows), len(rows)
         )
 
     @_answer
@@ -149,7 +153,7 @@ class Api:
 
     async def pages(self, request: Request) -> Response:
         rows = await self._replies.call(self._outbox.pages, _limit(request))
-        return await self._replies.rows(_page(row) for row in rows)
+        return await self._replies.rows((_page(row) for row in rows), len(rows))
 
     @_answer
     async def notice(self, request: Request) -> Any:
@@ -186,13 +190,15 @@ class Api:
 
     async def _listed(self, request: Request, wanted: Callable[[Level], bool]) -> Response:
         """All of one moment: states go on changing while threads look at them."""
-        below, states = self._handler.alarms.tree.below, dict(self._handler.alarms.states)
-        path = self._path(request)
+        leaves, states = self._handler.alarms.tree.leaves, dict(self._handler.alarms.states)
+        alarming, path = dict(self._handler.published.rollup.alarming), self._path(request)
 
         def listed() -> list[str]:
-            return sorted_alarms(states, (leaf.pv for leaf in below(path) if wanted(states[leaf.pv].alarm.level)))
+            below = (pv for pv, level in alarming.items() if wanted(level) and leaves[pv].path[: len(path)] == path)
+            return sorted_alarms(states, below)
 
-        return await self._replies.rows(self._leaf(pv, states) for pv in await self._replies.call(listed))
+        pvs = await self._replies.work(len(alarming) // _SIFTED, listed)
+        return await self._replies.rows((self._leaf(pv, states) for pv in pvs), len(pvs))
 
     def _acted(self, changes: list[Change]) -> dict[str, Any]:
         states = self._handler.alarms.states

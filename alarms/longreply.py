@@ -1,4 +1,7 @@
-"""Answers of any length, made in pieces by threads of their own: no event, page or stored change waits for them."""
+"""Answers of any length: a short one is made at once, a long one in pieces by threads of their own.
+
+So no event, page or stored change waits for a long answer, and a short one does not wait for a thread.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 
 _THREADS = 2
 _ROWS = 50
-"""Written at a time: the interpreter is not given up while a piece is."""
+"""Written at a time: the interpreter is not given up while a piece is. An answer of no more rows is made on the event loop."""
 _BLOCK = 64 * 1024
 """Bytes sent at a time, and all of a reply that is in memory."""
 _JSON = "application/json"
@@ -24,7 +27,7 @@ R = TypeVar("R")
 
 
 class Replies:
-    """Makes answers off the event loop."""
+    """Makes answers; long ones, and what blocks, off the event loop."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="answers")
@@ -33,18 +36,22 @@ class Replies:
         """Do blocking work."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
 
-    async def rows(self, rows: Iterable[Any]) -> Response:
-        """Rows as a JSON array; what they are made from is asked for while the reply is sent."""
-        return await self._reply(_array(rows))
+    async def work(self, size: int, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do what takes as long as so many rows."""
+        return work(*args, **kwargs) if size <= _ROWS else await self.call(work, *args, **kwargs)
 
-    async def document(self, start: Mapping[str, Any], lists: Mapping[str, Iterable[Any]]) -> Response:
-        """A JSON object of what is short and of lists that may be long."""
+    async def rows(self, rows: Iterable[Any], most: int) -> Response:
+        """At most so many rows as a JSON array; what they are made from is asked for while a long reply is sent."""
+        return await self._reply(_array(rows), most)
+
+    async def document(self, start: Mapping[str, Any], lists: Mapping[str, Iterable[Any]], most: int) -> Response:
+        """A JSON object of what is short and of lists that have at most so many items each."""
         members = [[f"{_text(name)}:{_text(value)}"] for name, value in start.items()]
         members += [chain([f"{_text(name)}:"], _array(rows)) for name, rows in lists.items()]
-        return await self._reply(chain(["{"], *_separated(members), ["}"]))
+        return await self._reply(chain(["{"], *_separated(members), ["}"]), most)
 
-    async def _reply(self, pieces: Iterator[str]) -> Response:
-        block, more = await self.call(_block, pieces)
+    async def _reply(self, pieces: Iterator[str], most: int) -> Response:
+        block, more = await self.work(most, _block, pieces)
         return StreamingResponse(self._blocks(block, pieces), media_type=_JSON) if more else Response(block, media_type=_JSON)
 
     async def _blocks(self, first: bytes, pieces: Iterator[str]) -> AsyncIterator[bytes]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from alarms.banner import banner_choice
+from alarms.banner import Banner
 from alarms.engine import Change
 from alarms.level import Level
 from alarms.names import Names, state_names
 from alarms.rollup import Rollup
-from alarms.state import AlarmState, PvState
+from alarms.state import PvState
 from alarms.state_records import AT_START, StateRecords, literal
 from alarms.tree import NodePath, Tree
 from sipmdcs.clock import to_datetime
@@ -40,7 +40,7 @@ class Published:
         self.rollup = Rollup(tree)
         of_nodes = (name for path, name in self.names.nodes.items() if path)
         self._posted: dict[str, Value] = dict.fromkeys((*of_nodes, *self.names.leaves.values()), AT_START)
-        self._active: dict[str, AlarmState] = {}
+        self._banner = Banner()
 
     @property
     def acknowledge_pv(self) -> str:
@@ -65,10 +65,10 @@ class Published:
         """Post everything, at the start."""
         for pv, state in states.items():
             self.rollup.show(pv, state.alarm.level if state.enabled else None)
-            self._note(pv, state.alarm)
+            self._banner.note(pv, state.alarm)
         not_ok = [pv for pv, state in states.items() if state.alarm.level is not Level.OK]  # the others start so
         self._post(self._leaf_values(states, not_ok) | self._node_values(self.names.nodes), publisher)
-        self._post(self._banner(), publisher)
+        self._post(self._banner_values(), publisher)
 
     def show(self, changes: Iterable[Change], states: Mapping[str, PvState], publisher: Publisher) -> None:
         """Post what changed; ``states`` are those after the changes."""
@@ -76,10 +76,10 @@ class Published:
         nodes: set[NodePath] = set()
         for pv in pvs:
             nodes |= self.rollup.show(pv, states[pv].alarm.level if states[pv].enabled else None)
-            self._note(pv, states[pv].alarm)
+            self._banner.note(pv, states[pv].alarm)
         self._post(self._leaf_values(states, pvs) | self._node_values(nodes), publisher)
         if pvs:
-            self._post(self._banner(), publisher)
+            self._post(self._banner_values(), publisher)
 
     def _leaf_values(self, states: Mapping[str, PvState], pvs: Iterable[str]) -> dict[str, Value]:
         return {self.names.leaves[pv]: int(states[pv].alarm.level) for pv in pvs}
@@ -94,14 +94,8 @@ class Published:
                 values[f"{prefix}:N_UNACKED"] = self.rollup.unacknowledged(path)
         return values
 
-    def _note(self, pv: str, alarm: AlarmState) -> None:
-        if alarm.level.active:
-            self._active[pv] = alarm
-        else:
-            self._active.pop(pv, None)
-
-    def _banner(self) -> dict[str, Value]:
-        chosen = banner_choice(self._active.items(), self._rows)
+    def _banner_values(self) -> dict[str, Value]:
+        chosen = self._banner.choice(self._rows)
         lines = [
             f"{to_datetime(alarm.time_ns):%H:%M:%S} {alarm.level.name} {pv} {alarm.value} {alarm.message}"
             for pv, alarm in chosen

@@ -16,13 +16,15 @@ class Rollup:
         """Start with no leaf counted."""
         self._counts: dict[NodePath, list[int]] = {path: [0] * len(Level) for path in tree.nodes}
         self._shown: dict[str, Level] = {}
+        self.alarming: dict[str, Level] = {}
+        """The leaves that are not OK, acknowledged or not."""
         self._path = {pv: leaf.path for pv, leaf in tree.leaves.items()}
 
     def copy(self) -> Rollup:
         """The counts of now, which do not change any more."""
         copied = object.__new__(Rollup)
         copied._counts = {path: counts.copy() for path, counts in self._counts.items()}
-        copied._shown, copied._path = dict(self._shown), self._path
+        copied._shown, copied.alarming, copied._path = dict(self._shown), dict(self.alarming), self._path
         return copied
 
     def show(self, pv: str, level: Level | None) -> set[NodePath]:
@@ -45,6 +47,10 @@ class Rollup:
             del self._shown[pv]
         else:
             self._shown[pv] = level
+        if level:
+            self.alarming[pv] = level
+        else:
+            self.alarming.pop(pv, None)
         return above
 
     @property

@@ -104,6 +104,11 @@ async def test_long_answers_are_made_in_pieces_outside_the_event_loop(tmp_path, 
         leaves = (await client.get("/leaves")).json()
         active = (await client.get("/active")).json()
         inside = (await client.get("/tree", params={"path": "V/07"})).json()
+        assert current_thread() not in where
+        where.clear()
+        monkeypatch.setattr(longreply, "_ROWS", 50)
+        short = (await client.get("/active", params={"path": "V/08"})).json()
+        assert where == {current_thread()}, "a short one waits for no thread"
     assert [leaf["pv"] for leaf in tree["leaves"]] == names
     assert tree["leaves"] == leaves["leaves"]
     assert active == [leaf for leaf in tree["leaves"] if leaf["severity"] == "MAJOR"]
@@ -113,7 +118,7 @@ async def test_long_answers_are_made_in_pieces_outside_the_event_loop(tmp_path, 
         102,
         "Größe DET:V:PV0000",
     )
-    assert current_thread() not in where
+    assert short == [leaf for leaf in active if leaf["path"] == "V/08"] != []
     shop.store.close()
 
 
