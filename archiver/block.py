@@ -47,7 +47,8 @@ class Block:
     rows: NDArray[np.void]
     first_payload: int
     payloads: list[PvData]
-    written_ns: int
+    heard_ns: int
+    """Up to when all that came in is in this block and those before, Unix ns."""
     end: int
     """Position of the byte after the block."""
 
@@ -80,12 +81,12 @@ def unpack_file_header(data: bytes) -> int:
 
 
 def pack_block(
-    rows: NDArray[np.void], first_payload: int, payloads: Sequence[PvData], written_ns: int
+    rows: NDArray[np.void], first_payload: int, payloads: Sequence[PvData], heard_ns: int
 ) -> tuple[bytes, memoryview, bytes]:
     """Header, rows and payloads of a block, to be written one after the other without copying the rows."""
     body = rows.view(np.uint8).data if len(rows) else memoryview(b"")
     tail = payload.encode(payloads) if payloads else b""
-    head = _BLOCK.pack(len(rows), len(tail), first_payload, len(payloads), written_ns)
+    head = _BLOCK.pack(len(rows), len(tail), first_payload, len(payloads), heard_ns)
     crc = zlib.crc32(tail, zlib.crc32(body, zlib.crc32(head)))
     return _CHECK.pack(_BLOCK_MAGIC, crc) + head, body, tail
 
@@ -116,7 +117,7 @@ def _block_at(data: bytes, position: int) -> Block | None:
     if body_start > len(data):
         return None
     magic, crc = _CHECK.unpack_from(data, position)
-    count, tail_size, first_payload, n_payloads, written_ns = _BLOCK.unpack_from(data, position + _CHECK.size)
+    count, tail_size, first_payload, n_payloads, heard_ns = _BLOCK.unpack_from(data, position + _CHECK.size)
     tail_start = body_start + count * ROW.itemsize
     end = tail_start + tail_size
     if magic != _BLOCK_MAGIC or end > len(data):
@@ -128,4 +129,4 @@ def _block_at(data: bytes, position: int) -> Block | None:
     payloads = payload.decode(data[tail_start:end])
     if len(payloads) != n_payloads:
         raise ValueError(f"block at byte {position} has {len(payloads)} payloads, its header says {n_payloads}")
-    return Block(rows, first_payload, payloads, written_ns, end)
+    return Block(rows, first_payload, payloads, heard_ns, end)

@@ -111,6 +111,7 @@ class Engine:
         self._channels = channels
         self._draining = threading.Lock()
         self._drained_ns = self._clock.time_ns()
+        storage.log.heard(self._drained_ns)
         self._captures: tuple[Capture, ...] = (self._monitor_all(),)
 
     def _monitor_all(self) -> Capture:
@@ -168,9 +169,11 @@ class Engine:
 
     def _drain_once(self) -> None:
         with self._draining:
+            heard_ns = self._clock.time_ns()  # before the drain: what comes in meanwhile waits for the next one
             for capture in self._captures:
                 self._drain(capture)
-            self._drained_ns = self._clock.time_ns()
+            self._drained_ns = heard_ns
+            self._storage.log.heard(heard_ns)
 
     def _drain(self, capture: Capture) -> None:
         batch = capture.drain()

@@ -57,11 +57,12 @@ class Log:
         self._synced_at = self._clock.monotonic()
         self._written_at = self._synced_at
         self._opened_at: float
+        self._heard_ns: int | None = None
         self.damaged_bytes = 0
         """Bytes that recovery had to leave out."""
         self._sealed = self._recover()
         self.alive_ns = max((segment.alive_ns for segment in self._sealed), default=0)
-        """When the log was last written before this start; 0 if never."""
+        """Up to when the log of before this start holds all that came in; 0 if there is none."""
 
     def _recover(self) -> tuple[Segment, ...]:
         for path in self._folder.glob(f"*{REWRITTEN}"):  # a stop came first: the file that it was to replace is there
@@ -99,7 +100,7 @@ class Log:
     def _new_file(self) -> SegmentFile:
         make_folder(self._folder)
         sequence = self._next_sequence
-        file = SegmentFile(Segment(sequence, self._folder / f"{sequence:08d}.log", self._clock.time_ns()))
+        file = SegmentFile(Segment(sequence, self._folder / f"{sequence:08d}.log", self.heard_ns))
         with self._lock:
             self._next_sequence = max(self._next_sequence, sequence + 1)
         self._opened_at = self._clock.monotonic()
@@ -167,6 +168,15 @@ class Log:
             self._file.segment.append(rows)  # within the lock, or the segment might be sealed without them
             return True
 
+    def heard(self, until_ns: int) -> None:
+        """Say that all that came in until then was appended. Who never says so appends everything at once."""
+        self._heard_ns = until_ns
+
+    @property
+    def heard_ns(self) -> int:
+        """Up to when all that came in was appended."""
+        return self._clock.time_ns() if self._heard_ns is None else self._heard_ns
+
     def write(self) -> None:
         """Write what is in memory only, force it to the disk if that is due, and seal the segment if it is full.
 
@@ -178,7 +188,7 @@ class Log:
         self._finish_closing()
         now = self._clock.monotonic()
         if file.pending or now - self._written_at >= self._limits.alive_s:
-            file.write_block(self._clock.time_ns())
+            file.write_block(self.heard_ns)
             self._written_at = now
         if now - self._synced_at >= self._limits.sync_s:
             file.sync()
@@ -207,7 +217,7 @@ class Log:
         if file is None:
             return
         if file.pending:
-            file.write_block(self._clock.time_ns())
+            file.write_block(self.heard_ns)
         file.sync()
         with self._lock:
             self._closing = None
@@ -226,5 +236,5 @@ class Log:
             for file in files:
                 closing.callback(file.close)
             for file in files:
-                file.write_block(self._clock.time_ns())
+                file.write_block(self.heard_ns)
                 file.sync()

@@ -1,6 +1,8 @@
 """Times in which nothing is known of a PV, from what the archive holds of connections, runs and losses.
 
-A gap begins where the PV was lost, the archiver stopped, or events were lost. It ends with the first connection after that,
+A gap begins where the PV was lost, the archiver stopped, or events were lost. An event needs a while from its time stamp to the
+archiver, so of a stop or a loss the second before belongs to the gap as well, as far as no later sample of the PV came in time:
+events of one PV come in their order. It ends with the first connection after that,
 which always brings the value with it, or with the first sample that was received after that, whichever is earlier.
 
 Answers list them in their meta part (``sipmdcs.history``). For other clients the first sample after a gap has the fields of
@@ -32,6 +34,8 @@ from archiver.samples import Samples
 from sipmdcs.clock import NS
 from sipmdcs.history import LOST, REGAINED, Gap, Reason, merged
 
+UNDER_WAY_NS = 1_000_000_000
+"""Longest way from its time stamp to the archiver that is allowed an event: an IOC polls, posts, and the network delivers."""
 _REASONS = {Cause.OVERLOAD: Reason.OVERLOAD, Cause.DISK: Reason.DISK}
 
 
@@ -40,21 +44,47 @@ class Outage:
     """A time without news of a PV."""
 
     lost_ns: int
+    """From this time stamp on events may be missing."""
+    heard_ns: int
+    """What came in up to then is there."""
     after_ns: int
     """What connected or was received after this ends it."""
     reason: Reason
 
 
-def outages(links: Links, runs: Sequence[Run], losses: Iterable[Loss], from_ns: int, to_ns: int) -> tuple[Outage, ...]:
-    """Outages that began up to ``to_ns`` and were not over before ``from_ns``."""
-    found = [Outage(lost_ns, lost_ns, Reason.DISCONNECTED) for lost_ns in links.time_ns[~links.connected].tolist()]
+def outages(
+    near: Samples, links: Links, runs: Sequence[Run], losses: Iterable[Loss], from_ns: int, to_ns: int
+) -> tuple[Outage, ...]:
+    """Outages that began up to ``to_ns`` and were not over before ``from_ns``.
+
+    Args:
+        near: samples from the last one up to ``from_ns`` to ``UNDER_WAY_NS`` after ``to_ns``.
+        links: connections and disconnections.
+        runs: times in which the archiver ran, in order.
+        losses: of all PVs.
+        from_ns: Unix nanoseconds.
+        to_ns: Unix nanoseconds.
+    """
+    found = [Outage(lost_ns, lost_ns, lost_ns, Reason.DISCONNECTED) for lost_ns in links.time_ns[~links.connected].tolist()]
     found += [
-        Outage(before.stopped_ns, after.started_ns, Reason.ARCHIVER_DOWN)
+        Outage(_unheard_ns(near, before.stopped_ns), before.stopped_ns, after.started_ns, Reason.ARCHIVER_DOWN)
         for before, after in pairwise(runs)
-        if before.stopped_ns is not None
+        if before.stopped_ns is not None and after.started_ns >= from_ns
     ]
-    found += [Outage(loss.start_ns, loss.end_ns, _REASONS[loss.cause]) for loss in losses]
+    found += [
+        Outage(_unheard_ns(near, loss.start_ns), loss.start_ns, loss.end_ns, _REASONS[loss.cause])
+        for loss in losses
+        if loss.end_ns >= from_ns
+    ]
     return tuple(outage for outage in found if outage.lost_ns <= to_ns and outage.after_ns >= from_ns)
+
+
+def _unheard_ns(samples: Samples, heard_ns: int) -> int:
+    """Earliest time stamp of an event that had not come in by ``heard_ns``."""
+    earliest_ns = heard_ns - UNDER_WAY_NS
+    first, end = np.searchsorted(samples.time_ns, [earliest_ns, heard_ns], "right").tolist()
+    in_time = np.flatnonzero(samples.received_ns[first:end] <= heard_ns)
+    return int(samples.time_ns[first + in_time[-1]]) + 1 if len(in_time) else earliest_ns
 
 
 def gaps_of(samples: Samples, links: Links, found: Iterable[Outage]) -> list[Gap]:
@@ -68,7 +98,7 @@ def gaps_of(samples: Samples, links: Links, found: Iterable[Outage]) -> list[Gap
 def _known_ns(samples: Samples, links: Links, outage: Outage) -> int | None:
     regained_ns = regained(links, outage.after_ns)
     times, received = samples.time_ns, samples.received_ns
-    for index in range(int(np.searchsorted(times, outage.lost_ns, "right")), len(times)):  # nearly always the first one
+    for index in range(int(np.searchsorted(times, outage.heard_ns, "right")), len(times)):  # nearly always the first one
         if regained_ns is not None and times[index] >= regained_ns:
             break
         if received[index] > outage.after_ns:

@@ -26,7 +26,7 @@ from archiver.lake import Lake
 from archiver.lake_file import Content
 from archiver.links import Links, join_links
 from archiver.manifest import ChunkEntry
-from archiver.outages import Outage, outages, regained
+from archiver.outages import UNDER_WAY_NS, Outage, outages, regained
 from archiver.rows import is_sample, losses_of
 from archiver.samples import Samples, in_order, join
 from archiver.segment import View
@@ -94,6 +94,7 @@ class Reader:
         raise AssertionError("unreachable")
 
     def _read(self, pv_id: int, from_ns: int, to_ns: int, limit: int) -> History:
+        near_ns = min(to_ns, EVER_NS - UNDER_WAY_NS) + UNDER_WAY_NS
         views = self._views()
         with self._catalogue.reading() as db:
             through = manifest.compacted_through(db)
@@ -101,14 +102,15 @@ class Reader:
             for content in (Content.SCALAR, Content.ARRAY):
                 last = manifest.last_chunk(db, pv_id, content, from_ns)
                 chunks += [last] if last else []
-                chunks += manifest.chunks_between(db, pv_id, content, from_ns, to_ns)
+                chunks += manifest.chunks_between(db, pv_id, content, from_ns, near_ns)
             certain = sum(chunk.row_count for chunk in chunks if chunk.min_ns > from_ns and chunk.max_ns <= to_ns)
             if certain > 2 * limit:  # duplicates count here but not in the result
                 raise TooManySamples(certain // 2, limit)
             fresh = [_of_pv(view, pv_id) for view in views if view.sequence > through]
-            parts, whole = self._undamaged([partial(self._samples, chunk, from_ns, to_ns) for chunk in chunks])
+            parts, whole = self._undamaged([partial(self._samples, chunk, from_ns, near_ns) for chunk in chunks])
             parts += [samples_of_rows(rows[is_sample(rows)], payloads) for rows, payloads in fresh]
-            samples = _cut(in_order(join([part for part in parts if len(part)])), from_ns, to_ns)
+            near = _cut(in_order(join([part for part in parts if len(part)])), from_ns, near_ns)
+            samples = _cut(near, from_ns, to_ns)
             if len(samples) > limit:
                 raise TooManySamples(len(samples), limit)
             # From when the first sample was taken: a server's clock may be ahead of ours.
@@ -118,7 +120,7 @@ class Reader:
                 raise TooManySamples(len(links), limit)
             losses = manifest.losses_since(db, start_ns, to_ns)
             losses += [loss for view in views if view.sequence > through for loss in losses_of(view.rows[view.pvs == 0])]
-            found = outages(links, manifest.runs(db), losses, start_ns, to_ns)
+            found = outages(near, links, manifest.runs(db), losses, start_ns, to_ns)
             if found and regained(links, max(outage.after_ns for outage in found)) is None:
                 links = join_links([links, self._next_connection(db, pv_id, fresh, to_ns)], start_ns, EVER_NS)
             return History(samples, links, found, whole and all_links)

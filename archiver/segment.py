@@ -46,7 +46,7 @@ class Segment:
         self.path = path
         self.created_ns = created_ns
         self.alive_ns = created_ns
-        """When the newest block was written."""
+        """Up to when it holds all that came in, as its newest block says."""
         self.payloads: list[PvData] = []
         self.bytes = 0
         """Memory of rows and payloads, about."""
@@ -153,21 +153,24 @@ class SegmentFile:
         """Memory of what is in memory only, bytes, about."""
         return self.segment.bytes - self._bytes_written
 
-    def write_block(self, now_ns: int) -> None:
+    def write_block(self, heard_ns: int) -> None:
         """Write what is in memory only as one block; a block without rows if there is nothing.
+
+        Args:
+            heard_ns: up to when all that came in was appended.
 
         Raises:
             OSError: it could not be written; the file is as before and the rows stay pending.
         """
         if self._doubtful:
-            self._rewrite(now_ns)
+            self._rewrite(heard_ns)
             return
         rows, payloads = self.segment.since(self._rows_written, self._payloads_written)
-        self._write(*pack_block(rows, self._payloads_written, payloads, now_ns))
+        self._write(*pack_block(rows, self._payloads_written, payloads, heard_ns))
         self._rows_written += len(rows)
         self._payloads_written += len(payloads)
         self._bytes_written += memory_of(rows, payloads)
-        self.segment.alive_ns = now_ns
+        self.segment.alive_ns = heard_ns
 
     def sync(self) -> None:
         """Force everything written to the disk.
@@ -185,14 +188,14 @@ class SegmentFile:
                 raise
             self.dirty = False
 
-    def _rewrite(self, now_ns: int) -> None:
+    def _rewrite(self, heard_ns: int) -> None:
         """Write the whole segment to another file that takes the place of this one.
 
         After a failed sync the kernel takes the pages for clean: the next sync would succeed without them.
         """
         spare = self.segment.path.with_suffix(REWRITTEN)
         rows, payloads = self.segment.since(0, 0)
-        parts = (pack_file_header(self.segment.created_ns), *pack_block(rows, 0, payloads, now_ns))
+        parts = (pack_file_header(self.segment.created_ns), *pack_block(rows, 0, payloads, heard_ns))
         fd = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             _write_all(fd, parts, spare)
@@ -205,7 +208,7 @@ class SegmentFile:
         self._fd, self._end = fd, sum(map(len, parts))
         self._rows_written, self._payloads_written = len(rows), len(payloads)
         self._bytes_written = memory_of(rows, payloads)
-        self.segment.alive_ns = now_ns
+        self.segment.alive_ns = heard_ns
         self.dirty = self._doubtful = False
 
     def close(self) -> None:
@@ -269,4 +272,4 @@ def _restore(segment: Segment, block: Block) -> None:
         numbers = rows["payload"]
         numbers[numbers > 0] -= block.first_payload
     segment.append(Rows(rows, block.payloads))
-    segment.alive_ns = max(segment.alive_ns, block.written_ns)
+    segment.alive_ns = max(segment.alive_ns, block.heard_ns)

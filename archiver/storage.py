@@ -186,7 +186,7 @@ class Storage:
         """End the run and let go of the folder. What is in the log stays there until the next start."""
         try:
             self.log.close()
-            self.catalogue.end_run(self.clock.time_ns())
+            self.catalogue.end_run(self.log.heard_ns)
         finally:
             self.catalogue.close()
             os.close(self._lock)

@@ -237,13 +237,15 @@ def check_archive(
             seen += len(events)
             lost = [time_ns for time_ns in events if time_ns not in has and not any(a <= time_ns < b for a, b in gaps)]
             if lost:
-                found.append(f"{pv}: {len(lost)} of {len(events)} events are neither archived nor in a gap")
+                times_lost = ", ".join(stamp(time_ns / NS) for time_ns in lost[:5])
+                marked = "; ".join(f"{stamp(a / NS)} to {stamp(b / NS)}" for a, b in gaps if b > begin * NS) or "none"
+                found.append(f"{pv}: of {len(events)} events {len(lost)} are lost: {times_lost}; its gaps: {marked}")
             for lost_ns, known_ns in gaps:
                 if lost_ns < begin * NS:
                     continue
-                if not any(start - 2 <= lost_ns / NS and known_ns / NS <= stop + 10 for start, stop in away):
+                if not any(start - 4 <= lost_ns / NS and known_ns / NS <= stop + 10 for start, stop in away):
                     found.append(f"{pv}: a gap from {stamp(lost_ns / NS)} that nothing explains")
-    print(f"archive: {seen} events of {len(pvs)} PVs compared")
+    print(f"archive: {seen} events of {len(pvs)} PVs compared; away: {[(stamp(start), stamp(stop)) for start, stop in away]}")
     return found
 
 

@@ -44,7 +44,7 @@ def test_broken_payloads_are_refused(data):
 
 def test_blocks_come_back_as_they_were():
     blocks = [item for item in read_blocks(log_file(5)) if isinstance(item, Block)]
-    assert [block.written_ns for block in blocks] == [0, 1, 2, 3, 4]
+    assert [block.heard_ns for block in blocks] == [0, 1, 2, 3, 4]
     assert blocks[3].payloads == ["text 3"]
     assert blocks[3].first_payload == 1
     np.testing.assert_array_equal(blocks[2].rows, sample_rows([(1, 2, 1.5), (2, 2, 2.5)]).rows)

@@ -217,6 +217,22 @@ def test_capture_and_answers_wait_for_no_disk(engine, storage, channels, monkeyp
     wait_until(lambda: storage.log.unsafe_s < 1, "the disk is there again")
 
 
+def test_what_comes_in_during_a_drain_has_not_been_heard(engine, storage, monkeypatch):
+    (capture,) = engine._captures
+    drain, drained, heard = capture.drain, [], []
+
+    def slow_drain() -> object:
+        heard.append(storage.log.heard_ns)
+        drained.append(time.time_ns())
+        batch = drain()
+        time.sleep(0.1)
+        return batch
+
+    monkeypatch.setattr(capture, "drain", slow_drain)
+    wait_until(lambda: len(drained) > 3, "drains")
+    assert all(before <= heard_ns <= begun for before, heard_ns, begun in zip(heard, heard[1:], drained, strict=False))
+
+
 @pytest.mark.parametrize("channel", ["D:ALIAS", "D:ALIAS.HIHI"])
 def test_a_pv_under_two_names_is_archived_once(folder, channels, channel):
     _, _, field = channel.partition(".")

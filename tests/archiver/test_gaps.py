@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from archiver.bins import Interval
 from archiver.catalogue import TypeSpan
 from archiver.log import LogLimits
 from archiver.operators import Processing
-from archiver.query import Budget, ask
+from archiver.query import Answer, Budget, ask
 from archiver.rows import Cause, Loss, loss_rows
 from archiver.served import Served
 from archiver.storage import Storage
@@ -82,19 +83,19 @@ def test_a_steady_pv_keeps_its_value_before_and_after_a_restart_of_the_archiver(
     with served_over_http(Served(storage.catalogue, storage.reader, storage.clock)) as client:
         for begin, end in ((0, 200), (50, 200), (150, 200)):
             found = answer(client, begin, end)
-            assert gaps(found) == [(100, 114, "archiver down")]
+            assert gaps(found) == [(99, 114, "archiver down")]
             assert "cnxlostepsecs" not in found["meta"]
-            values = read_answer(found).at(START_NS + np.array([50, 99, 100, 113, 114, 199]) * NS)
+            values = read_answer(found).at(START_NS + np.array([50, 98, 99, 113, 114, 199]) * NS)
             np.testing.assert_equal(values, [5, 5, np.nan, np.nan, 5, 5])
         binned = answer(client, 0, 200, "statsSample_60(D:A)")
-        assert gaps(binned) == [(100, 114, "archiver down")]
+        assert gaps(binned) == [(99, 114, "archiver down")]
         at_time = {
             at: client.post("/retrieval/data/getDataAtTime", params={"at": iso(at)}, json=["D:A"]).json()
-            for at in (99, 105, 150)
+            for at in (98, 105, 150)
         }
-        assert "meta" not in at_time[99]["D:A"]
+        assert "meta" not in at_time[98]["D:A"]
         assert "meta" not in at_time[150]["D:A"]
-        meta = {"cnxlostepsecs": str(S + 100), "cnxregainedepsecs": str(S + 114), "gap": "archiver down"}
+        meta = {"cnxlostepsecs": str(S + 99), "cnxregainedepsecs": str(S + 114), "gap": "archiver down"}
         assert at_time[105]["D:A"]["meta"] == meta
     storage.close()
 
@@ -129,10 +130,10 @@ def test_a_loss_is_a_gap_of_every_pv_until_it_is_known_again(folder, clock, lake
     why = "events lost: too many at once"
     with served_over_http(Served(storage.catalogue, storage.reader, storage.clock)) as client:
         found = answer(client, 0, 60)
-        assert gaps(found) == [(20, 23, why)]
-        assert found["data"][-1]["fields"] == {"cnxlostepsecs": str(S + 20), "cnxregainedepsecs": str(S + 23), "lost": why}
-        assert gaps(answer(client, 0, 60, "D:B")) == [(20, 25, why)]
-        assert gaps(answer(client, 0, 60, "D:C")) == [(20, None, why)]
+        assert gaps(found) == [(19, 23, why)], "a second earlier: of what was under way"
+        assert found["data"][-1]["fields"] == {"cnxlostepsecs": str(S + 19), "cnxregainedepsecs": str(S + 23), "lost": why}
+        assert gaps(answer(client, 0, 60, "D:B")) == [(19, 25, why)]
+        assert gaps(answer(client, 0, 60, "D:C")) == [(19, None, why)]
         assert answer(client, 0, 60, "D:C")["meta"]["gap"] == why
         assert gaps(answer(client, 0, 10)) == []
     storage.close()
@@ -183,6 +184,53 @@ def test_any_split_of_an_interval_knows_what_the_whole_knows(tmp_path_factory, a
 
     low, middle, high = sorted((a, b, c))
     np.testing.assert_equal(known(low, middle) + known(middle, high), known(low, high))
+    storage.close()
+
+
+EVENTS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), min_size=1, max_size=30)
+
+
+@settings(max_examples=60)
+@given(EVENTS, st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)))
+def test_of_a_killed_archiver_every_event_is_there_or_in_a_gap(tmp_path_factory, events, drains, writes):
+    """Events by tenth of a second of their time stamp and tenths on the way; killed after 4 s, started again at 6 s."""
+    clock = ManualClock(START_NS)
+    storage = opened(tmp_path_factory.mktemp("alive"), clock)
+    storage.log.append(link_rows([(1, 0, True)]))
+    came, way = {stamp: stamp + late for stamp, late in events}, 0
+    for stamp in sorted(came):  # in their order
+        came[stamp] = way = max(way, came[stamp])
+    for now in range(41):
+        if now in drains:
+            new = [stamp for stamp in sorted(came) if came[stamp] <= now]
+            for stamp in new:
+                storage.log.append(sample_rows([(1, stamp / 10, stamp)], delay_s=(came.pop(stamp) - stamp) / 10))
+            storage.log.heard(clock.time_ns())
+        if now in writes:
+            storage.log.write()
+        clock.advance(0.1)
+    killed = Path(shutil.copytree(storage.folder, storage.folder / "killed"))
+    storage.close()
+    clock.advance(1.9)
+    storage = opened(killed, clock)
+    storage.log.append(link_rows([(1, 6.1, True)]))
+    storage.log.append(sample_rows([(1, max(stamp for stamp, _ in events) / 10, -1.0)], delay_s=6.1))
+    clock.advance(1)
+
+    def known(from_cs: int, to_cs: int) -> tuple[Answer, list[float]]:
+        times = START_NS + np.arange(from_cs, to_cs) * (NS // 100)
+        interval = Interval(START_NS + from_cs * NS // 100, START_NS + to_cs * NS // 100)
+        found = ask(storage.catalogue, storage.reader, "D:A", Processing(), interval, Budget())
+        return found, Reading(found.samples.time_ns, found.samples.value, found.gaps).at(times).tolist()
+
+    whole, values = known(0, 700)
+    there = whole.samples.time_ns
+    for stamp, _ in events:
+        time_ns = START_NS + stamp * NS // 10
+        assert time_ns in there or time_ns < there[0] or any(gap.lost_ns <= time_ns < gap.end_ns for gap in whole.gaps)
+    for stamp in sorted(stamp for stamp, _ in events)[-3:]:
+        middle = max(stamp * 10 - 5, 0)
+        np.testing.assert_equal(known(0, middle)[1] + known(middle, 700)[1], values)
     storage.close()
 
 
