@@ -173,7 +173,7 @@ def test_a_restart_of_the_archiver_shows_in_the_first_sample_after_it(folder):
         assert "fields" not in answer["data"][0], "the sample before is not there to tell"
         (answer,) = data(client, "D:V", 5, 30).json()
     assert answer["data"][1]["fields"] == {
-        "cnxlostepsecs": str(S + 10),
+        "cnxlostepsecs": str(S + 9),
         "cnxregainedepsecs": str(S + 21),
         "startup": "true",
     }
