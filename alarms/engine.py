@@ -81,8 +81,9 @@ class Draft:
         """Apply the delayed alarms of ``pvs`` whose delay has passed."""
         now = self._clock.monotonic()
         for pv in pvs:
-            leaf = self._tree.leaves[pv]
-            self._step(leaf, Reason.DELAY, logic.expire(self.state(pv), leaf.rules, now))
+            if (state := self.state(pv)).pending is not None:
+                leaf = self._tree.leaves[pv]
+                self._step(leaf, Reason.DELAY, logic.expire(state, leaf.rules, now))
 
     def acknowledge(self, leaves: Iterable[Leaf], by: Acknowledgement) -> None:
         """Somebody took notice of these."""

@@ -36,6 +36,7 @@ _Value = tuple[PvData, Kind, AlarmState]
 
 _KINDS = tuple(Kind)
 _LEVELS = tuple(map(from_severity, Severity))
+_CALM = Level.OK.name
 
 
 class Monitor:
@@ -199,11 +200,11 @@ class Monitor:
         return self._worded(pv, data, kind, state)
 
     def _worded(self, pv: str, data: PvData, kind: Kind, state: AlarmState) -> AlarmState:
-        text = value_text(data, kind, self._metadata.get(pv))
-        return state._replace(value=text)
+        # Not by _replace, which takes three times as long: this is done for every report.
+        return AlarmState(state.level, state.message, value_text(data, kind, self._metadata.get(pv)), state.time_ns)
 
 
 def _message(severity: int, status: int) -> str:
     if severity == Severity.NO_ALARM:
-        return Level.OK.name
+        return _CALM
     return _STATUS_NAMES.get(status, f"STATUS {status}")

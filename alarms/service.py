@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -47,6 +47,9 @@ _MAX_PVS = 100
 _MIN_REPORTS = 8
 """Reports of one PV that may wait to be taken; more if it alarms by their number."""
 
+_CONNECTING_S = 60
+"""PVs that have not connected after so long are no reason to collect no garbage."""
+
 _LIMITS_S = 0.1
 """Wait for the limits that a page names; a page that is about a hanging IOC must not wait for it."""
 
@@ -86,13 +89,14 @@ class AlarmService:
         self._figures: Mapping[str, Value] = {}
         self._figures_at = 0.0
 
-    async def run(self, channels: Channels, captured: Captured) -> None:
+    async def run(self, channels: Channels, capturing: Awaitable[Captured]) -> None:
         """Watch, show, page and answer until cancelled; ``channels`` and what they captured are closed then."""
         metadata = self._metadata = MetadataCache(channels)
         try:
             with kept_for_good():
                 await self.handler.start()
             self._service.publisher.on_write(self.handler.published.acknowledge_pv, self._acknowledge_by_pv)
+            captured = await capturing
             masks = captured.masks
             monitor = self._monitor = Monitor(
                 captured.of_values.names,
@@ -113,6 +117,7 @@ class AlarmService:
                 group.create_task(self._take_all(watch.filled), name="take")
                 group.create_task(self._pager.run(), name="pager")
                 group.create_task(self._keep_time(monitor), name="time")
+                group.create_task(_collect_no_garbage(monitor), name="start")
                 group.create_task(
                     serve(self._application, listen(http.interface, http.port), edge, on_started=started.set), name="http"
                 )
@@ -234,6 +239,15 @@ class AlarmService:
         return replace(notice, message=alarm.message, value=alarm.value, pv_time_ns=alarm.time_ns)
 
 
+async def _collect_no_garbage(monitor: Monitor) -> None:
+    """What PVs say first stays: the collector need not go through it while they connect."""
+    with kept_for_good():
+        for _ in range(round(_CONNECTING_S / _WAIT_S)):
+            if not monitor.disconnected:
+                return
+            await asyncio.sleep(_WAIT_S)
+
+
 async def run_alarms(site: Site, channels: Channels) -> None:
     """Run the alarm service of a site until it is told to end.
 
@@ -243,16 +257,17 @@ async def run_alarms(site: Site, channels: Channels) -> None:
     """
     with kept_for_good():
         configuration = load_configuration(site)
-        captured = await asyncio.to_thread(capture_all, channels, configuration.tree)  # PVs connect meanwhile
         notify = load_notify(site.folder)
+        # PVs connect while everything else is made ready.
+        capturing = asyncio.get_running_loop().run_in_executor(None, capture_all, channels, configuration.tree)
         published = Published(site.file.prefix, configuration.tree, banner_rows=configuration.file.banner_rows)
+        records = [*site.service_records(SERVICE), *published.area_records(site.find_template("alarm_area.template"))]
+        states = published.state_records(site.find_template("alarm_node.template"))
     if not notify.routes:
         _log.warning("notify.yaml has no routes: nobody is paged")
-    records = [*site.service_records(SERVICE), *published.area_records(site.find_template("alarm_area.template"))]
-    states = published.state_records(site.find_template("alarm_node.template"))
     _log.info("%d PVs in the alarm tree of %s", len(configuration.tree.leaves), site.file.name)
 
     async def body(service: Service) -> None:
-        await AlarmService(service, configuration, notify, published).run(channels, captured)
+        await AlarmService(service, configuration, notify, published).run(channels, capturing)
 
     await run_service(site, SERVICE, records, body, on_demand=states)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import isfinite, isnan
 
 from alarms.text import one_line
@@ -48,7 +49,12 @@ def _with_unit(number: float, metadata: PvMetadata) -> str:
         text = f"{number:.{digits}f}" if abs(number) < 1e15 else f"{number:g}"
     else:
         text = f"{number:g}" if abs(number) >= 1e15 or not isfinite(number) else f"{number:.0f}"
-    return one_line(f"{text} {metadata.units}", _LONGEST)
+    return f"{text} {unit}" if (unit := _unit(metadata.units)) else text
+
+
+@lru_cache(1024)  # many PVs, few units
+def _unit(text: str) -> str:
+    return one_line(text, _LONGEST)
 
 
 class MetadataCache:

@@ -21,6 +21,9 @@ _ONE_STRING = 7
 _METADATA, _WRITABLE = 32, 64
 """Flags of the entry type of metadata."""
 
+_TYPES = tuple(PvType)
+"""By number."""
+
 _PAYLOAD_BYTES_PER_EVENT = 64
 _PAYLOAD_BYTES_MIN = 16 * 2**20
 
@@ -55,7 +58,7 @@ class Payloads(Sequence[PvData | PvMetadata]):
     """Strings, arrays and metadata in the memory the callbacks filled, turned into Python objects when asked for."""
 
     def __init__(self, entries: NDArray[np.void], data: _capture.Block) -> None:
-        self._entries = entries
+        self._entries: list[tuple[int, int, int]] = entries.tolist()
         self._data = memoryview(data)
 
     def __len__(self) -> int:
@@ -67,8 +70,8 @@ class Payloads(Sequence[PvData | PvMetadata]):
     def __getitem__(self, index: slice) -> list[PvData | PvMetadata]: ...
     def __getitem__(self, index: int | slice) -> PvData | PvMetadata | list[PvData | PvMetadata]:
         if isinstance(index, slice):
-            return [self._payload(*entry) for entry in self._entries[index].tolist()]
-        return self._payload(*self._entries[index].tolist())
+            return [self._payload(*entry) for entry in self._entries[index]]
+        return self._payload(*self._entries[index])
 
     def __iter__(self) -> Iterator[PvData | PvMetadata]:
         return iter(self[:])
@@ -77,7 +80,7 @@ class Payloads(Sequence[PvData | PvMetadata]):
         if type_ == _ONE_STRING:
             return text(bytes(self._data[offset : offset + count]))
         if type_ & _METADATA:
-            pv_type = PvType(type_ & 7)
+            pv_type = _TYPES[type_ & 7]
             raw = bytes(self._data[offset : offset + METADATA_SIZE[pv_type]])
             return read_metadata(raw, pv_type, count, writable=bool(type_ & _WRITABLE))
         pv_type = PvType(type_)
