@@ -17,6 +17,7 @@ from alarms.mailworker import MailWorker, Writer
 from alarms.notifyfile import NotifyFile
 from alarms.outbox import Outbox
 from alarms.paging import Notice
+from alarms.smtp import prepare
 from sipmdcs.clock import Clock
 from sipmdcs.errors import ServiceError
 
@@ -77,6 +78,7 @@ class Pager:
     async def run(self) -> None:
         """Send until cancelled."""
         try:
+            self._threads.submit(prepare)
             await self._follow_file()
             async with asyncio.TaskGroup() as group:
                 for name in self._file.receivers:

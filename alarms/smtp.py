@@ -138,6 +138,12 @@ def _connect(channel: SmtpChannel, limit: TimeLimit) -> smtplib.SMTP:
     return _Plain(limit, channel.host, channel.port, _own_name(), timeout=channel.timeout_s)
 
 
+def prepare() -> None:
+    """Do once what the first mail would have to wait for; blocks while a name server is away."""
+    _own_name()
+    as_message(Page(0, "<0@prepare>", "", "nobody@example.org", "", "", "", 0, 0), "nobody@example.org")
+
+
 @cache
 def _own_name() -> str:
     """Name of this machine for the greeting; asked for once, because a name server that is away takes seconds to say so."""

@@ -6,6 +6,7 @@ import atexit
 import ctypes
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TypeVar
 
 from sipmdcs import libca
@@ -13,7 +14,7 @@ from sipmdcs.channels import Mask, PvData, PvMetadata, PvType, PvValue
 from sipmdcs.channels_ca_capture import CaCapture
 from sipmdcs.channels_ca_context import CaContext, create_channel
 from sipmdcs.channels_ca_dbr import DBR_TIME, METADATA_SIZE, encode, metadata_type, read_metadata, read_time
-from sipmdcs.channels_ca_requests import CONNECTION_HANDLER, REPLY_HANDLER, CaChannel, Looks, Requests
+from sipmdcs.channels_ca_requests import CONNECTION_HANDLER, REPLY_HANDLER, CaChannel, LentChannel, Looks, Requests
 from sipmdcs.channels_ca_ring import open_ring
 from sipmdcs.errors import ChannelError, NotConnected, PutRefused
 from sipmdcs.libca import Eca, EventArgs
@@ -126,10 +127,14 @@ class CaChannels:
     ) -> dict[str, T | ChannelError]:
         channels: list[CaChannel] = []
         bad_names: dict[str, T | ChannelError] = {}
-        with self._context.attached() as ca:
-            for name in dict.fromkeys(names):
+        names = dict.fromkeys(names)
+        with self._context.attached() as ca, ExitStack() as stack:
+            lent: dict[str, LentChannel] = {}
+            for capture in tuple(self._captures):
+                lent |= stack.enter_context(capture.lend(ca, names))
+            for name in names:
                 try:
-                    channels.append(self._channel(ca, name))
+                    channels.append(lent[name] if name in lent else self._channel(ca, name))
                 except ChannelError as err:
                     bad_names[name] = err
             return Requests(channels, send, receive).run(ca.ca_flush_io, timeout) | bad_names

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sipmdcs.channels import Batch
+from sipmdcs.channels import Batch, PvType
 from sipmdcs.channels_ca_context import CaContext, create_channel
+from sipmdcs.channels_ca_requests import LentChannel
 from sipmdcs.channels_ca_ring import Ring
+from sipmdcs.libca import CS_CONN
 
 
 class CaCapture:
@@ -34,6 +39,8 @@ class CaCapture:
         self._context = context
         self._on_close = on_close
         self._closing = threading.Lock()
+        self._lent = threading.Condition()
+        self._borrowers = 0
         self._ring = ring
         self._chids: list[int] | None = []
         try:
@@ -54,11 +61,39 @@ class CaCapture:
     def connected(self) -> NDArray[np.bool_]:
         return np.frombuffer(self._ring.connected(), np.bool_)
 
+    @contextmanager
+    def lend(self, ca: ctypes.CDLL, names: Iterable[str]) -> Iterator[dict[str, LentChannel]]:
+        """Those of ``names`` that are captured and connected, for requests: their servers need not be searched for again."""
+        with self._lent:
+            chids = self._chids or ()
+            self._borrowers += 1
+        try:
+            yield dict(self._connected(ca, chids, names))
+        finally:
+            with self._lent:
+                self._borrowers -= 1
+                self._lent.notify_all()
+
+    def _connected(self, ca: ctypes.CDLL, chids: Sequence[int], names: Iterable[str]) -> Iterator[tuple[str, LentChannel]]:
+        for name in names if chids else ():
+            place = self._places.get(name)
+            if place is None or ca.ca_state(chids[place]) != CS_CONN:
+                continue
+            type_, count = ca.ca_field_type(chids[place]), ca.ca_element_count(chids[place])
+            if PvType.STRING <= type_ <= PvType.DOUBLE:  # else it was disconnected this moment
+                yield name, LentChannel(name, chids[place], PvType(type_), count)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
+
     def close(self) -> None:
         with self._closing:
-            chids, self._chids = self._chids, None
-            if chids is None:
-                return
+            with self._lent:
+                chids, self._chids = self._chids, None
+                if chids is None:
+                    return
+                self._lent.wait_for(lambda: self._borrowers == 0)
             with self._context.attached() as ca:
                 for chid in chids:
                     ca.ca_clear_channel(chid)  # waits for the channel's callbacks to end

@@ -39,6 +39,14 @@ class CaChannel:
         del _channels[self.key]
 
 
+class LentChannel(CaChannel):
+    """A connected channel that belongs to a capture, as it is now; for one request."""
+
+    def __init__(self, name: str, chid: int, type_: PvType, count: int) -> None:
+        self.name, self.chid, self.connected, self.type, self.count = name, chid, True, type_, count
+        self.waiting = []
+
+
 class Requests(Generic[T]):
     """One request to each of many channels.
 

@@ -8,7 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from sipmdcs.channels import Kind, Mask
+from sipmdcs import channels_ca
+from sipmdcs.channels import Kind, Mask, PvValue
 from sipmdcs.channels_ca import CaChannels
 from sipmdcs.errors import NotConnected
 from sipmdcs.severity import Severity, Status
@@ -87,6 +88,33 @@ def test_metadata_come_before_the_first_value_and_are_those_that_one_asks_for(pv
     told = {names[e["pv"]]: data for e, data in zip(found.events, found.data, strict=True) if e["kind"] == Kind.METADATA}
     asked = pvs.metadata(names)
     assert {name: repr(told[name]) for name in names} == {name: repr(asked[name]) for name in names}, "NaN differs from NaN"
+
+
+def test_what_is_captured_is_asked_on_its_channel_until_that_is_closed(pvs, monkeypatch):
+    names, found = ["LONG", "BO", "DOUBLES"], []
+
+    def ask():
+        while not closed.is_set():
+            found.extend(pvs.get(names).values())
+
+    closed, asking = threading.Event(), threading.Thread(target=ask)
+    with pvs.capture(names) as capture:
+        Recording(capture).until(lambda r: len(r.events) == 2 * len(names))
+        with monkeypatch.context() as patch:
+            patch.setattr(channels_ca, "create_channel", None)
+            asked = pvs.metadata(names) | pvs.put({"LONG": 7})
+            assert pvs.get(["LONG"])["LONG"].value == 7
+            asking.start()
+            while len(found) < 30:
+                time.sleep(0.01)
+    count = len(found)
+    while len(found) < count + 30:
+        time.sleep(0.01)
+    closed.set()
+    asking.join()
+    assert asked["LONG"] is None
+    assert asked["BO"].labels == ("Off", "On")
+    assert {type(value) for value in found} == {PvValue}
 
 
 def test_updates_and_alarms(pvs):
