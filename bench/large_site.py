@@ -1,6 +1,7 @@
 """A whole simulated site of any size, and what it costs: processor time and memory of every process, push, diff, doctor, page.
 
     python bench/large_site.py [--controllers 188] [--iocs 12] [--seconds 30]
+    python bench/large_site.py --controllers 16 --iocs 1 --services archiver,alarms    # what a poll costs, in a minute
     python bench/large_site.py --make FOLDER          # only make the site
 
 Everything runs as on a real site: simulated controllers on their wires, IOCs, all services. The simulators share the processors
@@ -10,6 +11,7 @@ with what is measured; they have a line of their own in the table. Times are wal
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import signal
@@ -28,6 +30,8 @@ import yaml
 from machine import describe_machine
 from refresh import QUESTIONS, REFRESH
 
+from sipmdcs.channels import Channels, PvValue, open_channels
+from sipmdcs.site import Site
 from sipmdcs.supervise.processes import marked_processes
 
 HERE = Path(__file__).parent
@@ -38,7 +42,7 @@ SERVICES = ("archiver", "alarms", "analysis", "logbook", "memcached", "agents", 
 HEADER = "controller,channel,cable_position,preamp_position,sipm_serial,vbr_V,vop_V,dark_current_uA"
 
 
-def make_site(folder: Path, controllers: int, iocs: int) -> None:
+def make_site(folder: Path, controllers: int, iocs: int, services: Sequence[str] = SERVICES) -> None:
     """Site folder with its channel table; nothing of it runs."""
     folder.mkdir(parents=True)
     ids = [f"{number:03d}" for number in range(1, controllers + 1)]
@@ -46,7 +50,7 @@ def make_site(folder: Path, controllers: int, iocs: int) -> None:
     site = {
         "name": "Large",
         "prefix": "BENCH",
-        "services": [*SERVICES],
+        "services": [*services],
         "controllers": {f"HV{one}": {"driver": "padme-nim", "id": one, "subsystem": "VETO", "port": "sim"} for one in ids},
         "iocs": {f"ioc-{n + 1}": {"controllers": [f"HV{one}" for one in ids[n::iocs]]} for n in range(min(iocs, controllers))},
         "channel_access": {"server_port": ports[0], "repeater_port": ports[1]},
@@ -95,11 +99,24 @@ def refresh(folder: Path, repeat: int = 10) -> None:
     print(f"{'refresh of the page, median (longest)':40} {statistics.median(took):8.2f} s  ({max(took):.2f} s)", flush=True)
 
 
+def count_polls(channels: Channels, site: Site) -> float:
+    """Polls of all controllers since their IOCs started."""
+    names = [f"{site.controller_prefix(name)}:HEARTBEAT" for name in site.file.controllers]
+    got = [one.value for one in channels.get(names).values() if isinstance(one, PvValue)]
+    return sum(value for value in got if isinstance(value, int | float))
+
+
 def costs(folder: Path, seconds: float) -> None:
-    """Processor time and memory of the processes of a running site, by program."""
+    """Processor time and memory of the processes of a running site, by program; processor time of a poll."""
+    site = Site(folder)
+    os.environ.update(site.ca_environment())
+    channels = open_channels()
+    count_polls(channels, site)  # connects
     found = marked_processes(folder)
     before = {one.process.pid: sum(one.process.cpu_times()[:2]) for one in found}
+    polls = -count_polls(channels, site)
     time.sleep(seconds)
+    polls += count_polls(channels, site)
     table: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0, 0.0])
     for one in found:
         try:
@@ -113,6 +130,8 @@ def costs(folder: Path, seconds: float) -> None:
     print(f"{'program':14} {'processes':>9} {'% of a core':>12} {'PSS MB':>8} {'RSS MB':>8}")
     for kind, row in [*sorted(table.items()), ("all", [sum(column) for column in zip(*table.values(), strict=True)])]:
         print(f"{kind:14} {row[0]:9.0f} {row[1]:12.1f} {row[2]:8.0f} {row[3]:8.0f}")
+    each_ms = table["iocs"][1] / 100 * seconds / polls * 1000
+    print(f"{polls / seconds:.0f} polls a second, IOC processor time per poll of {CHANNELS} channels: {each_ms:.2f} ms")
 
 
 def main() -> None:
@@ -121,6 +140,7 @@ def main() -> None:
     parser.add_argument("--controllers", type=int, default=188)
     parser.add_argument("--iocs", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--services", default=",".join(SERVICES), help="separated by commas; may be empty")
     parser.add_argument("--make", type=Path, metavar="FOLDER", help="only make the site")
     arguments = parser.parse_args()
     if arguments.make:
@@ -130,7 +150,8 @@ def main() -> None:
     print(describe_machine(), flush=True)
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "site"
-        make_site(folder, arguments.controllers, arguments.iocs)
+        services = [*filter(None, arguments.services.split(","))]
+        make_site(folder, arguments.controllers, arguments.iocs, services)
         channels = arguments.controllers * CHANNELS
         print(f"{channels} channels, {arguments.controllers} controllers, {arguments.iocs} IOCs", flush=True)
         timed(folder, "config", "import", "--channels", str(folder / "channels.csv"), "--message", "bench")
@@ -142,7 +163,8 @@ def main() -> None:
             timed(folder, "config", "push", "--message", "bench, nothing to change")
             timed(folder, "config", "diff", "head", "live", expect=(0, 1))
             timed(folder, "doctor", expect=(0, 1))
-            refresh(folder)
+            if "web" in services:
+                refresh(folder)
             timed(folder, "status")
             time.sleep(arguments.seconds)
             costs(folder, arguments.seconds)

@@ -18,8 +18,9 @@ from typing import ParamSpec, TypeVar
 from iocs.controller_backoff import Backoff
 from iocs.controller_health import MISSES_TO_REOPEN, Health
 from iocs.controller_pace import Pace, polled
+from iocs.controller_readbacks import Readbacks
 from iocs.controller_records import CONTROLLER, Address, SetPoints
-from iocs.controller_values import arrays, reading_values, short, state_values, summary
+from iocs.controller_values import short
 from iocs.drivers.driver import Driver, Identity, Snapshot
 from iocs.fsm import Action, Actions, Channel, SetBias, Settings, SwitchOff, SwitchOn, observe
 from iocs.fsm import refused as refused_action
@@ -28,7 +29,7 @@ from sipmdcs.channelstate import TripCause
 from sipmdcs.clock import Clock
 from sipmdcs.errors import ChannelError, DcsError, DeviceError, DeviceRefused, ServiceError
 from sipmdcs.publisher import Publisher, Value
-from sipmdcs.severity import Severity, Status
+from sipmdcs.severity import Status
 
 AFTER_COMMAND_S = 0.2
 """From a command to the poll that shows its effect: outputs need time to move, and no controller wants more than five polls
@@ -82,8 +83,7 @@ class Controller:
         self._open = False
         self._connected = False
         self._initialised = False
-        self._severity_names = {channel: records.readbacks(channel) for channel in records.channels}
-        self._readbacks = [name for channel in (CONTROLLER, *records.channels) for name in records.readbacks(channel)]
+        self._readbacks = Readbacks(records, publisher)
 
     async def run(self) -> None:
         """Poll until cancelled; the device keeps its voltages when this ends."""
@@ -187,8 +187,7 @@ class Controller:
         now = self._clock.monotonic()
         before = dict(self.channels)
         actions: dict[int, Actions] = {}
-        for channel in self.records.channels:
-            settings = self.settings(channel)
+        for channel, settings in self.settings().items():
             self.channels[channel], wanted = observe(self.channels[channel], snapshot.channels.get(channel), settings, now)
             if wanted:
                 actions[channel] = wanted
@@ -207,10 +206,9 @@ class Controller:
             self.channels[channel] = refused_action(self.channels[channel], before[channel], action, now)
         self.show_refused(refused)
 
-    def settings(self, channel: int) -> Settings:
-        """What holds for a channel now."""
-        interlock = bool(self.set_points(CONTROLLER, "INTERLOCK"))
-        return self.set_points.settings(channel, self.driver.traits, self.driver.slew_rate(), interlock=interlock)
+    def settings(self) -> Mapping[int, Settings]:
+        """What holds for each channel now."""
+        return self.set_points.settings(self.driver.traits, self.driver.slew_rate())
 
     async def act(self, actions: Mapping[int, Actions]) -> dict[int, Refusal]:
         """Have the device do what the state machines ask for: off first, then on, then setpoints.
@@ -273,7 +271,7 @@ class Controller:
             self._open = False
             await self.call(self.driver.close)
         if not self._health.lost:
-            self.post(self._controller_values())
+            self.post({(CONTROLLER, key): value for key, value in self._controller_values().items()})
             return
         self._backoff = self._backoff.failed()
         self._disconnected()
@@ -282,51 +280,21 @@ class Controller:
         """Show that nothing is known any more."""
         self._connected = False
         now = self._clock.monotonic()
-        for channel in self.records.channels:
-            self.channels[channel], _ = observe(self.channels[channel], None, self.settings(channel), now)
-        self._publisher.invalidate(self._readbacks, Status.COMM)
-        self.post(self._controller_values() | self._state_values() | self._severity_values())
+        for channel, settings in self.settings().items():
+            self.channels[channel], _ = observe(self.channels[channel], None, settings, now)
+        self._readbacks.lose(self.channels, self.settings(), self._controller_values(), time_ns=self._clock.time_ns())
 
-    def _controller_values(self) -> dict[Address, Value]:
-        values: dict[str, Value] = {"CONNECTED": int(self._connected), **self._health.values()}
-        values |= {"POLL_PERIOD_RBV": self._pace.period_s, "POLL_LATE": int(self._pace.is_late)}
-        return {(CONTROLLER, key): value for key, value in values.items()}
-
-    def _state_values(self) -> dict[Address, Value]:
-        out: dict[Address, Value] = {}
-        for channel, state in self.channels.items():
-            out |= {(channel, key): value for key, value in state_values(state).items()}
-        masked = frozenset(channel for channel in self.channels if self.set_points(channel, "MASK"))
-        out |= {(CONTROLLER, key): value for key, value in summary(self.channels, masked).items()}
-        out[CONTROLLER, "STATE_WF"] = [int(state.state) for state in self.channels.values()]
-        return out
-
-    def _severity_values(self) -> dict[Address, Value]:
-        """Worst severity of each channel's readbacks; masked channels count as good."""
-        worst = [
-            Severity.NO_ALARM
-            if self.set_points(channel, "MASK")
-            else max(self._publisher.alarm(name)[0] for name in self._severity_names[channel])
-            for channel in self.records.channels
-        ]
-        return {(CONTROLLER, "SEVERITY_WF"): [int(severity) for severity in worst]}
+    def _controller_values(self) -> dict[str, Value]:
+        return {
+            "CONNECTED": int(self._connected),
+            **self._health.values(),
+            "POLL_PERIOD_RBV": self._pace.period_s,
+            "POLL_LATE": int(self._pace.is_late),
+        }
 
     def _publish(self, snapshot: Snapshot, latency_ms: float) -> None:
-        readings = {
-            channel: reading_values(self.channels[channel], reading, self.settings(channel))
-            for channel, reading in snapshot.channels.items()
-            if channel in self.channels
-        }
-        values = self._controller_values() | self._state_values() | arrays(self.records.channels, readings)
-        values[CONTROLLER, "LATENCY"] = latency_ms
-        values |= {address: short(value) if isinstance(value, str) else value for address, value in snapshot.extra.items()}
-        for channel, row in readings.items():
-            values |= {(channel, key): value for key, value in row.items() if value is not None}
-        self.post(values)
-        silent = [name for address, name in self.records.names.items() if _is_silent(address, readings)]
-        if silent:
-            self._publisher.invalidate(silent, Status.READ)
-        self.post(self._severity_values())
+        own = self._controller_values() | {"LATENCY": latency_ms}
+        self._readbacks.show(self.channels, self.settings(), own, snapshot, time_ns=self._clock.time_ns())
 
     def _initialise(self, snapshot: Snapshot) -> None:
         """Give setpoints that were never restored nor written the value that the device holds, else their default."""
@@ -362,12 +330,3 @@ A = TypeVar("A", bound=Action)
 
 def _asked(actions: Mapping[int, Actions], kind: type[A]) -> dict[int, A]:
     return {channel: action for channel, row in actions.items() for action in row if isinstance(action, kind)}
-
-
-def _is_silent(address: Address, readings: Mapping[int, Mapping[str, float | None]]) -> bool:
-    """Whether a readback of a channel got no value in this poll."""
-    channel, parameter = address
-    if channel == CONTROLLER:
-        return False
-    row = readings.get(channel)
-    return parameter.endswith("_RBV") if row is None else parameter in row and row[parameter] is None

@@ -54,7 +54,9 @@ class Commands:
         return handle
 
     async def _bias(self, channel: int, _value: bool) -> None:
-        _raise(await self._apply([channel], lambda state, ch: fsm.set_bias(state, self._controller.settings(ch), self._now())))
+        _raise(
+            await self._apply([channel], lambda state, ch: fsm.set_bias(state, self._controller.settings()[ch], self._now()))
+        )
 
     async def _enable(self, channel: int, value: bool) -> None:
         try:
@@ -65,7 +67,7 @@ class Commands:
     async def _trip_reset(self, channel: int, value: bool) -> None:
         try:
             if value:
-                state = fsm.reset_trip(self._controller.channels[channel], self._controller.settings(channel))
+                state = fsm.reset_trip(self._controller.channels[channel], self._controller.settings()[channel])
                 self._controller.channels[channel] = state
         finally:
             self._idle(channel, "TRIP_RESET")
@@ -134,7 +136,7 @@ class Commands:
             ch: state for ch, state in self._controller.channels.items() if state.state is not ChannelState.DISCONNECTED
         }
         for channel, state in connected.items():
-            latched, _ = fsm.observe(state, state.seen, self._controller.settings(channel), now)
+            latched, _ = fsm.observe(state, state.seen, self._controller.settings()[channel], now)
             self._controller.channels[channel] = latched
         refused = await self._all_outputs_off() if connected else {}
         self._show_switches(self._controller.records.channels)
@@ -156,10 +158,10 @@ class Commands:
                 self._idle(*address)
 
     def _on(self, state: Channel, channel: int) -> tuple[Channel, Actions]:
-        return fsm.switch_on(state, self._controller.settings(channel), self._now())
+        return fsm.switch_on(state, self._controller.settings()[channel], self._now())
 
     def _off(self, state: Channel, channel: int) -> tuple[Channel, Actions]:
-        return fsm.switch_off(state, self._controller.settings(channel), self._now())
+        return fsm.switch_off(state, self._controller.settings()[channel], self._now())
 
     async def _apply(self, channels: Iterable[int], step: Step, *, skip_refused: bool = False) -> dict[int, Refusal]:
         """Have the state machines of some channels take a command together, the device do it, and keep the outcome.

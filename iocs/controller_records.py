@@ -30,6 +30,8 @@ _SETTINGS = (
     "VBR_TCOEF",
     "MASK",
 )
+_OPTIONAL = ("OVERVOLTAGE_LIMIT",)
+"""Further settings, 0 without record."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,14 @@ class SetPoints:
     def __init__(self, records: ControllerRecords, publisher: Publisher) -> None:
         self.records = records
         self._publisher = publisher
-        self._rows = {
-            channel: tuple(records.names[channel, parameter] for parameter in _SETTINGS) for channel in records.channels
-        }
+        parameters = (*_SETTINGS, *_OPTIONAL)
+        self._width = len(parameters)
+        addresses = [(channel, parameter) for channel in records.channels for parameter in parameters]
+        self._present = publisher.bind(records.names.get(address) for address in addresses)
+        self._bias = publisher.bind(records.names[channel, "BIAS"] for channel in records.channels)
+        self._known: tuple[Any, ...] = ()
+        """What ``_settings`` was made from."""
+        self._settings: dict[int, Settings] = {}
 
     def __call__(self, channel: int, parameter: str) -> Value:
         """Present value; 0 for a parameter without record."""
@@ -93,23 +100,35 @@ class SetPoints:
         value: Any = self(channel, parameter)
         return float(value)
 
-    def settings(self, channel: int, traits: Traits, device_rate: float | None, *, interlock: bool) -> Settings:
-        """All that the state machine needs to know of a channel."""
-        values: list[Any] = [self._publisher.value(name) for name in self._rows[channel]]
-        bias, limit, up, down, vbr, reference, slope, mask = values
-        return Settings(
-            bias_V=bias,
-            current_limit_uA=limit,
-            rates=Rates(up, down, device_rate),
-            traits=traits,
-            vbr_V=vbr,
-            vbr_reference_C=reference,
-            vbr_slope=slope,
-            overvoltage_limit_V=self.number(channel, "OVERVOLTAGE_LIMIT"),
-            interlock=interlock,
-            masked=bool(mask),
-            refused=self._publisher.alarm(self._rows[channel][0]) == (Severity.INVALID, Status.WRITE),
-        )
+    def settings(self, traits: Traits, device_rate: float | None) -> Mapping[int, Settings]:
+        """All that the state machine needs to know, by channel."""
+        interlock = bool(self(CONTROLLER, "INTERLOCK"))
+        present: list[Any] = self._present.values()
+        alarms = self._bias.alarms()
+        known = (present, alarms, traits, device_rate, interlock)
+        if known == self._known:
+            return self._settings
+        self._known = known
+        rows = [present[start : start + self._width] for start in range(0, len(present), self._width)]
+        self._settings = {
+            channel: Settings(
+                bias_V=bias,
+                current_limit_uA=limit,
+                rates=Rates(up, down, device_rate),
+                traits=traits,
+                vbr_V=vbr,
+                vbr_reference_C=reference,
+                vbr_slope=slope,
+                overvoltage_limit_V=float(overvoltage),
+                interlock=interlock,
+                masked=bool(mask),
+                refused=alarm == (Severity.INVALID, Status.WRITE),
+            )
+            for channel, (bias, limit, up, down, vbr, reference, slope, mask, overvoltage), alarm in zip(
+                self.records.channels, rows, alarms, strict=True
+            )
+        }
+        return self._settings
 
     def undefined(self) -> list[Address]:
         """Set-points that never had a value: neither restored, nor written, nor given here."""

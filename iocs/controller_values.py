@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import nan
 
-from iocs.controller_records import CONTROLLER, Address
 from iocs.drivers.driver import ChannelReading
 from iocs.fsm import Channel, Settings
 from sipmdcs.channelstate import ChannelState, TripCause
@@ -26,11 +25,22 @@ _WORST_FIRST = (
     ChannelState.OFF,
 )
 
+STATE_PARAMETERS = ("STATE", "TRIP", "TRIP_CAUSE")
+"""Keys of ``state_values``, in their order."""
+
 _MEASURED = ("BIAS_RBV", "VMON_RBV", "CURRENT_RBV", "TEMP_RBV", "OVERVOLTAGE_RBV")
+
+_ARRAYS = {parameter: f"{parameter}_WF" for parameter in _MEASURED}
+"""Arrays over all channels, by the property they show."""
+
+NO_READING: Mapping[str, float | None] = dict.fromkeys((*_MEASURED, "VDEV_RBV", "ENABLE_RBV"))
+"""As ``reading_values``, of a channel that the device did not report."""
 
 
 def short(text: str) -> str:
     """``text`` as a string record can hold it."""
+    if text.isascii() and len(text) <= STRING_BYTES:
+        return text
     return text.encode("ascii", "replace")[:STRING_BYTES].decode("ascii")
 
 
@@ -81,13 +91,7 @@ def summary(channels: Mapping[int, Channel], masked: frozenset[int]) -> dict[str
     }
 
 
-def arrays(order: tuple[int, ...], readings: Mapping[int, Mapping[str, float | None]]) -> dict[Address, Value]:
+def arrays(order: tuple[int, ...], readings: Mapping[int, Mapping[str, float | None]]) -> dict[str, Value]:
     """One array per measured property, NaN where there is no reading."""
-    return {
-        (CONTROLLER, f"{parameter}_WF"): [_or_nan(readings.get(channel, {}).get(parameter)) for channel in order]
-        for parameter in _MEASURED
-    }
-
-
-def _or_nan(value: float | None) -> float:
-    return nan if value is None else value
+    rows = [readings.get(channel, NO_READING) for channel in order]
+    return {name: [nan if (value := row[parameter]) is None else value for row in rows] for parameter, name in _ARRAYS.items()}

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 from iocs.access import AccessSecurity, load_access_security
 from iocs.autosave import Autosave
+from iocs.bound_records import ALARMS, BoundRecords, cannot_hold, value_of
 from iocs.records.fields import Field
 from iocs.records.load import load_records
-from iocs.records.record import INVALID, LiveRecord
+from iocs.records.record import LiveRecord
 from iocs.records.scan import Scanner
 from iocs.records.table import RecordTable
 from iocs.server import Server
@@ -118,20 +118,17 @@ class RecordServer:
             raise problem
 
     def _receive(self, record: LiveRecord, value: Value, now: int, severity: Severity | None, status: Status) -> None:
-        problem: ChannelError | None = None
+        if record.autosave:
+            self._touch()
         try:
-            record.receive(value)
+            record.update(value, now, int(severity or 0), int(status))
         except (ValueError, TypeError, OverflowError) as err:
-            problem = ChannelError(record.name, f"cannot hold {value!r}: {err}")
-            record.set_alarm(int(Status.READ), INVALID, str(err))
-        if severity is not None:
-            record.set_alarm(int(status), int(severity))
-        record.is_told_alarm = bool(record.nsev)
-        record.process(now)
-        if record.autosave and self._autosave is not None:
+            raise cannot_hold(record, value, err) from err
+
+    def _touch(self) -> None:
+        """Something that survives a restart may have changed."""
+        if self._autosave is not None:
             self._autosave.touch()
-        if problem is not None:
-            raise problem
 
     def invalidate(self, names: Iterable[str], status: Status, message: str = "") -> None:
         now = self._clock.time_ns()
@@ -141,20 +138,22 @@ class RecordServer:
                 continue
             if status is Status.WRITE:
                 record.refused = message or "refused"
+                record.is_told_alarm = True
+                record.process(now)
             else:
-                record.set_alarm(int(status), INVALID, message)
-            record.is_told_alarm = True
-            record.process(now)
-            if record.autosave and self._autosave is not None:
-                self._autosave.touch()
+                record.invalidate(now, int(status), message)
+            if record.autosave:
+                self._touch()
 
     def value(self, name: str) -> Value:
-        value = self._record(name).val
-        return cast("Value", value.tolist() if hasattr(value, "tolist") else value)
+        return value_of(self._record(name))
 
     def alarm(self, name: str) -> tuple[Severity, Status]:
         record = self._record(name)
-        return Severity(record.sevr), Status(record.stat)
+        return ALARMS[record.sevr][record.stat]
+
+    def bind(self, names: Iterable[str | None]) -> BoundRecords:
+        return BoundRecords([None if name is None else self._record(name) for name in names], self._touch)
 
     def on_write(self, name: str, handler: WriteHandler) -> None:
         self._writer.handlers[self._record(name)] = handler

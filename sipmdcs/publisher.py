@@ -23,6 +23,32 @@ WriteHandler = Callable[[Value], Awaitable[None]]
 with the text of a ``DcsError`` that it raises."""
 
 
+class BoundRecords(Protocol):
+    """Some records of a publisher, looked up once; values are in the order of their names."""
+
+    def post(self, values: Iterable[Value | None], *, time_ns: int) -> None:
+        """Give each record its value and process it once; all go out together.
+
+        A value that its record cannot hold, and ``None`` for one that is not known, make that record INVALID with status READ.
+
+        Args:
+            values: one for each record.
+            time_ns: time stamp, Unix nanoseconds.
+
+        Raises:
+            ChannelError: a value does not fit; the first one, after everything else has been posted.
+        """
+        ...
+
+    def values(self) -> list[Value]:
+        """The present values, 0 where there is no record."""
+        ...
+
+    def alarms(self) -> list[tuple[Severity, Status]]:
+        """The present alarms, none where there is no record."""
+        ...
+
+
 class Publisher(Protocol):
     """A Channel Access server with the records of one service."""
 
@@ -60,6 +86,10 @@ class Publisher(Protocol):
 
         ``INVALID`` and ``UDF`` for one that never had a value: neither given, written nor restored.
         """
+        ...
+
+    def bind(self, names: Iterable[str | None]) -> BoundRecords:
+        """Records that are read or posted together again and again, and are never removed; ``None`` for none."""
         ...
 
     def on_write(self, name: str, handler: WriteHandler) -> None:

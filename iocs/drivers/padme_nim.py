@@ -84,7 +84,7 @@ class PadmeNimDriver:
             channels[channel] = ChannelReading(False, self._sent.get(channel), None, None, None)
         extra: dict[tuple[int, str], Value] = {(0, "HV_ON"): int(self._hv.on)}
         for card in cards:
-            extra |= _card_values(card)
+            extra.update(zip(_CARD_ADDRESSES[card.channel], _card_values(card), strict=True))
         return Snapshot(channels, extra, cycled)
 
     def _reading(self, card: Card, hv_on: bool) -> ChannelReading:
@@ -221,12 +221,14 @@ class PadmeNimDriver:
         return self._pages.get(page)
 
 
-def _card_values(card: Card) -> dict[tuple[int, str], Value]:
-    return {
-        (card.channel, "CARD_STATUS"): card.status,
-        (card.channel, "CARD_TEMP_RBV"): card.card_C,
-        (card.channel, "SUPPLY_RBV"): card.supply_mV,
-        (card.channel, "ERROR_STATUS"): card.error_status,
-        (card.channel, "ERROR_COUNT"): card.error_count,
-        (card.channel, "CARD_ERROR"): card.last_error,
-    }
+_CARD_ADDRESSES = {
+    channel: tuple(
+        (channel, parameter)
+        for parameter in ("CARD_STATUS", "CARD_TEMP_RBV", "SUPPLY_RBV", "ERROR_STATUS", "ERROR_COUNT", "CARD_ERROR")
+    )
+    for channel in _ALL
+}
+
+
+def _card_values(card: Card) -> tuple[Value, ...]:
+    return (card.status, card.card_C, card.supply_mV, card.error_status, card.error_count, card.last_error)

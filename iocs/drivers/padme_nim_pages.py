@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from iocs.drivers.padme_nim_console import CHANNELS
@@ -87,36 +88,39 @@ def _load(page: bytes, name: str) -> Any:
         raise WireError(f"{name} is not JSON") from err
 
 
+_NUMBERS = ("ch", "cardSts", "hvReq", "hvLvl", "cardTemp", "apdCurrent", "apdTemp", "cardSsupplyV", "errSts", "errCnt")
+"""In the order of the fields of ``Card``."""
+_numbers = itemgetter(*_NUMBERS)
+
+
 def _decode_card(entry: dict[str, Any]) -> Card:
-    channel = int(_number(entry, "ch"))
+    for key in _NUMBERS:
+        value = entry.get(key)
+        if (type(value) is not float and type(value) is not int) or not -LARGEST <= value <= LARGEST:
+            raise WireError(f"{CHANNEL_PAGE}: {key} is {value!r:.40}")
+    number, status, requested_V, level_V, card_C, current_uA, sensor_C, supply_mV, errors, count = _numbers(entry)
+    channel = int(number)
     if not 1 <= channel <= CHANNELS:
         raise WireError(f"{CHANNEL_PAGE} has channel {channel}")
     return Card(
         channel,
-        _word(entry, "cardSts"),
-        _number(entry, "hvReq"),
-        _number(entry, "hvLvl"),
-        _number(entry, "cardTemp"),
-        _number(entry, "apdCurrent"),
-        _number(entry, "apdTemp"),
-        _number(entry, "cardSsupplyV"),
-        _word(entry, "errSts"),
-        _word(entry, "errCnt"),
+        _word(status),
+        requested_V,
+        level_V,
+        card_C,
+        current_uA,
+        sensor_C,
+        supply_mV,
+        _word(errors),
+        _word(count),
         # The firmware writes a word here, its file format a number.
         str(entry.get("lastErr", "")),
     )
 
 
-def _number(entry: dict[str, Any], key: str) -> float:
-    value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
-        raise WireError(f"{CHANNEL_PAGE}: {key} is {value!r:.40}")
-    return value
-
-
-def _word(entry: dict[str, Any], key: str) -> int:
+def _word(number: float) -> int:
     """A word of 32 bits, as a record of type longin shows it: the highest bit is the sign."""
-    value = int(_number(entry, key))
+    value = int(number)
     return value - LARGEST - 1 if value > LARGEST // 2 else value
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from iocs.records.events import LOG, VALUE
 from iocs.records.fields import COMMON, INPUT, INTEGER_RANGE, OUTPUT, Field, Kind, drive_limits, numeric, table
 from iocs.records.output import begin_output
-from iocs.records.record import UDF, LiveRecord, exceeds, slots, type_range
+from iocs.records.record import SOFT_CHANNEL, UDF, LiveRecord, exceeds, slots, type_range
 from sipmdcs.severity import Status
 
 HIHI = int(Status.HIHI)
@@ -146,6 +146,7 @@ class AiRecord(_Double):
     """Analog input."""
 
     RTYP = "ai"
+    CAN_BE_STEADY = True
     FIELDS = COMMON | INPUT | DOUBLE_VALUE | numeric("DOUBLE")
     __slots__ = slots(FIELDS)
 
@@ -153,18 +154,21 @@ class AiRecord(_Double):
         """Leaves ``MLST``, ``ALST`` and ``LALM`` at 0: with device support EPICS Base returns before it sets them."""
 
     def receive(self, value: Any) -> None:
-        self.val = float(value)
-        self.udf = int(isnan(self.val))
+        self.val = value = float(value)
+        self.udf = int(isnan(value))
 
     def _settle(self) -> None:
-        super()._settle()
-        self.udf |= isnan(self.val)
+        if self.udf and self.device == SOFT_CHANNEL:
+            self.udf = 0
+        if isnan(self.val):
+            self.udf = 1
 
 
 class LonginRecord(_Long):
     """Whole-number input."""
 
     RTYP = "longin"
+    CAN_BE_STEADY = True
     FIELDS = COMMON | INPUT | LONG_VALUE | numeric("LONG")
     __slots__ = slots(FIELDS)
 

@@ -86,6 +86,7 @@ class BiRecord(_Binary):
     """Binary input."""
 
     RTYP = "bi"
+    CAN_BE_STEADY = True
     FIELDS = COMMON | INPUT | table("VAL ENUM pp") | BINARY
     __slots__ = slots(FIELDS)
 

@@ -109,6 +109,7 @@ class MbbiRecord(_Multibit):
     """Multi-bit input."""
 
     RTYP = "mbbi"
+    CAN_BE_STEADY = True
     FIELDS = COMMON | INPUT | table("VAL ENUM pp") | MULTIBIT
     __slots__ = slots(FIELDS)
 

@@ -53,6 +53,7 @@ def put(record: LiveRecord, field: Field, data: Data) -> bool:
 
 
 def _propagate(record: LiveRecord, field: Field, *, is_new: bool) -> bool:
+    record.steady = None
     record.changed(field.name)
     is_value = field.name == "VAL"
     if is_value:

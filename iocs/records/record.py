@@ -19,6 +19,7 @@ NO_LIMIT = (nan, nan, nan, nan)
 
 UDF = int(Status.UDF)
 DISABLE = int(Status.DISABLE)
+READ = int(Status.READ)
 WRITE = int(Status.WRITE)
 INVALID = int(Severity.INVALID)
 SOFT_CHANNEL = "Soft Channel"
@@ -40,6 +41,7 @@ class LiveRecord:
         "is_told_alarm",
         "listener",
         "refused",
+        "steady",
         "time_ns",
         *(field.attribute for field in COMMON.values()),
     )
@@ -48,6 +50,8 @@ class LiveRecord:
     FIELDS: ClassVar[Table] = {}
     DEFAULTS: ClassVar[tuple[tuple[str, Any], ...]] = ()
     IS_OUTPUT: ClassVar[bool] = False
+    CAN_BE_STEADY: ClassVar[bool] = False
+    """Whether processing the same value again and again comes to an end of changes; see ``update``."""
 
     # Fields of dbCommon that the code below uses; their slots come from its table.
     name: str
@@ -91,6 +95,8 @@ class LiveRecord:
         self.refused = ""
         """Why the device behind an output did not take the value; empty if it did. It holds until the device takes one."""
         self.listener: Listener | None = None
+        self.steady: Any = None
+        """Value that changes nothing but the time when it is received once more, ``None`` if not known."""
         self.time_ns = 0
 
     # Alarm state ------------------------------------------------------------------------------------------------------
@@ -154,12 +160,54 @@ class LiveRecord:
 
     # Processing -------------------------------------------------------------------------------------------------------
 
-    def process(self, time_ns: int) -> None:
-        """Process once, without driving any output."""
+    def process(self, time_ns: int) -> bool:
+        """Process once, without driving any output. Returns whether more than the time stamp may have changed."""
         if self.pact or self.is_disabled():
-            return
+            return True
         self.begin(time_ns)
-        self.finish(time_ns)
+        return self.finish(time_ns)
+
+    def update(self, value: Any, time_ns: int, severity: int = 0, status: int = 0) -> None:
+        """Take ``value`` from the device or program behind the record, and process once.
+
+        What comes again and again costs next to nothing: when processing the same value a second time changed neither alarm
+        state nor monitors, a third time cannot (ADR 0482).
+
+        Args:
+            value: new ``VAL``.
+            time_ns: time stamp.
+            severity: raise at least this alarm, whatever the limits say.
+            status: reason that goes with ``severity``.
+
+        Raises:
+            ValueError, TypeError, OverflowError: the record cannot hold it; it is INVALID with status READ then.
+        """
+        steady = self.steady
+        if steady is not None and value == steady and not severity and (value or str(value) == str(steady)):  # 0.0 is not -0.0
+            self.time_ns = time_ns
+            return
+        is_repeated = self.CAN_BE_STEADY and not severity and value == self.val
+        problem: Exception | None = None
+        try:
+            self.receive(value)
+        except (ValueError, TypeError, OverflowError) as err:
+            problem = err
+            self.set_alarm(READ, INVALID, str(err))
+        if severity:
+            self.set_alarm(status, severity)
+        self.is_told_alarm = bool(self.nsev)
+        if not self.process(time_ns) and is_repeated:
+            self.steady = value
+        if problem is not None:
+            raise problem
+
+    def invalidate(self, time_ns: int, status: int, message: str = "") -> None:
+        """Process once with an INVALID alarm; the value stays. A record that a client is just writing is left alone."""
+        if self.pact:
+            return
+        self.set_alarm(status, INVALID, message)
+        self.is_told_alarm = True
+        self.process(time_ns)
 
     def is_disabled(self) -> bool:
         """Whether ``DISA`` equals ``DISV``; if so the DISABLE alarm is raised and the record must not be processed."""
@@ -176,12 +224,13 @@ class LiveRecord:
     def begin(self, time_ns: int) -> bool:
         """First half: new value and alarm state. Returns whether an output is to be driven before ``finish``."""
         self.time_ns = time_ns
+        self.steady = None
         self._settle()
         self._check_alarms()
         return False
 
-    def finish(self, time_ns: int) -> None:
-        """Second half: everything that changed goes out."""
+    def finish(self, time_ns: int) -> bool:
+        """Second half: everything that changed goes out. Returns whether that was anything of ``VAL`` or the alarm state."""
         if self.refused:
             self.set_alarm(WRITE, INVALID, self.refused)
         mask = self._reset_alarms() | self._changes()
@@ -189,6 +238,7 @@ class LiveRecord:
             self.post("VAL", mask)
         self._post_more(mask)
         self.pact = self.putf = 0
+        return bool(mask)
 
     def pulse_s(self) -> float:
         """Seconds after which the value goes back by itself, 0 for never."""

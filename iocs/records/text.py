@@ -47,6 +47,7 @@ class StringinRecord(_Text):
     """Text input."""
 
     RTYP = "stringin"
+    CAN_BE_STEADY = True
     FIELDS = COMMON | INPUT | TEXT
     __slots__ = slots(FIELDS)
 

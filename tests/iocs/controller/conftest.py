@@ -18,7 +18,7 @@ from iocs.drivers.driver import ChannelReading, EndpointSource, Identity, Settin
 from sipmdcs.clock import ManualClock
 from sipmdcs.epicsdb import Record, load_template
 from sipmdcs.errors import DeviceRefused, NotConnected
-from sipmdcs.publisher import Value, WriteHandler
+from sipmdcs.publisher import BoundRecords, Value, WriteHandler
 from sipmdcs.severity import Severity, Status
 
 TEMPLATES = Path(db_templates.__file__).parent
@@ -71,6 +71,9 @@ class MemoryPublisher:
     def alarm(self, name: str) -> tuple[Severity, Status]:
         return self.alarms[name]
 
+    def bind(self, names: Iterable[str | None]) -> BoundRecords:
+        return MemoryBound(self, names)
+
     def on_write(self, name: str, handler: WriteHandler) -> None:
         self.handlers[name] = handler
 
@@ -91,6 +94,25 @@ class MemoryPublisher:
 
 
 GOOD = (Severity.NO_ALARM, Status.NO_ALARM)
+
+
+class MemoryBound:
+    """Some records of a ``MemoryPublisher``."""
+
+    def __init__(self, publisher: MemoryPublisher, names: Iterable[str | None]) -> None:
+        self.publisher = publisher
+        self.names = list(names)
+
+    def post(self, values: Iterable[Value | None], *, time_ns: int) -> None:
+        pairs = [(name, value) for name, value in zip(self.names, values, strict=True) if name is not None]
+        self.publisher.post({name: value for name, value in pairs if value is not None}, time_ns=time_ns)
+        self.publisher.invalidate([name for name, value in pairs if value is None], Status.READ)
+
+    def values(self) -> list[Value]:
+        return [0 if name is None else self.publisher.value(name) for name in self.names]
+
+    def alarms(self) -> list[tuple[Severity, Status]]:
+        return [GOOD if name is None else self.publisher.alarm(name) for name in self.names]
 
 
 def _initial(record: Record) -> Value:

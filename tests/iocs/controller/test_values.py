@@ -8,7 +8,7 @@ from math import isnan
 
 import pytest
 
-from iocs.controller_values import arrays, reading_values, short, state_values, summary
+from iocs.controller_values import NO_READING, STATE_PARAMETERS, arrays, reading_values, short, state_values, summary
 from iocs.drivers.driver import ChannelReading, Traits
 from iocs.fsm import Channel, Settings
 from iocs.ramp import Rates
@@ -37,6 +37,7 @@ def test_what_a_reading_says() -> None:
         "ENABLE_RBV": 1,
     }
     assert reading_values(ON, replace(READING, on=False), SETTINGS)["ENABLE_RBV"] == 0
+    assert list(values) == list(NO_READING)
 
 
 @pytest.mark.parametrize("missing", ["vmon_V", "temperature_C"])
@@ -61,6 +62,7 @@ def test_only_an_output_that_is_on_and_at_rest_deviates(state: ChannelState) -> 
 def test_a_state_is_told_without_a_reading() -> None:
     tripped = Channel(ChannelState.TRIPPED, TripCause.OVER_CURRENT, TripCause.OVER_CURRENT)
     assert state_values(tripped) == {"STATE": 6, "TRIP": 1, "TRIP_CAUSE": 1}
+    assert tuple(state_values(tripped)) == STATE_PARAMETERS
     assert state_values(replace(tripped, state=ChannelState.OFF, trip=TripCause.NONE)) == {
         "STATE": 1,
         "TRIP": 0,
@@ -95,17 +97,15 @@ def test_counts_are_of_channels_that_are_connected_and_used() -> None:
 
 
 def test_arrays_are_in_the_order_of_the_channels_and_nan_where_nothing_is_known() -> None:
-    found = arrays((3, 1, 2), {1: {"BIAS_RBV": 1.0}, 3: {"BIAS_RBV": 3.0, "TEMP_RBV": None}})
-    bias = found[0, "BIAS_RBV_WF"]
+    found = arrays((3, 1, 2), {1: {**NO_READING, "BIAS_RBV": 1.0}, 3: {**NO_READING, "BIAS_RBV": 3.0}})
+    bias = found["BIAS_RBV_WF"]
     assert isinstance(bias, list)
     assert bias[:2] == [3.0, 1.0]
     assert isnan(float(bias[2]))
-    temperature = found[0, "TEMP_RBV_WF"]
+    temperature = found["TEMP_RBV_WF"]
     assert isinstance(temperature, list)
     assert all(isnan(float(value)) for value in temperature)
-    assert {parameter for _, parameter in found} == {
-        f"{name}_RBV_WF" for name in ("BIAS", "VMON", "CURRENT", "TEMP", "OVERVOLTAGE")
-    }
+    assert set(found) == {f"{name}_RBV_WF" for name in ("BIAS", "VMON", "CURRENT", "TEMP", "OVERVOLTAGE")}
 
 
 def test_a_text_is_cut_to_what_a_string_record_holds() -> None:

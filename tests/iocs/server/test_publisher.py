@@ -10,8 +10,9 @@ import pytest
 from iocs.publisher import RecordServer, open_record_server
 from iocs.softioc import load_files, run_softioc
 from sipmdcs.epicsdb import Record
-from sipmdcs.errors import BadInput, ServiceError
+from sipmdcs.errors import BadInput, ChannelError, NotConnected, ServiceError
 from sipmdcs.publisher import Publisher, open_publisher
+from sipmdcs.severity import Severity, Status
 
 RECORDS = [Record("ai", "X", {"VAL": "3"}, {}), Record("waveform", "W", {"NELM": "2", "FTVL": "LONG", "INP": "[1, 2]"}, {})]
 
@@ -21,6 +22,22 @@ def test_it_is_the_installed_publisher() -> None:
     assert isinstance(publisher, RecordServer)
     assert publisher.value("X") == 3.0
     assert publisher.value("W") == [1, 2]
+
+
+def test_bound_records_take_what_fits_and_say_what_does_not() -> None:
+    publisher = open_record_server([*RECORDS, Record("longin", "N", {}, {})])
+    bound = publisher.bind(["X", None, "W", "N"])
+    assert bound.values() == [3.0, 0, [1, 2], 0]
+    bound.post([4, 5, [6], 7], time_ns=8)
+    assert bound.values() == [4.0, 0, [6], 7]
+    assert bound.alarms() == [(Severity.NO_ALARM, Status.NO_ALARM)] * 4
+    with pytest.raises(ChannelError, match=r"N.*does not fit into 32 bits"):
+        bound.post([None, None, [9], 1 << 40], time_ns=10)
+    invalid = (Severity.INVALID, Status.READ)
+    assert bound.values() == [4.0, 0, [9], 7]
+    assert bound.alarms() == [invalid, (Severity.NO_ALARM, Status.NO_ALARM), (Severity.NO_ALARM, Status.NO_ALARM), invalid]
+    with pytest.raises(NotConnected):
+        publisher.bind(["NOT:THERE"])
 
 
 def test_an_access_file_that_is_wrong(tmp_path: Path) -> None:
