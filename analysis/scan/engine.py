@@ -61,7 +61,7 @@ class Engine:
         return asyncio.run_coroutine_threadsafe(work, self._engine.loop).result(timeout)
 
     def run(self, plan: MsgGenerator[Any], on_document: Callable[[str, Any], None]) -> Ending:
-        """Run a plan to its end, its clean-up included; never raises what the plan raises."""
+        """Run a plan to its end, its clean-up included, or not at all if it was aborted; never raises what the plan raises."""
         if self._aborting.is_set():
             return Ending(Outcome.ABORTED)
         step: Callable[[], object] = lambda: self._engine(plan, on_document)  # noqa: E731
@@ -78,13 +78,20 @@ class Engine:
                     return Ending(Outcome.ABORTED if self._aborting.is_set() else Outcome.COMPLETED)
         except Exception as err:  # noqa: BLE001 - whatever a plan raises is how it ended
             return Ending(Outcome.ABORTED if self._aborting.is_set() else Outcome.FAILED, err)
-        finally:
-            self._over.set()
 
     def prepare(self) -> None:
         """A new plan is on its way: from now on ``abort`` means that one."""
+        self._decisions = queue.SimpleQueue()
         self._aborting.clear()
         self._over.clear()
+
+    def finish(self) -> None:
+        """It is over, or will never be run: nothing is left that ``abort`` could wait for."""
+        self._over.set()
+
+    def aborted(self, within_s: float) -> bool:
+        """Whether ``abort`` was called for the plan that is on its way; waits so many seconds for that."""
+        return self._aborting.wait(within_s)
 
     def _decided(self) -> Callable[[], object]:
         return self._engine.abort if self._decisions.get() is _Decision.ABORT else self._engine.resume

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class Job:
         self._on_point = on_point
         self._monitor = SetpointMonitor(channels, {course.place.channel: course.held.ours for course in plan.courses})
         self._branches: list[Branch] = []
+        self._is_back = False
         self.ending = Ending(Outcome.FAILED)
 
     @property
@@ -69,30 +71,27 @@ class Job:
     def run(self, run_number: int | None) -> Ending:
         """Connect, scan, put back."""
         try:
-            file = DocumentFile(self._documents)
-        except ServiceError as err:
+            with closing(DocumentFile(self._documents)) as file:
+                self.engine.wait_for(self._connect(), _CONNECT_S + 5.0)
+                plan = iv_scan(
+                    self._branches,
+                    Keeper([branch.halt for branch in self._branches], self._put_back),
+                    settle_s=self.plan.request.settle_s,
+                    on_point=self._point_done,
+                    md=self._metadata(run_number),
+                )
+                self.ending = self.engine.run(plan, file)
+        except (ServiceError, NotConnectedError, TimeoutError) as err:
             self.ending = Ending(Outcome.FAILED, err)
-            self._monitor.close()
-            self._restore({})
-            return self.ending
-        try:
-            self.engine.wait_for(self._connect(), _CONNECT_S + 5.0)
-            keeper = Keeper([branch.halt for branch in self._branches], lambda: self._restore(self.taken))
-            plan = iv_scan(
-                self._branches,
-                keeper,
-                settle_s=self.plan.request.settle_s,
-                on_point=self._point_done,
-                md=self._metadata(run_number),
-            )
-            self.ending = self.engine.run(plan, file)
-        except (NotConnectedError, TimeoutError) as err:
-            self.ending = Ending(Outcome.FAILED, err)
-            self._restore({})
         finally:
-            file.close()
+            if not self._is_back:  # the plan never began, but controllers may have been set already
+                self._put_back()
             self._monitor.close()
         return self.ending
+
+    def _put_back(self) -> None:
+        self._is_back = True
+        self._restore(self.taken)
 
     def reason(self) -> str:
         """Why it did not complete, in words."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psutil
 
+from sipmdcs.clock import Clock
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.http.client import JsonClient, NotRunning
 from sipmdcs.site import Site
@@ -46,18 +46,22 @@ class LogbookRun:
         self._who = who[:120]
         self.number = number
 
-    def open(self, facts: Mapping[str, Any]) -> str:
+    def open(self, facts: Mapping[str, Any], clock: Clock, unwanted: Callable[[float], bool]) -> str:
         """Open and start a run, ``number``; why there is none, empty if there is.
 
         The run of somebody else that is open in the partition is left alone. Asking again opens no second run: the logbook
         knows this scan's key.
+
+        Args:
+            facts: of the scan, for the run.
+            clock: tells when patience ends.
+            unwanted: waits so many seconds, less if the scan is aborted meanwhile, and says whether it is.
         """
-        until = time.monotonic() + _PATIENCE_S
+        until = clock.monotonic() + _PATIENCE_S
         while (trouble := self._try_to_open(facts)) is not None:
-            if isinstance(trouble, Refused | NotRunning) or time.monotonic() > until:
+            if isinstance(trouble, Refused | NotRunning) or clock.monotonic() > until or unwanted(_AGAIN_S):
                 _log.warning("the scan %s goes on without a run number: %s", self._uid, trouble)
                 return f"without a run number: {trouble}"
-            time.sleep(_AGAIN_S)
         return ""
 
     def _try_to_open(self, facts: Mapping[str, Any]) -> Exception | None:

@@ -199,16 +199,22 @@ class Scanner:
         return self._engine
 
     async def _scan(self, accepted: Accepted) -> None:
-        plan = accepted.plan
         engine = await self._get_engine()
         engine.prepare()
+        try:
+            await self._scan_with(engine, accepted)
+        finally:
+            engine.finish()
+
+    async def _scan_with(self, engine: Engine, accepted: Accepted) -> None:
+        plan = accepted.plan
         if self._board.state is ScanState.ABORTING:  # before there was anything to abort
             self._busy = ""
             self._board.show(ScanState.IDLE, MESSAGE="aborted before anything was changed")
             return
         started = self._service.clock.monotonic()
         logbook = LogbookRun(self._site, accepted.uid, plan.request.who)
-        missing = await asyncio.to_thread(logbook.open, self._facts(accepted))
+        missing = await asyncio.to_thread(logbook.open, self._facts(accepted), self._service.clock, engine.aborted)
         number = logbook.number
         self._board.show(RUN=number or 0, MESSAGE=missing or f"run {number}")
         try:
