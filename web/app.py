@@ -22,6 +22,7 @@ from web.methods import Heads
 from web.pagefiles import packaged_page, page_routes
 from web.reader import Reader
 from web.routes import jsonapi_routes, oms_routes
+from web.routetable import RouteTable
 
 _LIMITS = Limits(work=200, work_per_client=150)
 """Turns of requests; what they cost is limited by ``pools``, so that those who wait for one source take no turn of others."""
@@ -56,8 +57,10 @@ def make_app(site: str, catalogue: Catalogue, page: Path | None = None) -> ASGIA
     )
     reader = Reader(catalogue)
     dispatcher = Dispatcher(reader)
-    app.include_router(oms_routes(site, reader, dispatcher, RESOURCES).router, prefix=oms.BASE)
-    app.include_router(jsonapi_routes(reader, dispatcher, RESOURCES).router, prefix=jsonapi.BASE)
+    dialects = (oms_routes(site, reader, dispatcher, RESOURCES).router, jsonapi_routes(reader, dispatcher, RESOURCES).router)
+    app.router.routes.append(RouteTable(route for router in dialects for route in router.routes))
+    for router in dialects:
+        app.include_router(router)
     app.router.routes.extend(page_routes(page or packaged_page()))
     generated = app.openapi
 

@@ -12,9 +12,11 @@ from starlette.responses import Response
 
 from web import openapi
 from web.dispatch import Dispatcher
+from web.jsonapi import BASE as JSONAPI_BASE
 from web.jsonapi import JsonApi
 from web.negotiation import MEDIA_TYPE as JSONAPI
 from web.objects import Json
+from web.oms import BASE as OMS_BASE
 from web.oms import MEDIA_TYPE as OMS
 from web.oms import Oms, version
 from web.reader import Reader
@@ -34,13 +36,14 @@ class Routes:
     """Routes of one dialect.
 
     Args:
+        base: path below which it is.
         media_type: of its answers.
         tag: heading in the OpenAPI document.
         errors: statuses of its errors.
     """
 
-    def __init__(self, media_type: str, tag: str, errors: Sequence[int]) -> None:
-        self.router = APIRouter(tags=[tag], redirect_slashes=False)
+    def __init__(self, base: str, media_type: str, tag: str, errors: Sequence[int]) -> None:
+        self.router = APIRouter(prefix=base, tags=[tag], redirect_slashes=False)
         self._media_type = media_type
         self._errors = errors
         self.paths: list[str] = []
@@ -105,7 +108,7 @@ class Endpoints:
 def oms_routes(site: str, reader: Reader, dispatcher: Dispatcher, resources: Sequence[Resource]) -> Routes:
     """The OMS dialect of the installation ``site``."""
     oms, endpoints = Oms(reader), Endpoints(dispatcher)
-    routes = Routes(OMS, "oms", _ERRORS)
+    routes = Routes(OMS_BASE, OMS, "oms", _ERRORS)
     routes.add(
         "/version",
         _fixed(lambda: document_reply(version(site), OMS)),
@@ -153,7 +156,7 @@ def oms_routes(site: str, reader: Reader, dispatcher: Dispatcher, resources: Seq
 def jsonapi_routes(reader: Reader, dispatcher: Dispatcher, resources: Sequence[Resource]) -> Routes:
     """The strict dialect."""
     api, endpoints = JsonApi(reader), Endpoints(dispatcher)
-    routes = Routes(JSONAPI, "jsonapi", _STRICT_ERRORS)
+    routes = Routes(JSONAPI_BASE, JSONAPI, "jsonapi", _STRICT_ERRORS)
     for resource in resources:
         base = f"/{resource.name}"
         rows = openapi.document(openapi.rows_of(resource, many=True), included=True)
@@ -180,7 +183,7 @@ def jsonapi_routes(reader: Reader, dispatcher: Dispatcher, resources: Sequence[R
 def _fixed(make: Callable[[], Response]) -> Endpoint:
     """An endpoint that asks no source and so waits for none."""
 
-    async def endpoint() -> Response:
+    async def endpoint(_request: Request) -> Response:
         return make()
 
     return endpoint

@@ -177,10 +177,7 @@ class _Reply:
         """Template of the route that answered."""
         if self.scope is None:
             return self._route
-        # FastAPI names a route of an included router without the prefix under which it is included.
-        included = self.scope.get("fastapi", {}).get("effective_route_context")
-        path = getattr(included, "path_format", None) or getattr(self.scope.get("route"), "path", UNMATCHED)
-        return str(path)
+        return str(getattr(self.scope.get("route"), "path", UNMATCHED))
 
     @route.setter
     def route(self, path: str) -> None:
