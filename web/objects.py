@@ -23,7 +23,7 @@ class Shaper:
         attributes: names to show.
         relations: names of relationships to show; none at all if ``None``.
         bare: leave out links and meta.
-        time: how times are written.
+        time: how times are written; ``None`` as JSON has them.
     """
 
     def __init__(
@@ -34,12 +34,13 @@ class Shaper:
         relations: Iterable[str] | None,
         *,
         bare: bool = False,
-        time: Callable[[datetime], str] = iso,
+        time: Callable[[datetime], str] | None = None,
     ) -> None:
         self._resource = resource
         self._path = f"{base}/{resource.name}"
         self._attributes = [resource.by_name[name] for name in attributes]
-        self._relations = None if relations is None else tuple(relations)
+        self._names = [item.name for item in self._attributes]
+        self._relations = [(name, f"/relationships/{name}", f"/{name}") for name in relations or ()]
         self._bare = bare
         self._time = time
         # What is the same in every row is made once: a page may have a hundred thousand.
@@ -54,19 +55,18 @@ class Shaper:
             linkage: ``data`` of relationships, by name.
         """
         id_ = row_id(self._resource, row.values)
-        values = row.values
-        made: Json = {
-            "type": self._resource.name,
-            "id": id_,
-            "attributes": {item.name: json_value(values[item.name], self._time) for item in self._attributes},
-        }
+        values, time = row.values, self._time
+        if time is None:
+            attributes = {name: values[name] for name in self._names}
+        else:
+            attributes = {name: json_value(values[name], time) for name in self._names}
+        made: Json = {"type": self._resource.name, "id": id_, "attributes": attributes}
         if self._bare:
             return made
         link = f"{self._path}/{id_}"
         if self._relations:
             related: dict[str, Json] = {
-                name: {"links": {"self": f"{link}/relationships/{name}", "related": f"{link}/{name}"}}
-                for name in self._relations
+                name: {"links": {"self": link + itself, "related": link + rows}} for name, itself, rows in self._relations
             }
             for name, data in (linkage or {}).items():
                 if name in related:
@@ -86,10 +86,8 @@ class Shaper:
         meta = {**units}
         for item in self._attributes:
             if note := row.notes.get(item.name):
-                about = json_value(note)
-                if not about.get("units") and item.name in units:
-                    about |= units[item.name]
-                meta[item.name] = about
+                lacks_units = item.name in units and not note.get("units")
+                meta[item.name] = {**note, **units[item.name]} if lacks_units else note
         return meta
 
 

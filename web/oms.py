@@ -124,7 +124,7 @@ def _shaper(request: Request, resource: Resource, asked: Asked) -> Shaper:
         resource.names if asked.fields is None else asked.fields,
         resource.relation,
         bare=asked.bare,
-        time=presentation if PRESENTATION in asked.include else iso,
+        time=presentation if PRESENTATION in asked.include else None,
     )
 
 

@@ -137,7 +137,7 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
     engine = create_engine(
         url,
         connect_args={"options": options, "connect_timeout": _CONNECT_S, "application_name": "sipmdcs web"},
-        isolation_level="REPEATABLE READ",
+        isolation_level="AUTOCOMMIT",  # no BEGIN of the driver's own: ours comes with the check
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=_PING_S,
@@ -151,7 +151,7 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
     def check(connection: TimedConnection, _: object, __: object) -> None:
         try:
             with connection.impatient(_PING_S):
-                engine.dialect.do_ping(connection)  # type: ignore[arg-type]
+                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         except psycopg.Error as err:
             raise DisconnectionError("the connection is gone") from err
 

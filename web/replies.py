@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from web.keptbody import KeptBody, KeptReply
@@ -24,9 +24,9 @@ _SMALL = 64 * 1024
 """Bytes up to which a body is sent as it is."""
 
 
-def json_text(document: Any) -> str:
-    """JSON without blanks; a number that is not finite is an error, never text that no parser takes."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def json_bytes(document: Any) -> bytes:
+    """JSON without blanks: times in UTC as ISO 8601, numbers that are not finite as null, what JSON has no word for as text."""
+    return to_json(document, inf_nan_mode="null", fallback=str)
 
 
 def document_reply(
@@ -34,8 +34,8 @@ def document_reply(
 ) -> Response:
     """A document as it stands."""
     if status != 200:
-        return Response(json_text(document), status, headers, media_type)
-    return _reply([json_text(document).encode()], media_type, headers)
+        return Response(json_bytes(document), status, headers, media_type)
+    return _reply([json_bytes(document)], media_type, headers)
 
 
 def rows_reply(
@@ -88,13 +88,12 @@ def _tagged(headers: Mapping[str, str] | None, tag: str) -> dict[str, str]:
 
 def _written(document: Mapping[str, Any], rows: Iterable[Any]) -> Iterator[bytes]:
     yield b'{"data":['
-    separator = ""
+    separator = b""
     left = iter(rows)
     while piece := list(islice(left, _ROWS)):
-        yield (separator + json_text(piece)[1:-1]).encode()
-        separator = ","
-    rest = json_text(document)
-    yield (f"],{rest[1:]}" if document else "]}").encode()
+        yield separator + json_bytes(piece)[1:-1]
+        separator = b","
+    yield b"]," + json_bytes(document)[1:] if document else b"]}"
 
 
 def _lines(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:

@@ -55,7 +55,7 @@ class SqlQuestion:
         skip, left = self.query.offset, self.query.limit
         for part in select_rows(self.resource, self.query, self._dialect):
             found = 0
-            for row in self._read(part.offset(skip).limit(left), left):
+            for row in self._read(part, skip, left):
                 found += 1
                 yield row
             left -= found
@@ -64,7 +64,8 @@ class SqlQuestion:
             if found:
                 skip = 0
             elif skip:
-                skip -= self._scalar(sql_select(func.count()).select_from(part.order_by(None).subquery()))
+                every = part.order_by(None).limit(None).offset(None)
+                skip -= self._scalar(sql_select(func.count()).select_from(every.subquery()))
 
     def count(self, most: int | None = None) -> int:
         """How many rows match, whatever the page; counting ends beyond ``most``."""
@@ -73,9 +74,10 @@ class SqlQuestion:
     def _scalar(self, statement: Select[Any]) -> int:
         return int(self._connection.execute(statement, {"now": self.now}).scalar_one())
 
-    def _read(self, statement: Select[Any], limit: int) -> Iterator[Row]:
+    def _read(self, statement: Select[Any], offset: int, limit: int) -> Iterator[Row]:
         options = {"stream_results": True} if limit > _STREAMED else {}
-        with self._connection.execute(statement, {"now": self.now}, execution_options=options) as found:
+        parameters = {"now": self.now, "offset": offset, "limit": limit}
+        with self._connection.execute(statement, parameters, execution_options=options) as found:
             for piece in found.partitions(_PIECE):
                 with self._unlimited():
                     for row in piece:

@@ -7,6 +7,8 @@ The count is taken on the narrow query, without columns and order. Texts compare
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -45,13 +47,26 @@ NOW = bindparam("now", type_=UtcDateTime)
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
+_OFFSET, _LIMIT = bindparam("offset", type_=BigInteger), bindparam("limit", type_=BigInteger)
+_KEPT = 64
+"""Questions whose SQL is kept: the same few are asked again and again, and to write one takes as long as to answer it."""
 
-def select_rows(resource: Resource, query: Query, dialect: str) -> list[Select[Any]]:
+
+def select_rows(resource: Resource, query: Query, dialect: str) -> tuple[Select[Any], ...]:
     """Rows, one column per requested attribute, labelled with its name: those of each select after those of the one before.
 
-    Nulls come last in either direction. No index is in that order for both, so that rows whose first sort key is null are
-    a select of their own; without nulls any index will do.
+    Each takes ``offset`` and ``limit`` as parameters. Nulls come last in either direction. No index is in that order for both,
+    so that rows whose first sort key is null are a select of their own; without nulls any index will do.
     """
+    return _select_rows(resource, replace(query, columns=tuple(query.columns), offset=0, limit=0), dialect)
+
+
+@lru_cache(_KEPT)
+def _select_rows(resource: Resource, query: Query, dialect: str) -> tuple[Select[Any], ...]:
+    return tuple(part.offset(_OFFSET).limit(_LIMIT) for part in _parts(resource, query, dialect))
+
+
+def _parts(resource: Resource, query: Query, dialect: str) -> list[Select[Any]]:
     columns = [_expression(resource.by_name[name]).label(name) for name in query.columns]
     statement = sql_select(*columns).select_from(_table(resource)).where(*_conditions(resource, query, dialect))
     if query.distinct:

@@ -87,7 +87,7 @@ def test_an_index_finds_the_newest_rows(engine: Engine, name: str, descending: b
     explain = "EXPLAIN QUERY PLAN " if dialect == "sqlite" else "EXPLAIN "
     with engine.connect() as connection:
         for part in select_rows(RESOURCE, question, dialect):
-            compiled = part.limit(20).compile(engine, compile_kwargs={"render_postcompile": True})
+            compiled = part.limit(20).offset(0).compile(engine, compile_kwargs={"render_postcompile": True})
             parameters = tuple(compiled.params.values()) if dialect == "sqlite" else compiled.params
             plan = "\n".join(str(row) for row in connection.exec_driver_sql(explain + str(compiled), parameters))
             assert not re.search(r"Seq Scan|TEMP B-TREE FOR ORDER BY", plan), plan
