@@ -102,6 +102,8 @@ def ask(connection: socket.socket, path: str) -> float:
     while b"\r\n\r\n" not in said:
         said += received(connection)
     head, _, body = said.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise ValueError(f"{path}: {head[:60]!r}")
     length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
     size = len(body)
     while size < length:

@@ -5,7 +5,8 @@
 A Channel Access server in a process of its own publishes the PVs that the page shows, every value new each second. The real
 archiver, alarm service and web service follow them, and the questions that the page asks are put to the web service one after
 the other. The runs are in a PostgreSQL server of our own; the page of the API, the same SELECT behind a bare uvicorn and the
-SELECT alone take turns. Wall-clock time is printed with the processor time of the service that answers.
+SELECT alone take turns, each on a connection that is kept. Wall-clock time is printed with the processor time of the service
+that answers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import os
 import random
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +29,7 @@ import httpx
 import psutil
 import psycopg
 import yaml
+from http_replies import ask
 from ioc_startup import free_port
 from machine import describe_machine
 from page import CHANNELS, make_site
@@ -204,15 +207,17 @@ def measure_runs(parent: Path, runs: int, repeat: int) -> None:
         stack.callback(served.terminate)
         peer = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120))
         answers(peer, "/number", lambda reply: reply.is_success)
+        asking = [stack.enter_context(socket.create_connection(("127.0.0.1", to))) for to in (port_of(folder, "web"), port)]
+        ours, theirs = asking
         sorts = {"-run_number": "number", "-started_at": "started_at", "-ended_at": "ended_at"}
         print(f"newest 20 of {runs:,} runs on PostgreSQL; medians of {repeat}, taking turns")
         for sort, column in sorts.items():
-            path = NEWEST.replace("-run_number", sort)
+            path = f"/api/v1/{NEWEST.replace('-run_number', sort)}"
             query = BARE.replace("ORDER BY number", f"ORDER BY {column}").encode()
             work = {
-                "page": lambda path=path: web.get(path).raise_for_status(),
-                "its values alone": lambda path=path: web.get(f"{path}&include=data_only").raise_for_status(),
-                "bare query in bare uvicorn": lambda column=column: peer.get(f"/{column}").raise_for_status(),
+                "page": lambda path=path: ask(ours, path),
+                "its values alone": lambda path=path: ask(ours, f"{path}&include=data_only"),
+                "bare query in bare uvicorn": lambda column=column: ask(theirs, f"/{column}"),
                 "bare query": lambda query=query: bare.execute(query).fetchall(),
             }
             times: dict[str, list[float]] = {name: [] for name in work}
