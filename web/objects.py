@@ -83,7 +83,7 @@ class Shaper:
         units = {**self._units, **own} if own else self._units
         if not row.notes:
             return units
-        meta = {**units}
+        meta: Json = {**units}
         for item in self._attributes:
             if note := row.notes.get(item.name):
                 lacks_units = item.name in units and not note.get("units")
