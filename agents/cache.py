@@ -11,7 +11,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from math import ceil
-from typing import NamedTuple
 
 from pymemcache.client.base import PooledClient
 from pymemcache.exceptions import MemcacheError
@@ -25,6 +24,8 @@ _TIMEOUT_S = 0.5
 """Longest wait for memcached, connecting or answering."""
 _RETRY_S = 1.0
 """Pause after it did not answer."""
+_BATCH = 2000
+"""Entries that are sent before memcached is asked whether it has taken them."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,10 +38,8 @@ class CacheState(IntEnum):
     LOST = 2
 
 
-class _Pending(NamedTuple):
-    data: bytes
-    expires: float
-    """Monotonic seconds."""
+_Pending = tuple[bytes, float]
+"""An entry and when it expires, monotonic seconds."""
 
 
 class HotCache:
@@ -60,6 +59,7 @@ class HotCache:
         self._place = f"memcached at {host}:{port}"
         self._clock = clock
         self._pending: dict[str, _Pending] = {}
+        self._writing: dict[str, _Pending] = {}
         self._dropped: set[str] = set()
         self._uncachable: set[str] = set()
         self.state = CacheState.LOST
@@ -71,19 +71,18 @@ class HotCache:
     @property
     def waiting(self) -> int:
         """Entries that are not written yet."""
-        return len(self._pending)
+        return len(self._pending.keys() | self._writing)
 
     def put(self, entries: Mapping[str, bytes], ttl: int) -> None:
         """Leave entries to be written, each to be gone ``ttl`` seconds from now."""
         expires = self._clock.monotonic() + ttl
-        for key, data in entries.items():
-            if is_key(key) and len(data) <= LARGEST_VALUE:
-                self._pending[key] = _Pending(data, expires)
-                if self._dropped:
-                    self._dropped.discard(key)
-            elif key not in self._uncachable:  # not again at every run
-                self._uncachable.add(key)
-                _log.error("%s cannot be cached: %d bytes under a key of %d", key[:60], len(data), len(key))
+        good = {key: (data, expires) for key, data in entries.items() if len(data) <= LARGEST_VALUE and is_key(key)}
+        self._pending.update(good)
+        if self._dropped:
+            self._dropped.difference_update(good)
+        for key in entries.keys() - good.keys() - self._uncachable if len(good) < len(entries) else ():
+            self._uncachable.add(key)  # not again at every run
+            _log.error("%s cannot be cached: %d bytes under a key of %d", key[:60], len(entries[key]), len(key))
 
     def drop(self, keys: Iterable[str]) -> None:
         """Let entries be gone before their time."""
@@ -126,20 +125,33 @@ class HotCache:
         self.state = CacheState.LOST
 
     async def _write(self) -> None:
-        now = self._clock.monotonic()
-        self._pending = {key: one for key, one in self._pending.items() if one.expires > now}
-        batch = dict(self._pending)
-        by_ttl: dict[int, dict[str, bytes]] = {}
-        for key, one in batch.items():
-            by_ttl.setdefault(ceil(one.expires - now), {})[key] = one.data
         if gone := list(self._dropped):
             await asyncio.to_thread(self._client.delete_many, gone, noreply=False)
             self._dropped.difference_update(gone)
-        if not by_ttl and self.state is not CacheState.CONNECTED:
-            await asyncio.to_thread(self._client.version)
-        for ttl, entries in by_ttl.items():
-            refused = await asyncio.to_thread(self._client.set_many, entries, expire=ttl, noreply=False)
-            self.writes += len(entries) - len(refused)
-            for key in entries:
-                if self._pending.get(key) is batch[key]:  # not replaced meanwhile
-                    del self._pending[key]
+        if not self._pending:
+            if self.state is not CacheState.CONNECTED:
+                await asyncio.to_thread(self._client.version)
+            return
+        self._writing, self._pending = self._pending, {}
+        try:
+            self.writes += await asyncio.to_thread(self._store, self._writing)
+        except (OSError, MemcacheError):
+            now = self._clock.monotonic()
+            again = {key: one for key, one in self._writing.items() if one[1] > now and key not in self._dropped}
+            self._pending = again | self._pending
+            raise
+        finally:
+            self._writing = {}
+
+    def _store(self, entries: Mapping[str, _Pending]) -> int:
+        """Write those that have not expired; how many they are."""
+        now = self._clock.monotonic()
+        commands = [
+            b"set %b 0 %d %d noreply\r\n%b\r\n" % (key.encode(), ceil(expires - now), len(data), data)
+            for key, (data, expires) in entries.items()
+            if expires > now
+        ]
+        for start in range(0, len(commands), _BATCH):
+            # One answer for all; an error that memcached tells nevertheless comes before it, and is raised.
+            self._client.raw_command(b"".join(commands[start : start + _BATCH]) + b"version")
+        return len(commands)

@@ -17,6 +17,7 @@ from agents.declaration import Declaration
 from agents.declaring import LOAD_TIMEOUT_S, declared_from_json, ending, worker_command, worker_environment
 from agents.leftovers import clear
 from agents.problem import Problem
+from agents.requests import pack
 
 _LONGEST_LINE = 64 << 20
 _KILL_S = 5.0
@@ -84,7 +85,7 @@ class Child:
         """
         try:
             async with asyncio.timeout(timeout):
-                line = await self._exchange(json.dumps(request).encode() + b"\n")
+                line = await self._exchange(pack(request))
         except TimeoutError:
             raise Hung(f"hung: no answer within {timeout:g} s") from None
         if not line.endswith(b"\n"):

@@ -24,7 +24,7 @@ from agents.latest import Latest
 from agents.loading import Plugin, plugin_of
 from agents.plugin import Context
 from agents.problem import Problem
-from agents.reading import Row, readings
+from agents.reading import Readings, Row
 from agents.records import agent_prefix
 from agents.running import run_plugin
 from sipmdcs.channels import open_channels
@@ -100,7 +100,7 @@ async def _debug(site: Site, name: str, plugin: Plugin, interval: float, *, loop
                 click.echo(f"not run: {reason}")
             else:
                 began = time.perf_counter()
-                groups = {group: readings(rows, clock.monotonic()) for group, rows in feed.rows.items()}
+                groups = {group: Readings.of_rows(rows, clock.monotonic()) for group, rows in feed.rows.items()}
                 outputs = run_plugin(plugin, groups, time.time())
                 _print(_outputs_text(declaration, outputs))
                 click.echo(f"{(time.perf_counter() - began) * 1e3:.2f} ms")
@@ -142,8 +142,9 @@ async def _flushed(hot: HotCache) -> None:
 
 async def _first_values(latest: Latest, pvs: set[str]) -> None:
     deadline = time.monotonic() + _CONNECT_S
-    while time.monotonic() < deadline and any(latest.row(pv)[4] is None for pv in pvs):  # noqa: ASYNC110
+    while time.monotonic() < deadline and any(latest.row(pv)[4] is None for pv in pvs):
         await asyncio.sleep(0.05)
+        latest.refresh()
 
 
 def _print(lines: Iterator[str]) -> None:

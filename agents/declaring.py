@@ -21,6 +21,7 @@ from agents.declaration import Declaration, declaration_from_json
 from agents.discovery import FOLDER, Found
 from agents.hanging import HangingMemory, memory_path
 from agents.problem import Problem
+from agents.requests import pack
 from sipmdcs.site import Site
 
 LOAD_TIMEOUT_S = 20.0
@@ -95,27 +96,27 @@ def _ask(plugin: Found, request: Mapping[str, Any]) -> Declared:
     if answer is not None and known == asked:
         return answer
     try:
-        answer = _declared(load["path"], json.dumps(request))
+        answer = _declared(load["path"], pack(request))
     except Problem as problem:  # may be otherwise the next time
         return problem
     _answers[place] = asked, answer
     return answer
 
 
-def _declared(path: str, request: str) -> Declared:
+def _declared(path: str, request: bytes) -> Declared:
     """What the text says; what may be otherwise the next time is raised."""
     pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(
-        worker_command(), stdin=pipe, stdout=pipe, stderr=nowhere, text=True, env=worker_environment(), start_new_session=True
+        worker_command(), stdin=pipe, stdout=pipe, stderr=nowhere, env=worker_environment(), start_new_session=True
     ) as process:
         try:
-            said, _ = process.communicate(request + "\n", LOAD_TIMEOUT_S)
+            said, _ = process.communicate(request, LOAD_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             raise _hangs(path) from None
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # with whatever the plugin has started
-    line = said.partition("\n")[0]
+    line = said.partition(b"\n")[0]
     if not line:
         raise Problem(f"its process ended while it was loaded: {ending(process.returncode)}", path)
     return declared_from_json(json.loads(line))

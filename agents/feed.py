@@ -6,7 +6,7 @@ never a queue. A row holds when its value arrived, so that an age needs no messa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from agents.cache import HotCache
@@ -34,29 +34,29 @@ class Feed:
         self._latest = latest
         self._cache = cache
         self._clock = clock
-        self._follower = latest.follow(wiring.pvs)
         self._entries: dict[str, bytes] = {}
         """Entries of the hot cache as they were read last."""
         self._invalid: dict[str, set[str]] = {group: set(names) for group, names in wiring.groups.items()}
-        self._unsent: dict[str, set[str]] = {}
+        self._unsent: dict[str, dict[str, Row]] = {}
         self._send_all = True
-        self._pv_groups = _groups_by_name(wiring, wiring.groups.keys() - wiring.cached)
-        self._key_groups = _groups_by_name(wiring, wiring.cached)
 
     async def refresh(self) -> dict[str, Row]:
         """Take in what is new; returns the rows that are, by name."""
-        read = await self._read() if self._key_groups else {}
-        fresh = {name: self._latest.row(name) for name in self._follower.take()}
-        self._take(fresh, self._pv_groups)
-        self._take(read, self._key_groups)
-        return fresh | read
+        self._latest.refresh()
+        read = await self._read()
+        fresh: dict[str, Row] = {}
+        for group, held in self.rows.items():
+            if group in self.wiring.cached:
+                news = {name: read[name] for name in held.keys() & read.keys()}
+            else:
+                news = self._latest.news(held)
+            self._take(group, news)
+            fresh |= news
+        return fresh
 
     def request(self) -> dict[str, Any]:
         """What a process is to be sent of the inputs; it is taken to have that from now on."""
-        if self._send_all:
-            rows: Mapping[str, Mapping[str, Row]] = self.rows
-        else:
-            rows = {group: {name: self.rows[group][name] for name in names} for group, names in self._unsent.items()}
+        rows: Mapping[str, Mapping[str, Row]] = self.rows if self._send_all else self._unsent
         request = {"all": self._send_all, "rows": rows, "now": self._clock.monotonic()}
         self._send_all = False
         self._unsent = {}
@@ -71,22 +71,19 @@ class Feed:
         """Which inputs there are not, in words; see ``agents.inputs.lacking``."""
         return lacking(require, self.wiring.groups, self._invalid)
 
-    def close(self) -> None:
-        """Follow the inputs no longer."""
-        self._latest.unfollow(self._follower)
-
-    def _take(self, fresh: Mapping[str, Row], groups: Mapping[str, list[str]]) -> None:
-        for name, row in fresh.items():
-            for group in groups[name]:
-                self.rows[group][name] = row
-                (set.discard if is_valid(row) else set.add)(self._invalid[group], name)
-                if not self._send_all:
-                    self._unsent.setdefault(group, set()).add(name)
+    def _take(self, group: str, news: Mapping[str, Row]) -> None:
+        self.rows[group].update(news)
+        invalid = self._invalid[group]
+        invalid.difference_update(news)
+        invalid.update([name for name, row in news.items() if not is_valid(row)])
+        if news and not self._send_all:
+            self._unsent.setdefault(group, {}).update(news)
 
     async def _read(self) -> dict[str, Row]:
         """Rows of those entries of the hot cache that are not as they were."""
-        keys = self._key_groups.keys()
-        found = await self._cache.get(keys) if self._cache is not None else {}
+        if not self.wiring.cached:
+            return {}
+        found = await self._cache.get(self.wiring.keys) if self._cache is not None else {}
         wall, now = self._clock.time_ns() / NS, self._clock.monotonic()
         fresh: dict[str, Row] = dict.fromkeys(self._entries.keys() - found.keys(), NOTHING)
         for key, data in found.items():
@@ -94,11 +91,3 @@ class Feed:
                 fresh[key] = decode_entry(data, wall, now)
         self._entries = found
         return fresh
-
-
-def _groups_by_name(wiring: Wiring, groups: Iterable[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for group in groups:
-        for name in wiring.groups[group]:
-            found.setdefault(name, []).append(group)
-    return found

@@ -183,7 +183,6 @@ class HostedAgent:
 
     async def rewire(self, wiring: Wiring) -> None:
         """Read other inputs from the next run on."""
-        self._feed.close()
         self._feed = self._around.feed(wiring)
         if self._mirror is not None:
             declared = self.member.declaration
@@ -225,7 +224,6 @@ class HostedAgent:
     async def retire(self) -> None:
         """The agent is removed."""
         await self._end_child()
-        self._feed.close()
         if self._mirror is not None:
             self._mirror.drop()
 

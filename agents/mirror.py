@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 from heapq import heappop, heappush
 
 from agents.cache import HotCache
-from agents.entry import encode_entry, ttl_of
-from agents.latest import severity_name
+from agents.entry import entry_tail, join_entry, ttl_of
 from agents.reading import Row
 from sipmdcs.clock import Clock
-from sipmdcs.severity import Status
+from sipmdcs.severity import Severity, Status
 
 MIRROR_TTL_S = 300
 """How long a copy lives at least, so that one that stands still costs next to nothing to keep."""
+_SEVERITIES = tuple(one.name for one in Severity)
 _DISCONNECTED = Status.COMM.name
 _RENEWED = (0.3, 0.7)
 """When a copy is written again although nothing changed, in times to live."""
@@ -39,18 +39,17 @@ class Mirror:
         self._fresh: set[str] = set()
         self._written: tuple[int, int] | None = None
         """``connections`` of the cache and time to live that all copies were written with, ``None`` if there are none."""
-        self._renewals: list[tuple[float, str]] = []
-        """A heap with one entry for each copy: monotonic seconds, not later than when it is to be written again."""
-        self._renew_at: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+        """When each copy was written, monotonic seconds."""
+        self._renewals: list[tuple[float, str, float]] = []
+        """A heap with one entry for each copy: when it is to be written again unless it was since the last (monotonic s)."""
 
     def note(self, changed: Mapping[str, Row]) -> None:
         """Inputs that are not as they were; one that is not connected any more is removed from the cache."""
-        for name, row in changed.items():
-            if row[0] is None or row[2] == _DISCONNECTED:
-                self._forget(name)
-            else:
-                self._rows[name] = row
-                self._fresh.add(name)
+        self._rows.update(changed)
+        self._fresh.update(changed)
+        for name in [name for name, row in changed.items() if row[0] is None or row[2] == _DISCONNECTED]:
+            self._forget(name)
 
     def keep(self, names: Collection[str]) -> None:
         """Remove what is not among ``names``."""
@@ -62,26 +61,22 @@ class Mirror:
         now, ttl = self._clock.monotonic(), max(ttl_of(interval, self._keep), MIRROR_TTL_S)
         written = self._cache.connections, ttl
         if self._written == written:
-            names: Collection[str] = self._fresh.union(self._expiring(now))
+            self._fresh.update(self._expiring(now, ttl))
         else:
-            names, self._written = list(self._rows), written
+            self._fresh.update(self._rows)
+            self._written = written
             self._renewals.clear()
-            self._renew_at.clear()
-        self._fresh.clear()
+            self._last.clear()
+        names, self._fresh = self._fresh, set()
         entries: dict[str, bytes] = {}
+        rows, unit_of = self._rows, units.get
         for name in names:
-            value, severity, status, time, _ = self._rows[name]
-            entries[name] = encode_entry(
-                value,
-                time=time,
-                severity=severity_name(severity),
-                status=status,
-                unit=units.get(name, ""),
-                ttl=ttl,
-                source=self._source,
-                seq=seq,
-            )
-            self._renew(name, now + ttl * random.uniform(*_RENEWED))  # noqa: S311 - not all at once
+            value, severity, status, time, _ = rows[name]
+            tail = entry_tail(_SEVERITIES[severity], status, unit_of(name, ""), ttl, self._source, seq)
+            entries[name] = join_entry(value, time, tail)
+        for name in names - self._last.keys():
+            self._renew(name, now, ttl)
+        self._last.update(dict.fromkeys(names, now))
         self._cache.put(entries, ttl)
 
     def drop(self) -> None:
@@ -95,20 +90,18 @@ class Mirror:
         if self._rows.pop(name, None) is not None:
             self._cache.drop([name])
 
-    def _renew(self, name: str, at: float) -> None:
-        if name not in self._renew_at:
-            heappush(self._renewals, (at, name))
-        self._renew_at[name] = at
+    def _renew(self, name: str, last: float, ttl: int) -> None:
+        heappush(self._renewals, (last + ttl * random.uniform(*_RENEWED), name, last))  # noqa: S311 - not all at once
 
-    def _expiring(self, now: float) -> list[str]:
+    def _expiring(self, now: float, ttl: int) -> list[str]:
         expiring: list[str] = []
         while self._renewals and self._renewals[0][0] <= now:
-            _, name = heappop(self._renewals)
-            at = self._renew_at.pop(name)
-            if name not in self._rows:
+            _, name, noted = heappop(self._renewals)
+            last = self._last[name]
+            if name in self._rows and last > noted:  # it was written since
+                self._renew(name, last, ttl)
                 continue
-            if at <= now:
+            del self._last[name]
+            if name in self._rows:
                 expiring.append(name)
-            else:  # it was written since
-                self._renew(name, at)
         return expiring

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from copy import deepcopy
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, Self
 
 INVALID = 3
 """Severity of a reading that means nothing, as in EPICS."""
 
-Row = list[Any]
+Row = tuple[Any, int, str, float, float | None]
 """A reading on its way: value, severity, status, Unix time, and when it arrived by the monotonic clock of the machine."""
-NOTHING: Row = [None, INVALID, "UDF", 0.0, None]
+NOTHING: Row = (None, INVALID, "UDF", 0.0, None)
 """The row of what has no value."""
 _CONTAINERS = (list, dict)
 """What a plugin could change within."""
+_NUMBERS = (int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +59,49 @@ class _Draft:
         self.age_s = age_s
 
 
-class Readings(dict[str, Reading]):
-    """Readings by PV name or cache key, in the order of the names."""
+class Readings(Mapping[str, Reading]):
+    """Readings by PV name or cache key, in the order of the names; made when they are looked at, for there may be thousands.
+
+    Args:
+        readings: by name.
+    """
+
+    def __init__(self, readings: Mapping[str, Reading] | Iterable[tuple[str, Reading]] = ()) -> None:
+        self._made = dict(readings)
+        self._rows: Mapping[str, Row] = {name: _row(reading) for name, reading in self._made.items()}
+        self._now = 0.0
+
+    @classmethod
+    def of_rows(cls, rows: Mapping[str, Row], now: float) -> Self:
+        """What a run at ``now``, monotonic seconds, sees of rows; whatever it does to that, the rows stay as they are."""
+        made = cls()
+        made._rows, made._now = dict(rows), now
+        return made
 
     @property
     def numbers(self) -> dict[str, float]:
         """The valid ones among them that are finite numbers."""
         return {
-            name: float(reading.value)
-            for name, reading in self.items()
-            if reading.valid and isinstance(reading.value, int | float) and isfinite(reading.value)
+            name: float(raw)
+            for name, (raw, severity, *_) in self._rows.items()
+            if severity < INVALID and isinstance(raw, _NUMBERS) and isfinite(raw)
         }
 
     @property
     def invalid(self) -> list[str]:
         """Names of those that cannot be used."""
-        return [name for name, reading in self.items() if not reading.valid]
+        return [name for name, row in self._rows.items() if row[0] is None or row[1] >= INVALID]
+
+    @property
+    def alarmed(self) -> list[str]:
+        """Names of the valid ones that are MINOR or MAJOR."""
+        return [name for name, row in self._rows.items() if 0 < row[1] < INVALID and row[0] is not None]
+
+    @property
+    def ages(self) -> dict[str, float]:
+        """Seconds since each came in, of those that did."""
+        now = self._now
+        return {name: now - row[4] for name, row in self._rows.items() if row[4] is not None}
 
     @property
     def only(self) -> Reading:
@@ -86,15 +114,45 @@ class Readings(dict[str, Reading]):
             raise ValueError(f"expected one PV, found {len(self)}")
         return next(iter(self.values()))
 
+    def __getitem__(self, name: str) -> Reading:
+        return self._readings[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+    def __or__(self, other: Mapping[str, Reading]) -> dict[str, Reading]:
+        return {**self._readings, **other}
+
+    def __repr__(self) -> str:
+        return f"Readings({self._readings})"
+
+    def items(self) -> ItemsView[str, Reading]:
+        return self._readings.items()
+
+    def values(self) -> ValuesView[Reading]:
+        return self._readings.values()
+
+    @property
+    def _readings(self) -> dict[str, Reading]:
+        if len(self._made) < len(self._rows):
+            self._made = dict(_readings(self._rows, self._now))
+        return self._made
+
 
 def is_valid(row: Row) -> bool:
     """Whether the value of a row can be used."""
     return row[0] is not None and row[1] < INVALID
 
 
-def readings(rows: Mapping[str, Row], now: float) -> Readings:
-    """What a run at ``now``, monotonic seconds, sees of rows; whatever it does to that, the rows stay as they are."""
-    return Readings(_readings(rows, now))
+def _row(reading: Reading) -> Row:
+    arrived = None if reading.age_s is None else -reading.age_s
+    return reading.raw, reading.severity, reading.status, reading.time, arrived
 
 
 def _readings(rows: Mapping[str, Row], now: float) -> Iterator[tuple[str, Reading]]:

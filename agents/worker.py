@@ -1,9 +1,9 @@
 """The process of one plugin: loads it, then runs it whenever the host says so.
 
-Requests come on standard input, answers go to standard output, one JSON object a line::
+Requests come on standard input (``agents.requests``), answers go to standard output, one JSON object a line::
 
     {"load": {"source", "path", "folder", "prefix", "subsystems", "parameters"}}  ->  {"declaration": {…}}
-    {"run": {"all": whether to forget what came before, "rows": {GROUP: {NAME: [value, severity, status, time, arrived]}},
+    {"run": {"all": whether to forget what came before, "rows": {GROUP: {NAME: (value, severity, status, time, arrived)}},
              "now": by the clock of ``arrived``, "time": …}}
         ->  {"outputs": {…}, "seconds": …, "excess": what it keeps too much of}
     either, when it went wrong  ->  {"problem": {"text", "file", "line", "parameter"}, "exhausted": whether something ran out}
@@ -29,7 +29,8 @@ from agents.holdings import Holdings, excess, is_exhaustion
 from agents.loading import Plugin, load_plugin
 from agents.plugin import Context
 from agents.problem import Problem
-from agents.reading import Row, readings
+from agents.reading import Readings, Row
+from agents.requests import requests
 from agents.running import run_plugin
 from agents.tether import die_with_parent
 
@@ -74,7 +75,7 @@ class Worker:
             self._rows.clear()
         for group, changed in given["rows"].items():
             self._rows.setdefault(group, {}).update(changed)
-        groups = {group: readings(rows, given["now"]) for group, rows in self._rows.items()}
+        groups = {group: Readings.of_rows(rows, given["now"]) for group, rows in self._rows.items()}
         start = time.perf_counter()
         outputs = run_plugin(self._plugin, groups, given["time"])
         return {"outputs": outputs, "seconds": time.perf_counter() - start, "excess": self._excess()}
@@ -90,12 +91,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable()
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    given, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     worker, own = Worker(), os.getpid()
-    for line in requests:
-        answer = worker.answer(json.loads(line))
+    for request in requests(given):
+        answer = worker.answer(request)
         if os.getpid() != own:
             os._exit(0)
         answers.write(json.dumps(answer).encode() + b"\n")

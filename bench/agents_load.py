@@ -69,8 +69,7 @@ async def measure(site: Site, port: int, memcached: psutil.Process, arguments: a
         for number in range(arguments.properties)
     ]
     latest = Latest(None, clock)  # type: ignore[arg-type]
-    for name in names:
-        latest.accept(name, [random.random(), 0, "NO_ALARM", 1.8e9, clock.monotonic()])
+    latest.accept({name: (random.random(), 0, "NO_ALARM", 1.8e9, clock.monotonic()) for name in names})
     feed = Feed(Wiring({"pvs": tuple(names)}, frozenset()), latest, cache, clock)
     mirror = Mirror("hotcache", cache, 3, clock)
     child = await Child.start(site.folder / "workers")
@@ -85,8 +84,8 @@ async def measure(site: Site, port: int, memcached: psutil.Process, arguments: a
                     await asyncio.sleep(0.05)
                 before, writes = [seconds(one) for one in (own, worker, memcached)], cache.writes
             began = time.monotonic()
-            for name in random.sample(names, int(arguments.changing * len(names))):
-                latest.accept(name, [random.random(), 0, "NO_ALARM", time.time(), clock.monotonic()])
+            changing = random.sample(names, int(arguments.changing * len(names)))
+            latest.accept({name: (random.random(), 0, "NO_ALARM", time.time(), clock.monotonic()) for name in changing})
             mirror.note(await feed.refresh())
             if not feed.lacking("none"):
                 mirror.write({}, 1.0, run)

@@ -23,12 +23,11 @@ def work(inputs: Inputs) -> Outputs:
     beats = inputs["beats"]
     limit = inputs.parameters["silent_after_s"]
     silent = [pv.split(":")[2] for pv, beat in beats.items() if not beat.valid or beat.age_s is None or beat.age_s > limit]
-    ages = [beat.age_s for beat in beats.values() if beat.age_s is not None]
     return {
         "N": len(beats),
         "N_BEATING": len(beats) - len(silent),
         "N_SILENT": len(silent),
-        "OLDEST_AGE": max(ages, default=None),
+        "OLDEST_AGE": max(beats.ages.values(), default=None),
         "WHO": ", ".join(silent),
     }
 

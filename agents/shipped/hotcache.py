@@ -21,8 +21,7 @@ agent = Agent(
 def work(inputs: Inputs) -> Outputs:
     """One run."""
     pvs = inputs["pvs"]
-    ages = [reading.age_s for reading in pvs.values() if reading.age_s is not None]
-    return {"N": len(pvs), "N_VALID": len(pvs) - len(pvs.invalid), "OLDEST_AGE": max(ages, default=None)}
+    return {"N": len(pvs), "N_VALID": len(pvs) - len(pvs.invalid), "OLDEST_AGE": max(pvs.ages.values(), default=None)}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Detector summary: channels that are on, tripped, alarmed or lost, and how readings spread; whole and by subsystem."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from statistics import fmean, pstdev
 
 from agents import Agent, Context, Inputs, Output, Outputs, run_alone
@@ -47,22 +48,30 @@ def work(inputs: Inputs) -> Outputs:
     """One run."""
     values: dict[str, float | int | None] = {}
     masked = {channel(pv) for pv, mask in inputs["MASK"].numbers.items() if mask == 1}
+    states = by_channel(inputs["STATE"].numbers)
+    lost = {channel(pv) for pv in inputs["STATE"].invalid}
+    in_alarm = {channel(pv) for name in ("STATE", *READINGS) for pv in inputs[name].alarmed}
+    readings = {name: by_channel(inputs[name].numbers) for name in READINGS}
+    known = states.keys() | lost
     for area in areas(inputs.context):
         home = f"{inputs.context.prefix}:" if area == "ALL" else f"{inputs.context.prefix}:{area}:"
-        states = {channel(pv): one for pv, one in inputs["STATE"].items() if pv.startswith(home) and channel(pv) not in masked}
+        own = {name for name in known if name.startswith(home)} - masked
+        held = Counter(states[name] for name in own & states.keys())
         values[f"{area}:N_MASKED"] = sum(name.startswith(home) for name in masked)
-        values[f"{area}:N_ON"] = sum(one.valid and one.value == STATE_ON for one in states.values())
-        values[f"{area}:N_TRIPPED"] = sum(one.valid and one.value == STATE_TRIPPED for one in states.values())
-        values[f"{area}:N_LOST"] = sum(not one.valid for one in states.values())
-        in_alarm = {
-            channel(pv) for name in ("STATE", *READINGS) for pv, one in inputs[name].items() if one.valid and one.severity
-        }
-        values[f"{area}:N_ALARM"] = len(in_alarm & states.keys())
-        for name in READINGS:
-            numbers = [number for pv, number in inputs[name].numbers.items() if channel(pv) in states]
+        values[f"{area}:N_ON"] = held[STATE_ON]
+        values[f"{area}:N_TRIPPED"] = held[STATE_TRIPPED]
+        values[f"{area}:N_LOST"] = len(own & lost)
+        values[f"{area}:N_ALARM"] = len(own & in_alarm)
+        for name, numbers_of in readings.items():
+            numbers = [number for name, number in numbers_of.items() if name in own]
             figures = (fmean(numbers), min(numbers), max(numbers), pstdev(numbers)) if numbers else (None,) * 4
             values.update(zip((f"{area}:{name}_{figure}" for figure in ("MEAN", "MIN", "MAX", "SPREAD")), figures, strict=True))
     return values
+
+
+def by_channel(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Numbers by channel instead of by PV."""
+    return {channel(pv): number for pv, number in numbers.items()}
 
 
 def channel(pv: str) -> str:

@@ -102,11 +102,11 @@ def test_time_to_live(interval, ttl):
 )
 def test_an_entry_comes_back(value, expected):
     data = encode_entry(value, time=1e9, severity="MAJOR", status="HIHI", unit="V", ttl=3, source="a", seq=1)
-    assert decode_entry(data, 1e9 + 2, 50.0) == [expected, 2, "HIHI", 1e9, 48.0]
+    assert decode_entry(data, 1e9 + 2, 50.0) == (expected, 2, "HIHI", 1e9, 48.0)
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"5", b"[]", b'{"value": 1}', b'{"severity": "BAD", "value": 1, "time": 0}', b"\xff", b"[" * 100_000]
 )
 def test_what_is_no_entry_is_invalid(data):
-    assert decode_entry(data, 0, 0)[:3] == [None, 3, "READ"]
+    assert decode_entry(data, 0, 0)[:3] == (None, 3, "READ")

@@ -13,7 +13,7 @@ def test_answers_of_all_plugins_are_kept(tmp_path, monkeypatch):
 
     def answer(path, request):
         asked.append(path)
-        return Problem("no declaration", path) if "bad" in request else Declaration.__new__(Declaration)
+        return Problem("no declaration", path) if b"bad" in request else Declaration.__new__(Declaration)
 
     monkeypatch.setattr("agents.declaring._declared", answer)
     (tmp_path / "site.yaml").write_text(

@@ -14,7 +14,7 @@ from agents.inputs import Wiring
 from agents.latest import Latest
 from agents.loading import load_plugin
 from agents.plugin import Context
-from agents.reading import NOTHING, Reading, is_valid, readings
+from agents.reading import NOTHING, Reading, Readings, is_valid
 from agents.worker import Worker
 from sipmdcs.clock import ManualClock
 
@@ -52,7 +52,7 @@ def worker_and_what_it_saw():
 
 
 values = st.one_of(st.none(), st.floats(-9, 9), st.text(max_size=3), st.lists(st.floats(-9, 9), max_size=3))
-rows = st.tuples(values, st.integers(0, 3), st.sampled_from(["HIGH", "COMM"]), st.floats(0, 9), st.floats(0, 100)).map(list)
+rows = st.tuples(values, st.integers(0, 3), st.sampled_from(["HIGH", "COMM"]), st.floats(0, 9), st.floats(0, 100))
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("change"), st.sampled_from("ABCD"), rows),
@@ -79,7 +79,7 @@ async def _follow(changes):
         clock.advance(1.0)
         if what == "change":
             now[name] = value
-            latest.accept(name, value)
+            latest.accept({name: value})
             unsent.add(name)
         elif what == "entry":
             cache.held[name] = b'{"value": %d, "severity": "MINOR", "status": "HIGH", "time": 1}' % value
@@ -97,7 +97,7 @@ async def _follow(changes):
             unsent = set()
             assert "outputs" in worker.answer({"run": {**request, "time": 5.0}})
             for group in ("x", "y", "none"):
-                expected = readings({name: now[name] for name in WIRING.groups[group]}, clock.monotonic())
+                expected = Readings.of_rows({name: now[name] for name in WIRING.groups[group]}, clock.monotonic())
                 assert saw["seen"][group] == expected
                 assert list(saw["seen"][group]) == list(WIRING.groups[group])
             lacked = [name for name in WIRING.groups["x"] if not is_valid(now[name])]
@@ -108,19 +108,8 @@ async def _follow(changes):
                 assert seen.value == (int(cache.held[key].split(b",")[0].split()[1]) if key in cache.held else None)
 
 
-async def test_nothing_is_noted_for_a_feed_that_is_closed():
-    latest = Latest(NO_CHANNELS, ManualClock())
-    first, second = (Feed(WIRING, latest, None, ManualClock()) for _ in range(2))
-    for feed in (first, second):
-        await feed.refresh()
-    first.close()
-    latest.accept("A", [1.0, 0, "NO_ALARM", 0.0, 0.0])
-    assert await second.refresh() == {"A": [1.0, 0, "NO_ALARM", 0.0, 0.0]}
-    assert await first.refresh() == {}
-
-
 def test_readings_are_what_a_plugin_makes_of_the_same_values_and_cannot_be_changed():
-    made = readings({"A": [1.5, 1, "HIGH", 7.0, 2.0], "B": NOTHING}, 5.0)
+    made = Readings.of_rows({"A": (1.5, 1, "HIGH", 7.0, 2.0), "B": NOTHING}, 5.0)
     assert made == {"A": Reading(1.5, 1, "HIGH", 7.0, 3.0), "B": Reading()}
     assert (repr(made["A"]), hash(made["A"])) == (repr(copy := replace(made["A"])), hash(copy))
     assert type(made["A"]) is Reading

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from agents.latest import Latest
-from agents.reading import readings
+from agents.reading import Readings
 from sipmdcs.channels_fake import FakeChannels
 from sipmdcs.clock import ManualClock
 from sipmdcs.severity import Severity, Status
@@ -18,18 +18,14 @@ async def watching(channels, clock, names):
     await latest.watch(names)
     task = asyncio.create_task(latest.run())
     await asyncio.sleep(0)
+    clock.advance(1.0)
+    latest.refresh()
     try:
         yield latest
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - nothing tells when
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -47,35 +43,56 @@ def channels(clock):
 
 async def test_newest_value_with_alarm_and_time(channels, clock):
     async with watching(channels, clock, ["A", "T", "GONE"]) as latest:
-        await until(lambda: latest.row("T")[0] == "text")
+        assert latest.row("T")[0] == "text"
         for value in (2.0, 3.0, 4.0):
+            clock.advance(0.5)
             channels.set("A", value, severity=Severity.MAJOR, status=Status.HIHI)
-        await until(lambda: latest.row("A")[0] == 4.0)
-        assert latest.row("A") == [4.0, 2, "HIHI", clock.time_ns() / 1e9, clock.monotonic()]
-        assert latest.row("GONE") == [None, 3, "UDF", 0.0, None]
+        came = clock.monotonic()
+        clock.advance(0.25)
+        held = {name: latest.row(name) for name in ("A", "T", "GONE")}
+        latest.refresh()
+        assert latest.news(held) == {"A": (4.0, 2, "HIHI", pytest.approx(clock.time_ns() / 1e9 - 0.25), pytest.approx(came))}
+        assert latest.row("GONE") == (None, 3, "UDF", 0.0, None)
         assert (latest.size, latest.disconnected) == (3, 1)
 
 
 async def test_what_is_disconnected_is_invalid_until_it_has_a_value_again(channels, clock):
     async with watching(channels, clock, ["A"]) as latest:
-        await until(lambda: latest.row("A")[0] == 1.5)
         channels.disconnect("A")
-        await until(lambda: latest.row("A")[1] == 3)
-        assert latest.row("A")[2] == "COMM"
+        clock.advance(1.0)
+        latest.refresh()
+        assert latest.row("A")[:3] == (1.5, 3, "COMM")
+        assert latest.disconnected == 1
         channels.connect("A")
-        await until(lambda: latest.row("A")[1] == 0)
+        clock.advance(1.0)
+        latest.refresh()
+        assert latest.row("A")[1] == 0
 
 
-async def test_ages_survive_a_step_of_the_wall_clock(channels, clock):
+@pytest.mark.parametrize("step_s", [-3600, 3600])
+async def test_ages_survive_a_step_of_the_wall_clock(channels, clock, step_s):
     async with watching(channels, clock, ["A"]) as latest:
-        await until(lambda: latest.row("A")[0] == 1.5)
-        clock.advance(2.0)
-        clock.step(-3600)
-        assert readings({"A": latest.row("A")}, clock.monotonic()).only.age_s == 2.0
+        channels.set("A", 2.5)
+        clock.step(step_s)
+        clock.advance(0.5)
+        latest.refresh()
+        clock.advance(1.5)
+        assert Readings.of_rows({"A": latest.row("A")}, clock.monotonic()).only.age_s == pytest.approx(2.0, abs=0.5)
+
+
+async def test_values_are_taken_in_although_nobody_asks(channels, clock):
+    async with watching(channels, clock, ["A"]) as latest:
+        clock.advance(1.0)
+        channels.set("A", 2.5)
+        async with asyncio.timeout(30):
+            while latest.row("A")[0] != 2.5:  # noqa: ASYNC110 - nothing tells when
+                await asyncio.sleep(0.05)
 
 
 async def test_a_name_is_subscribed_to_once(channels, clock):
     async with watching(channels, clock, ["A"]) as latest:
         await latest.watch(["A", "T"])
-        await until(lambda: latest.row("T")[0] == "text")
+        clock.advance(1.0)
+        latest.refresh()
+        assert latest.row("T")[0] == "text"
         assert latest.size == 2

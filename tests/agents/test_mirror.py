@@ -22,7 +22,7 @@ class Copies(Mirror):
 
 
 def rows(value=1.5, status="NO_ALARM"):
-    return {pv: [value, 3 if status == "COMM" else 0, status, 1.7e9, 2.0] for pv in PVS}
+    return dict.fromkeys(PVS, (value, 3 if status == "COMM" else 0, status, 1700000000.0, 2.0))
 
 
 async def test_an_input_that_stands_still_is_not_written_again(memcached):
@@ -34,7 +34,7 @@ async def test_an_input_that_stands_still_is_not_written_again(memcached):
         for run in range(2, 6):
             copies.run({}, run)
         assert cache.waiting == 0
-        copies.run({PVS[7]: [9.5, 1, "HIGH", 1.7e9, 0.0]}, 6)
+        copies.run({PVS[7]: (9.5, 1, "HIGH", 1.7e9, 0.0)}, 6)
         await until(lambda: cache.writes == len(PVS) + 1, "the change alone")
         entry = json.loads((await cache.get([PVS[7]]))[PVS[7]])
         assert (entry["value"], entry["severity"], entry["seq"]) == (9.5, "MINOR", 6)
@@ -46,7 +46,7 @@ async def test_an_input_that_is_lost_is_removed(memcached):
         copies = Copies(cache)
         copies.run(rows(), 1)
         await until(lambda: cache.writes == len(PVS), "written")
-        copies.run({PVS[0]: [1.5, 3, "COMM", 1.7e9, 2.0], PVS[1]: [None, 3, "UDF", 0.0, None]}, 2)
+        copies.run({PVS[0]: (1.5, 3, "COMM", 1.7e9, 2.0), PVS[1]: (None, 3, "UDF", 0.0, None)}, 2)
         async with asyncio.timeout(40):
             while len(await cache.get(PVS)) != len(PVS) - 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
@@ -102,7 +102,7 @@ async def test_copies_that_were_dropped_are_written_again_and_what_is_not_read_a
         copies.run(rows(), 1)
         await until(lambda: cache.waiting == 0, "written")
         copies.drop()
-        copies.note({PVS[0]: [7.0, 0, "NO_ALARM", 1.7e9, 2.0]})
+        copies.note({PVS[0]: (7.0, 0, "NO_ALARM", 1.7e9, 2.0)})
         copies.keep(PVS[:10])
         copies.run({}, 2)
         await until(lambda: cache.waiting == 0, "written again")

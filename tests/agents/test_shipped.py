@@ -32,7 +32,8 @@ def test_summary():
         "CURRENT": group("CURRENT_RBV", 1.0, 2.0, None, 3.0),
         "TEMP": group("TEMP_RBV", 20.0, 22.0, None, 30.0),
     }
-    inputs["CURRENT"]["T:EVETO:HV2:CH01:CURRENT_RBV"] = Reading(3.0, 2, "HIHI", 0.0, 0.1)
+    high = {"T:EVETO:HV2:CH01:CURRENT_RBV": Reading(3.0, 2, "HIHI", 0.0, 0.1)}
+    inputs["CURRENT"] = Readings(inputs["CURRENT"] | high)
     values = run_plugin(shipped("summary"), inputs, 0.0)
     counts = {
         area: [values[f"{area}:{n}"] for n in ("N_ON", "N_TRIPPED", "N_ALARM", "N_LOST")] for area in ("ALL", *SUBSYSTEMS)
