@@ -9,20 +9,19 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from logbook.fold import Outage, Piece
+from logbook.moments import NOT_TAKEN, Steps
 from logbook.run import iso
-from sipmdcs.clock import NS, from_datetime, to_datetime
+from sipmdcs.clock import to_datetime
 from sipmdcs.errors import DcsError, ServiceError
+from sipmdcs.history import in_gap, read_answer
 from sipmdcs.http.client import error_text
 from sipmdcs.site import HttpService
 
 _TIMEOUT_S = 30
-_STATUS_TIME = "%b/%d/%Y %H:%M:%S %z"
 
 
 class ArchiveRefuses(DcsError):
@@ -34,7 +33,7 @@ class History:
     """What the archive has of one PV in an interval."""
 
     unit: str
-    piece: Piece | None
+    steps: Steps | None
     """``None`` if its values are no numbers."""
 
 
@@ -60,20 +59,10 @@ class Archive:
             answer = self._ask(f"/retrieval/data/getDataForPVs.json?{query}", names)
         except _NothingThere:
             return {}
-        return {entry["meta"]["name"]: _history(entry) for entry in answer}
-
-    def lost(self, names: Sequence[str]) -> dict[str, int]:
-        """PVs that are not connected now, with the time of their last sign of life, Unix nanoseconds."""
-        found: dict[str, int] = {}
-        for status in self._ask("/mgmt/bpl/getPVStatus", names) if names else []:
-            if status.get("connectionState") != "false":
-                continue
-            try:
-                last = datetime.strptime(status["lastEvent"], _STATUS_TIME).astimezone(UTC)
-            except (KeyError, ValueError):  # never since the archiver started
-                continue
-            found[status["pvName"]] = from_datetime(last)
-        return found
+        try:
+            return {entry["meta"]["name"]: History(str(entry["meta"].get("EGU", "")), _numbers(entry)) for entry in answer}
+        except (ValueError, TypeError, LookupError) as err:
+            raise ServiceError(f"what answers at {self._base} is not the archiver: {err}") from err
 
     def _ask(self, target: str, names: Sequence[str] | None = None) -> Any:
         body = None if names is None else json.dumps(list(names)).encode()
@@ -98,24 +87,21 @@ class _NothingThere(ArchiveRefuses):
     """No sample of any of the PVs, or no such PV."""
 
 
-def _history(entry: Any) -> History:
-    data = entry["data"]
-    unit = str(entry["meta"].get("EGU", ""))
-    if any(isinstance(sample["val"], str | list) for sample in data):
-        return History(unit, None)
-    outages: dict[int, Outage] = {}
-    for index, sample in enumerate(data):
-        fields = sample.get("fields", {})
-        if "cnxlostepsecs" in fields:
-            regained = int(fields.get("cnxregainedepsecs") or sample["secs"])
-            outages[index] = Outage(int(fields["cnxlostepsecs"]) * NS, regained * NS)
-    nothing = float("nan")
-    return History(
-        unit,
-        Piece(
-            np.array([sample["secs"] * NS + sample["nanos"] for sample in data], np.int64),
-            np.array([nothing if sample["val"] is None else sample["val"] for sample in data], np.float64),
-            np.array([sample["severity"] for sample in data], np.int8),
-            outages,
-        ),
-    )
+def _numbers(entry: Any) -> Steps | None:
+    return None if any(isinstance(sample["val"], str | list) for sample in entry["data"]) else steps_of(entry)
+
+
+def steps_of(entry: Any) -> Steps:
+    """The entry of one PV in an answer as a step function, not taken in gaps: numbers, not binned.
+
+    Raises:
+        ValueError: it has another shape, or a value is not a number.
+    """
+    reading = read_answer(entry)
+    edges = [edge for gap in reading.gaps for edge in (gap.lost_ns, gap.known_ns) if edge is not None]
+    time_ns = np.union1d(reading.time_ns, np.array(edges, np.int64))
+    held = np.searchsorted(reading.time_ns, time_ns, "right") - 1
+    severity = np.append([sample["severity"] for sample in entry["data"]], NOT_TAKEN).astype(np.int8)
+    unknown = in_gap(reading.gaps, time_ns)
+    taken = np.isin(time_ns, reading.time_ns)
+    return Steps(time_ns, reading.at(time_ns), np.where(unknown, NOT_TAKEN, severity[held]), taken)

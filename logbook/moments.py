@@ -1,7 +1,7 @@
 """What one PV did during an interval, from its samples: means over time, not over samples.
 
-A sample holds until the next one. Times without connection count as INVALID. Intervals are half-open; what two adjacent ones
-give can be combined, and is the same as of the whole.
+A sample holds until the next one. Times in which nothing is known count as INVALID. Intervals are half-open; what two adjacent
+ones give can be combined, and is the same as of the whole.
 """
 
 from __future__ import annotations
@@ -27,9 +27,14 @@ class Steps:
     """Not decreasing."""
     value: NDArray[np.float64]
     severity: NDArray[np.int8]
-    """0 to 3 as in EPICS, ``NOT_TAKEN`` where there was no connection."""
+    """0 to 3 as in EPICS, ``NOT_TAKEN`` where nothing is known."""
     counts: NDArray[np.bool_]
-    """Whether it is a sample, not only a time at which a connection came or went."""
+    """Whether it is a sample, not only an edge of a gap."""
+
+
+def no_steps() -> Steps:
+    """Of a PV of which there is nothing."""
+    return Steps(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int8), np.empty(0, np.bool_))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select, update
 
-from logbook.archive import Archive, ArchiveRefuses
-from logbook.fold import Fold
+from logbook.archive import Archive, ArchiveRefuses, History
 from logbook.logbookfile import LogbookFile
-from logbook.moments import PvSummary, summary
+from logbook.moments import Moments, PvSummary, moments, no_steps, summary
 from logbook.run import Run
 from logbook.store import WAITING, Store
 from logbook.tables import Run as RunRow
@@ -28,10 +27,10 @@ _PVS = 32
 """PVs in one request."""
 _PIECE_S = 900
 """Length of a request: some ten thousand samples at 1 Hz, which take a few ten milliseconds to read."""
-_TAIL_S = 600
-"""Looked at after the end of a run: a PV that comes back tells when it was lost."""
 _LONGEST_PV = 60
 _LONGEST_UNIT = 16
+
+_NOTHING = History("", no_steps())
 
 _log = logging.getLogger(__name__)
 
@@ -119,34 +118,30 @@ class Summariser:
 
     def summaries(self, names: Sequence[str], start_ns: int, end_ns: int) -> dict[str, tuple[str, PvSummary]]:
         """Unit and figures by PV; those whose values are no numbers are left out."""
-        folds = {name: Fold(start_ns, end_ns) for name in names}
+        totals = dict.fromkeys(names, Moments())
         units = dict.fromkeys(names, "")
-        until_ns = min(self._clock.time_ns(), end_ns + _TAIL_S * NS)
         from_ns, length_ns = start_ns, _PIECE_S * NS
-        while True:
+        while from_ns < end_ns and totals:
             if self.stopping.is_set():
                 raise Stopped("the service ends")
-            to_ns = min(from_ns + length_ns, max(until_ns, end_ns))
+            to_ns = min(from_ns + length_ns, end_ns)
             try:
-                found = self._archive.histories(list(folds), from_ns, to_ns)
+                found = self._archive.histories(list(totals), from_ns, to_ns)
             except ArchiveRefuses:
                 if length_ns <= NS:
                     raise
                 length_ns //= 2  # too many samples for one reply
                 continue
-            for name, history in found.items():
-                units[name] = history.unit
-                if history.piece is None:
+            for name in list(totals):
+                history = found.get(name, _NOTHING)
+                if history.steps is None:
                     _log.warning("%s is left out of summaries: its values are no numbers", name)
-                    del folds[name]
+                    del totals[name]
                 else:
-                    folds[name] = folds[name].feed(history.piece)
-            if to_ns >= max(until_ns, end_ns) or not folds:
-                break
+                    units[name] = history.unit or units[name]
+                    totals[name] += moments(history.steps, from_ns, to_ns)
             from_ns = to_ns
-        unsure = [name for name, fold in folds.items() if fold.start_ns < end_ns]
-        lost = self._archive.lost(unsure)
-        return {name: (units[name], summary(fold.close(lost.get(name)))) for name, fold in folds.items()}
+        return {name: (units[name], summary(total)) for name, total in totals.items()}
 
     def _keep(self, number: int, rows: Mapping[str, tuple[str, PvSummary]]) -> None:
         values = [

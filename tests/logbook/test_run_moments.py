@@ -1,5 +1,6 @@
 """Means over time: against a sum by hand, and the law that parts add up to the whole."""
 
+import json
 import math
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logbook.fold import Fold, Outage, Piece
+from logbook.archive import steps_of as steps_of_entry
 from logbook.moments import NOT_TAKEN, Moments, Steps, moments, summary
 from sipmdcs.clock import NS
 
@@ -85,17 +86,6 @@ def test_parts_add_up_to_the_whole(found, cuts) -> None:
     same(sum((moments(steps, *part) for part in pairwise(edges)), Moments()), moments(steps, START, END))
 
 
-@given(samples, st.lists(st.integers(0, 12), max_size=4))
-def test_pieces_give_the_whole(found, cuts) -> None:
-    found = list({one[0]: one for one in found}.values())  # the archive has one sample at a time
-    fold = Fold(START, END)
-    for first, last in pairwise([0, *sorted(cuts), len(found)]):
-        part = found[max(first - 1, 0) : last]  # as the archive gives it: with the one that held before
-        steps = steps_of(part)
-        fold = fold.feed(Piece(steps.time_ns, steps.value, steps.severity, {}))
-    same(fold.close(), moments(steps_of(found), START, END))
-
-
 def test_figures() -> None:
     found = summary(moments(steps_of([(990, 1.0, 0), (1050, 3.0, 1), (1075, 5.0, 3)]), START, END))
     assert found.samples == 2
@@ -116,21 +106,16 @@ def test_small_changes_of_a_large_value_keep_their_digits() -> None:
     assert found.rms == pytest.approx(5e-4, rel=1e-3)
 
 
-@pytest.mark.parametrize("cut", [1, 2, 3])
-def test_a_lost_connection_counts_as_invalid(cut: int) -> None:
-    """Lost at 1020, back at 1040 with its next value, lost again at 1090 and not back."""
-    seconds, value = [995, 1010, 1045, 1060], [1.0, 2.0, 3.0, 4.0]
-
-    def piece(first: int, last: int) -> Piece:
-        outages = {2 - first: Outage(1020 * NS, 1040 * NS)} if first <= 2 < last else {}
-        time_ns = np.array(seconds[first:last], np.int64) * NS
-        return Piece(time_ns, np.array(value[first:last]), np.zeros(last - first, np.int8), outages)
-
-    fold = Fold(START, END).feed(piece(0, cut)).feed(piece(cut - 1, 4))
-    found = summary(fold.close(1090 * NS))
-    assert found.invalid_s == 30.0
+def test_what_is_in_a_gap_counts_as_invalid() -> None:
+    """Lost at 1020, known again at 1040 with the value it had, lost at 1090 and not back; what came in a gap is hidden."""
+    seconds, value = [995, 1010, 1045, 1060, 1095], [1.0, 2.0, 3.0, 4.0, 9.0]
+    gaps = [[1020 * NS, 1040 * NS, "disconnected"], [1090 * NS, None, "archiver down"]]
+    data = [{"secs": at, "nanos": 0, "val": val, "severity": 0} for at, val in zip(seconds, value, strict=True)]
+    steps = steps_of_entry({"meta": {"name": "D:A", "gaps": json.dumps(gaps)}, "data": data})
+    found = summary(moments(steps, START, END))
+    assert (found.minimum, found.maximum, found.invalid_s) == (1.0, 4.0, 30.0)
     assert found.mean == pytest.approx((10 * 1 + 10 * 2 + 5 * 2 + 15 * 3 + 30 * 4) / 70)
-    assert (found.samples, found.alarm_s) == (3, 0.0)
+    assert (found.samples, found.alarm_s) == (4, 0.0)
 
 
 def test_not_taken_is_no_alarm() -> None:

@@ -1,5 +1,6 @@
 """Summaries of slow control at the end of a run, from a real archive over HTTP."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,7 +13,6 @@ from sqlalchemy import select
 from archiver.catalogue import TypeSpan
 from archiver.log import LogLimits
 from archiver.query import Budget
-from archiver.recorder import PvActivity
 from archiver.served import Served
 from archiver.storage import Storage
 from logbook.archive import Archive
@@ -63,22 +63,16 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
     storage.log.append(link_rows([(2, 40, False), (2, 60, True)]))
     storage.log.append(payload_rows([(3, 1, "on")]))
     storage.log.append(sample_rows([(5, 1, 1.0), (6, 1, 1.0)]))
+    storage.log.append(link_rows([(5, 1, True), (5, 1200, False)]))
     clock.advance(3000)
     storage.log.write()
     yield storage
     storage.close()
 
 
-def activity(name: str) -> PvActivity:
-    """The one PV was last heard of at 1200 s."""
-    lost = name == "D:CH05:LOST"
-    last = START_NS + (1200 if lost else 3000) * NS
-    return PvActivity(not lost, 100, last, START_NS, START_NS, 0, 2)
-
-
 @contextmanager
 def archive(storage: Storage, budget: Budget | None = None) -> Iterator[Archive]:
-    served = Served(storage.catalogue, storage.reader, storage.clock, activity=activity, budget=budget or Budget())
+    served = Served(storage.catalogue, storage.reader, storage.clock, budget=budget or Budget())
     with served_over_http(served) as client:
         assert client.base_url.port is not None
         yield Archive(HttpService(port=client.base_url.port))
@@ -146,6 +140,23 @@ def test_a_long_run_whose_pv_is_lost_to_the_end(storage: Storage, desk: Desk, cl
     figures = (found["D:CH01:BIAS_RBV"]["mean"], found["D:CH01:BIAS_RBV"]["rms"])
     assert figures == pytest.approx((seconds.mean(), seconds.std()))
     assert (found["D:CH05:LOST"]["mean"], found["D:CH05:LOST"]["invalid_s"]) == (1.0, 1700)
+
+
+def test_what_a_steady_pv_did_while_the_archiver_was_down_is_not_known(
+    storage: Storage, desk: Desk, clock: ManualClock, tmp_path: Path
+) -> None:
+    number = run_of(desk, clock, 2900, 3200)
+    clock.advance(5)
+    killed = Path(shutil.copytree(storage.folder, tmp_path / "killed"))
+    again = Storage(killed, ManualClock(START_NS + 3100 * NS))
+    again.start({name: ArchivePolicy(ArchiveMethod.MONITOR, 1.0) for name in PVS})
+    again.log.append(link_rows([(2, 3101, True)]))
+    again.log.append(sample_rows([(2, 70, 8.0)], delay_s=3031))  # as it is monitored anew
+    with archive(again) as source:
+        summariser(desk, source, clock).step()
+    again.close()
+    found = stored(desk, number)["D:CH02:BIAS_RBV"]
+    assert (found["mean"], found["samples"], found["invalid_s"]) == (8.0, 0, 102)  # from a second before its stop on
 
 
 def test_the_archive_away_for_a_while(storage: Storage, desk: Desk, clock: ManualClock, free_port: int) -> None:
