@@ -11,8 +11,8 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from iocs.controller_backoff import Backoff
@@ -20,6 +20,7 @@ from iocs.controller_health import MISSES_TO_REOPEN, Health
 from iocs.controller_pace import Pace, polled
 from iocs.controller_readbacks import Readbacks
 from iocs.controller_records import CONTROLLER, Address, SetPoints
+from iocs.controller_thread import ControllerThread
 from iocs.controller_values import short
 from iocs.drivers.driver import Driver, Identity, Snapshot
 from iocs.fsm import Action, Actions, Channel, SetBias, Settings, SwitchOff, SwitchOn, observe
@@ -78,7 +79,7 @@ class Controller:
         self._health = Health(name)
         self._backoff = Backoff()
         self._draw = random.Random()  # noqa: S311 - jitter
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._thread = ControllerThread(name)
         self._hurried = asyncio.Event()
         self._open = False
         self._connected = False
@@ -100,8 +101,7 @@ class Controller:
                 planned = ended + pause_s
                 await self._rest(pause_s)
         finally:
-            self._thread.submit(self.driver.close)
-            self._thread.shutdown()
+            self._thread.close(self.driver.close)
 
     async def _rest(self, pause_s: float) -> None:
         """Wait for the next poll, less if a command is carried out meanwhile."""
@@ -128,7 +128,7 @@ class Controller:
 
     async def call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do blocking work in the controller's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*args, **kwargs))
+        return await self._thread.call(partial(work, *args, **kwargs))
 
     async def cycle(self) -> None:
         """One poll and what follows from it."""

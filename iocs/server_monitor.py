@@ -26,7 +26,20 @@ EVENT_BITS = VALUE | LOG | ALARM | PROPERTY
 class Subscription:
     """One client's wish to be told of one channel."""
 
-    __slots__ = ("circuit", "count", "dbr", "group", "header", "header_key", "identifier", "mask", "older", "readable", "sid")
+    __slots__ = (
+        "circuit",
+        "count",
+        "dbr",
+        "group",
+        "header",
+        "header_length",
+        "header_size",
+        "identifier",
+        "mask",
+        "older",
+        "readable",
+        "sid",
+    )
 
     def __init__(self, circuit: Circuit, sid: int, identifier: int, dbr: int, count: int, mask: int) -> None:
         self.circuit = circuit
@@ -40,14 +53,14 @@ class Subscription:
         """One to the same channel that the client gave the same number before."""
         self.group: Group
         self.header = b""
-        self.header_key = (-1, -1)
+        self.header_size = self.header_length = -1
 
     def event(self, payload: bytes, length: int, status: int = ECA_NORMAL) -> bytes:
         """The message that carries ``payload`` to this client."""
         if status != ECA_NORMAL:
             return message_header(EVENT_ADD, len(payload), self.dbr, length, status, self.identifier) + payload
-        if self.header_key != (len(payload), length):
-            self.header_key = (len(payload), length)
+        if len(payload) != self.header_size or length != self.header_length:
+            self.header_size, self.header_length = len(payload), length
             self.header = message_header(EVENT_ADD, len(payload), self.dbr, length, status, self.identifier)
         return self.header + payload
 
@@ -62,29 +75,30 @@ class Subscription:
         return self.event(payload, length)
 
 
-Key = tuple[int, int, int, bool]
-"""Type, count, mask, and whether it is text as an array of characters."""
+Key = tuple[int, int, bool]
+"""Type, count, and whether it is text as an array of characters."""
 
 
 class Group:
-    """Subscriptions that get the same bytes for the same reasons: one field, type, count and mask."""
+    """Subscriptions that get the same bytes: one field, type and count."""
 
     __slots__ = ("encode", "field", "key", "mask", "subscriptions")
 
     def __init__(self, channel: Channel, key: Key) -> None:
         self.field = channel.field.name
         self.key = key
-        dbr, count, self.mask, _ = key
-        self.encode: Encoder = encoder(channel, dbr, count)
+        self.encode: Encoder = encoder(channel, key[0], key[1])
+        self.mask = 0
+        """All that any of them wants, or once wanted."""
         self.subscriptions: dict[Subscription, None] = {}
         """In the order they were added."""
 
-    def send(self) -> None:
-        """Send the present value to all."""
+    def send(self, mask: int) -> None:
+        """Send the present value to all who want to be told of one of the bits of ``mask``."""
         payload: bytes | None = None
         length = 0
         for subscription in self.subscriptions:
-            if not subscription.readable:
+            if not subscription.mask & mask or not subscription.readable:
                 continue
             circuit = subscription.circuit
             if circuit.is_held_up:
@@ -112,7 +126,7 @@ class Watchers:
         if groups:
             for group in groups.values():
                 if group.mask & mask:
-                    group.send()
+                    group.send(mask)
 
     def posted_all(self, mask: int) -> None:
         for field in self.fields:
@@ -125,12 +139,13 @@ def watch(channel: Channel, subscription: Subscription) -> None:
     if not isinstance(record.listener, Watchers):
         record.listener = Watchers()
     groups = record.listener.fields.setdefault(channel.field.name, {})
-    key = (subscription.dbr, subscription.count, subscription.mask, channel.long_string)
+    key = (subscription.dbr, subscription.count, channel.long_string)
     group = groups.get(key)
     if group is None:
         group = groups[key] = Group(channel, key)
     subscription.group = group
     group.subscriptions[subscription] = None
+    group.mask |= subscription.mask
 
 
 def unwatch(record: LiveRecord, subscription: Subscription) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable
+from math import ceil
 
 from iocs.records.menus import SCAN_PERIODS_S
 from iocs.records.record import LiveRecord
@@ -22,6 +23,8 @@ class Scanner:
         self._records = list(records)
         self._clock = clock
         self._lists: dict[float, list[LiveRecord]] = {}
+        self._needed = {period: asyncio.Event() for period in SCAN_PERIODS_S.values()}
+        """Set while a list has records: an empty one wakes nobody."""
         self._list()
 
     def _list(self) -> None:
@@ -31,6 +34,15 @@ class Scanner:
         for record in sorted(self._records, key=lambda record: record.phas):
             if record.scan in SCAN_PERIODS_S:
                 self._lists[SCAN_PERIODS_S[record.scan]].append(record)
+        self._look()
+
+    def _look(self) -> None:
+        """Note which lists have records."""
+        for period, scanned in self._lists.items():
+            if scanned:
+                self._needed[period].set()
+            else:
+                self._needed[period].clear()
 
     def process_initial(self) -> None:
         """Process records with ``PINI`` set."""
@@ -63,6 +75,7 @@ class Scanner:
             scanned = self._lists[SCAN_PERIODS_S[record.scan]]
             scanned.append(record)
             scanned.sort(key=lambda record: record.phas)
+        self._look()
 
     def process(self, period_s: float) -> None:
         """Process the records that are scanned every ``period_s`` seconds."""
@@ -79,6 +92,10 @@ class Scanner:
     async def _scan_every(self, period_s: float) -> None:
         due = self._clock.monotonic() + period_s
         while True:
+            if not self._lists[period_s]:
+                await self._needed[period_s].wait()
+                # In step with where it would be had it gone on.
+                due += max(ceil((self._clock.monotonic() - due) / period_s), 0) * period_s
             await asyncio.sleep(max(due - self._clock.monotonic(), 0))
             self.process(period_s)
             # After a stall go on from now rather than catch up.

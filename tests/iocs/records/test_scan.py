@@ -84,3 +84,21 @@ async def test_the_scan_task_keeps_its_pace(load: Load) -> None:
     assert clock.monotonic() - start > 0.45
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_record_that_is_scanned_later_is_scanned_in_step(load: Load) -> None:
+    """An empty list sleeps; the first record wakes it."""
+    record = load('record(ai, "X") {}')["X"]
+    clock = SystemClock()
+    scanner = Scanner([record], clock)
+    start = clock.monotonic()
+    task = asyncio.ensure_future(scanner.run())
+    await asyncio.sleep(0.25)
+    record.scan = 9
+    scanner.rescan(record)
+    async with asyncio.timeout(5):
+        while not record.time_ns:  # noqa: ASYNC110 - a record, not an event
+            await asyncio.sleep(0.001)
+    assert clock.monotonic() - start >= 0.3 - 0.001
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
