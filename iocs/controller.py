@@ -131,35 +131,38 @@ class Controller:
         return await self._thread.call(partial(work, *args, **kwargs))
 
     async def cycle(self) -> None:
-        """One poll and what follows from it."""
+        """One poll and what follows from it. A fault of the driver, wherever it is, is a missed poll of this controller alone."""
         async with self.lock:
             self._health.heartbeat += 1
-            began = started = self._clock.monotonic()
+            began = self._clock.monotonic()
             try:
-                await self._connect()
-                started = self._clock.monotonic()
-                snapshot = await self.call(self.driver.poll)
-                latency_ms = (self._clock.monotonic() - started) * 1000
-                returned = self._health.lost or self._health.missed
-                self._initialise(snapshot)
-                await self._take_in(snapshot)
+                await self._poll()
             except (DeviceError, ServiceError) as err:
                 await self._missed(err, began)
-                return
             except Exception as err:  # noqa: BLE001 - a fault in a driver must not take the other controllers along
                 _log.exception("%s: poll failed", self.name)
                 await self._missed(DeviceError(f"{type(err).__name__}: {err}"), began)
-                return
-            self._count_flaws()
-            self._health.answered()
-            self._connected = True
-            self._backoff = Backoff()
-            if returned:
-                _log.info("%s answers again", self.name)
-            if snapshot.power_cycled:
-                self._health.note("power-cycled: set-points lost")
-                self._identified(await self._identify())
-            self._publish(snapshot, latency_ms)
+
+    async def _poll(self) -> None:
+        await self._connect()
+        started = self._clock.monotonic()
+        snapshot = await self.call(self.driver.poll)
+        latency_ms = (self._clock.monotonic() - started) * 1000
+        returned = self._health.lost or self._health.missed
+        self._initialise(snapshot)
+        await self._take_in(snapshot)
+        if snapshot.power_cycled:
+            self._health.note("power-cycled: set-points lost")
+            self._open = False  # if it does not say what it is yet, it is asked again when it is opened anew
+            self._identified(await self._identify())
+            self._open = True
+        self._count_flaws()
+        self._health.answered()
+        self._connected = True
+        self._backoff = Backoff()
+        if returned:
+            _log.info("%s answers again", self.name)
+        self._publish(snapshot, latency_ms)
 
     async def _connect(self) -> None:
         if self._open:
@@ -268,21 +271,28 @@ class Controller:
         self._count_flaws()
         self._health.miss(str(err), held_up=self._lag.was_late_since(began))
         if self._health.missed >= MISSES_TO_REOPEN or not self._open:
-            self._open = False
-            await self.call(self.driver.close)
+            await self._close()
         if not self._health.lost:
             self.post({(CONTROLLER, key): value for key, value in self._controller_values().items()})
             return
         self._backoff = self._backoff.failed()
         self._disconnected()
 
+    async def _close(self) -> None:
+        self._open = False
+        try:
+            await self.call(self.driver.close)
+        except Exception:  # a line that cannot be closed is left; the next attempt opens another
+            _log.exception("%s: closing failed", self.name)
+
     def _disconnected(self) -> None:
         """Show that nothing is known any more."""
         self._connected = False
         now = self._clock.monotonic()
-        for channel, settings in self.settings().items():
+        lost = self.set_points.settings(self.driver.traits, None)
+        for channel, settings in lost.items():
             self.channels[channel], _ = observe(self.channels[channel], None, settings, now)
-        self._readbacks.lose(self.channels, self.settings(), self._controller_values(), time_ns=self._clock.time_ns())
+        self._readbacks.lose(self.channels, lost, self._controller_values(), time_ns=self._clock.time_ns())
 
     def _controller_values(self) -> dict[str, Value]:
         return {
@@ -311,7 +321,11 @@ class Controller:
         self._initialised = True
 
     def _count_flaws(self) -> None:
-        for flaw in self.driver.take_flaws():
+        try:
+            flaws = self.driver.take_flaws()
+        except Exception as err:  # noqa: BLE001 - as of a poll
+            flaws = (f"{type(err).__name__}: {err}",)
+        for flaw in flaws:
             self._health.note(flaw)
 
     def post(self, values: Mapping[Address, Value]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -125,6 +127,18 @@ async def test_power_cycle_is_told_and_the_device_identified_again(stand) -> Non
     assert stand.get("MODEL") == "MODEL-X"
 
 
+async def test_a_device_that_is_still_booting_after_its_power_cycle_is_asked_what_it_is_again(stand, monkeypatch) -> None:
+    await stand.poll()
+    stand.driver.cycled = True
+    stand.publisher.values["DET:SUB:HV01:MODEL"] = ""
+    with monkeypatch.context() as patch:
+        patch.setattr(stand.driver, "identify", raising(WireError("HGS: no reply")))
+        await stand.poll()
+    assert (stand.get("LAST_ERROR"), stand.get("MODEL")) == ("HGS: no reply", "")
+    await stand.poll()
+    assert stand.get("MODEL") == "MODEL-X"
+
+
 async def test_over_current_trips_within_one_poll(stand) -> None:
     await stand.poll()
     await stand.put("CH01:BIAS", 55.0)
@@ -218,14 +232,25 @@ def test_records_of_other_controllers_are_not_taken(stand) -> None:
     assert isinstance(stand.controller, Controller)
 
 
-async def test_a_fault_in_a_driver_is_a_missed_poll(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+def raising(problem: Exception) -> Callable[..., Any]:
+    def method(*_: Any) -> Any:
+        raise problem
+
+    return method
+
+
+@pytest.mark.parametrize("methods", [("poll",), ("poll", "close"), ("poll", "take_flaws"), ("slew_rate",)])
+async def test_a_fault_in_a_driver_is_a_missed_poll(
+    stand: Stand, methods: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     await stand.poll()
-    stand.driver.fault = ZeroDivisionError("division by zero")
-    await stand.poll(3)
+    with monkeypatch.context() as patch:
+        for method in methods:
+            patch.setattr(stand.driver, method, raising(ZeroDivisionError("division by zero")))
+        await stand.poll(3)
     assert stand.alarm("CH01:VMON_RBV") == LOST
     assert stand.get("LAST_ERROR") == "ZeroDivisionError: division by zero"
     assert "HV01: poll failed" in caplog.text
-    stand.driver.fault = None
     await stand.poll()
     assert (stand.get("CONNECTED"), stand.alarm("CH01:VMON_RBV")) == (1, GOOD)
 
