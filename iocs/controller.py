@@ -131,7 +131,7 @@ class Controller:
         return await self._thread.call(partial(work, *args, **kwargs))
 
     async def cycle(self) -> None:
-        """One poll and what follows from it. A fault of the driver, wherever it is, is a missed poll of this controller alone."""
+        """One poll and what follows from it. Any fault of the driver is a missed poll of this controller alone."""
         async with self.lock:
             self._health.heartbeat += 1
             began = self._clock.monotonic()
@@ -282,7 +282,7 @@ class Controller:
         self._open = False
         try:
             await self.call(self.driver.close)
-        except Exception:  # a line that cannot be closed is left; the next attempt opens another
+        except Exception:  # noqa: BLE001 - a line that cannot be closed is left; the next attempt opens another
             _log.exception("%s: closing failed", self.name)
 
     def _disconnected(self) -> None:

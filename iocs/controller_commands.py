@@ -9,7 +9,7 @@ from iocs.controller import Controller, Refusal
 from iocs.controller_records import CONTROLLER, Address
 from iocs.fsm import Actions, Channel, SwitchOff
 from sipmdcs.channelstate import ChannelState
-from sipmdcs.errors import DeviceRefused
+from sipmdcs.errors import DeviceError, DeviceRefused
 from sipmdcs.publisher import Publisher, Value
 
 Step = Callable[[Channel, int], tuple[Channel, Actions]]
@@ -107,8 +107,15 @@ class Commands:
             self._idle(CONTROLLER, "KILL")
 
     async def _off_at_once(self) -> None:
+        """Everything off; what did not reach the device, or it refused, is asked for again at each poll."""
         controller = self._controller
-        refused = await self._all_outputs_off()
+        try:
+            refused = await self._all_outputs_off()
+        except DeviceError:
+            for channel, state in controller.channels.items():
+                controller.channels[channel] = fsm.kill_refused(state, self._now())
+            self._show_switches(controller.records.channels)
+            raise
         for channel, state in controller.channels.items():
             if channel in refused:
                 controller.channels[channel] = fsm.kill_refused(state, self._now())

@@ -17,6 +17,9 @@ from sipmdcs.errors import DeviceRefused, WireError
 OVER_TEMPERATURE_C = 60.0
 """Above this an output is switched off: upper end of the operating range of the modules and of their sensors."""
 
+_ROUNDING_V = 1e-6
+"""More than binary fractions lose, far below what a device can be set to: a setpoint exactly at a limit is not above it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SetBias:
@@ -72,7 +75,7 @@ class Settings:
 
     def is_too_high(self, reading: ChannelReading) -> bool:
         """Whether the setpoint is more than the SiPM may get."""
-        return 0 < self.overvoltage_limit_V < self.overvoltage(reading)
+        return 0 < self.overvoltage_limit_V < self.overvoltage(reading) - _ROUNDING_V
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,9 +308,11 @@ def refused(channel: Channel, before: Channel, action: Action, now: float) -> Ch
 
 
 def kill_refused(channel: Channel, now: float) -> Channel:
-    """After the device refused to switch off at once: that is asked for again at every poll."""
+    """After the device refused to switch off at once, or did not hear it: that is asked for again at every poll."""
     reading = channel.seen
-    held_V = 0.0 if reading is None or reading.bias_V is None else reading.bias_V
+    voltages = () if reading is None else (reading.bias_V, reading.vmon_V)
+    ramped_V = channel.ramp.present_V if channel.ramp is not None else 0.0
+    held_V = max((ramped_V, *(volts for volts in voltages if volts is not None)))  # wherever it is, it has arrived
     return replace(channel, wanted=False, ramp=Ramp(held_V, held_V, now, then_off=True), busy_until=now)
 
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from iocs.records.fields import Field
 from iocs.records.put import Data, put
@@ -57,6 +57,8 @@ class Writer:
         self._clock = clock
         self._changed = changed
         self._waiting: dict[LiveRecord, deque[Put]] = {}
+        self._overtaking: dict[LiveRecord, Any] = {}
+        """What was put last while the record was active; its device may have reported another value since."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def write(self, record: LiveRecord, request: Put) -> None:
@@ -78,6 +80,8 @@ class Writer:
             done(None)
         elif record.pact:
             record.rpro = 1
+            if field.name == "VAL":
+                self._overtaking[record] = record.val
             done(None)
         else:
             self._process(record, field.name in DRIVING, done)
@@ -118,6 +122,8 @@ class Writer:
             record.time_ns = self._clock.time_ns()  # of completion, as in Base: an older readback knows nothing of this put
             again = record.rpro
             record.rpro = 0
+            if record in self._overtaking:
+                record.val = self._overtaking.pop(record)
             record.finish(self._clock.time_ns())
             self._time_pulse(record)
             done(error)

@@ -20,6 +20,7 @@ from sipmdcs.publisher import Value
 
 CHANNEL = 1
 _MAX_V = 90.0
+_UNKNOWN_COMMAND = f"{codec.ERROR_LETTERS}{codec.ErrorCode.COMMAND:04X}"
 _MIN_V = {Variant.C11204_01: 50.0, Variant.C11204_02: 40.0}
 
 
@@ -38,6 +39,8 @@ class C11204Driver:
         """Factors as read last."""
         self._is_refusing = False
         """The module does not let its factors be read."""
+        self._must_go_off = False
+        """It was reset, which switches its output on, and has not confirmed to be off yet."""
 
     def open(self) -> None:
         self.close()
@@ -51,12 +54,11 @@ class C11204Driver:
 
     def identify(self) -> Identity:
         self._ask(Command.STATUS)
-        try:
-            identity = codec.decode_identity(self._ask(Command.IDENTITY))
-        except DeviceRefused:
-            # Only a -02 knows this command.
+        answer = self._ask(Command.IDENTITY)
+        if answer == _UNKNOWN_COMMAND:  # only a -02 knows it; any other error is a matter of the wire
             self._set_variant(Variant.C11204_01)
             return Identity(self._variant.name_on_label)
+        identity = codec.decode_identity(answer)
         self._set_variant(Variant.C11204_02)
         serial = codec.reply_data(Command.SERIAL, self._ask(Command.SERIAL)).strip()
         extra: dict[str, Value] = {"AUTO_RESTORE": int(Function.AUTO_RESTORE in self._function())}
@@ -67,6 +69,8 @@ class C11204Driver:
         self.traits = Traits(_MIN_V[variant], self.traits.max_V, self.traits.tolerance_V, self.traits.settle_s)
 
     def poll(self) -> Snapshot:
+        if self._must_go_off:
+            self._go_off()
         monitor = codec.decode_monitor(self._ask(Command.MONITOR), self._variant)
         cycled = False
         try:
@@ -125,12 +129,13 @@ class C11204Driver:
     def switch_on(self, values: Mapping[int, float]) -> None:
         self.set_bias(values)
         self._do(Command.ON)
+        self._must_go_off = False
 
     def switch_off(self, channels: frozenset[int]) -> None:
-        self._do(Command.OFF)
+        self._go_off()
 
     def all_off(self) -> None:
-        self._do(Command.OFF)
+        self._go_off()
 
     def slew_rate(self) -> float | None:
         return None
@@ -177,9 +182,18 @@ class C11204Driver:
         """Reset the module. That would switch the output on, so it is switched off right after."""
         if not go:
             return
-        self._do(Command.RESET)
-        self._do(Command.OFF)
+        self._must_go_off = True  # also if nothing comes back: it may have been heard
+        try:
+            self._do(Command.RESET)
+        except DeviceRefused:
+            self._must_go_off = False
+            raise
+        self._go_off()
         self._reference = None
+
+    def _go_off(self) -> None:
+        self._do(Command.OFF)
+        self._must_go_off = False
 
     def take_flaws(self) -> tuple[str, ...]:
         if self._line is None:

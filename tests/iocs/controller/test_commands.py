@@ -149,3 +149,22 @@ async def test_interlock_of_a_lost_controller_acts_when_it_is_back(stand) -> Non
     await stand.poll()
     assert not stand.driver.readings[1].on
     assert stand.get("CH01:STATE") == ChannelState.INTERLOCKED
+
+
+@pytest.mark.parametrize("missed", [1, 4])
+async def test_a_kill_that_did_not_reach_the_device_is_repeated_and_ends_the_ramp(stand, missed: int) -> None:
+    await stand.poll()
+    await stand.put("CH01:BIAS", 57.0)
+    await stand.put("CH01:RAMP_UP", 1.0)
+    await stand.put("CH01:ENABLE", 1)
+    await stand.poll(3)
+    stand.driver.fault = WireError("console: no reply")
+    with pytest.raises(WireError, match="no reply"):
+        await stand.put("KILL", 1)
+    assert (stand.get("CH01:ENABLE"), stand.get("KILL")) == (0, 0)
+    await stand.poll(missed)
+    stand.driver.fault = None
+    stand.driver.calls.clear()
+    await stand.poll(2)
+    assert stand.driver.calls[0] == ("off", frozenset({1}))
+    assert (stand.driver.readings[1].on, stand.get("CH01:STATE"), stand.get("CH01:TRIP")) == (False, ChannelState.OFF, 0)

@@ -300,7 +300,7 @@ def test_a_refused_kill_is_repeated() -> None:
     assert unseen.present_V == 0.0
     dark = fsm.kill_refused(replace(HELD, seen=replace(ON, bias_V=None)), NOW).ramp
     assert dark is not None
-    assert dark.target_V == 0.0
+    assert dark.target_V == 57.0, "where it was measured"
 
 
 @pytest.mark.parametrize(
@@ -329,11 +329,18 @@ def test_what_a_reset_leaves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit_V", "bias_V", "too_high"),
-    [(5.0, 57.0, False), (5.0, just(57.0, ABOVE), True), (0.0, 80.0, False), (0.5, 52.6, True)],
+    ("vbr_V", "limit_V", "bias_V", "too_high"),
+    [
+        (52.0, 5.0, 57.0, False),
+        (52.0, 5.0, 57.001, True),
+        (50.0, 4.2, 54.2, False),  # the difference of these is more in binary fractions
+        (52.0, 0.0, 80.0, False),
+        (52.0, 0.5, 52.6, True),
+    ],
 )
-def test_the_overvoltage_limit_is_exceeded_and_0_is_none(limit_V: float, bias_V: float, too_high: bool) -> None:
-    assert replace(SETTINGS, bias_V=bias_V, overvoltage_limit_V=limit_V).is_too_high(ON) is too_high
+def test_the_overvoltage_limit_is_exceeded_and_0_is_none(vbr_V: float, limit_V: float, bias_V: float, too_high: bool) -> None:
+    settings = replace(SETTINGS, vbr_V=vbr_V, bias_V=bias_V, overvoltage_limit_V=limit_V)
+    assert settings.is_too_high(ON) is too_high
 
 
 def test_breakdown_moves_in_millivolt_per_kelvin_from_its_reference() -> None:

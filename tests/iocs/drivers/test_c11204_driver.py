@@ -52,6 +52,21 @@ def test_identity(driver: C11204Driver) -> None:
     assert driver.traits.floor_V == 40.0
 
 
+def test_noise_while_a_module_is_identified_makes_no_other_kind_of_it(driver: C11204Driver, c11204: Background) -> None:
+    ask = driver._ask
+
+    def with_noise(command: Command, request: bytes | None = None) -> str:
+        if command is Command.IDENTITY:
+            c11204.turn(Knob.UART, 2)  # the request, and when it is repeated
+        return ask(command, request)
+
+    driver._ask = with_noise
+    with pytest.raises(DeviceRefused, match="UART error"):
+        driver.identify()
+    del driver._ask
+    assert driver.identify().model == "C11204-02"
+
+
 def test_output_is_on_after_power_up_and_the_driver_says_so(driver: C11204Driver) -> None:
     reading = until(driver, lambda r: not r.moving)
     assert reading.on
@@ -113,6 +128,25 @@ def test_sensor_unplugged(driver: C11204Driver, c11204: Background) -> None:
 
 def test_reset_leaves_the_output_off(driver: C11204Driver) -> None:
     assert driver.write(0, "RESET", 1)
+    assert not read(driver).on
+
+
+def test_a_reset_whose_off_gets_lost_is_switched_off_before_anything_else(
+    driver: C11204Driver, c11204: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(c11204_link, "REPLY_S", 0.05)
+    do = driver._do
+
+    def boots_after_a_reset(command: Command, request: bytes | None = None) -> None:
+        do(command, request)
+        if command is Command.RESET:
+            c11204.turn(Knob.UNPLUG, 1)
+
+    monkeypatch.setattr(driver, "_do", boots_after_a_reset)
+    with pytest.raises(WireError, match="HOF: no reply"):
+        driver.write(0, "RESET", 1)
+    c11204.turn(Knob.UNPLUG, 0)
+    driver.open()
     assert not read(driver).on
 
 

@@ -179,6 +179,28 @@ async def test_puts_without_completion_to_a_slow_device_are_merged(bench: Bench)
     assert len(bench.device.taken) <= 3
 
 
+async def test_what_is_put_meanwhile_is_not_lost_to_what_the_device_reports_then(bench: Bench) -> None:
+    off = asyncio.Event()
+
+    async def switch(value: Any) -> None:
+        await bench.device.write(value)
+        bench.server.post({"ENABLE": value})  # as the controllers do: what is wanted now
+        if not value:
+            off.set()
+
+    bench.server.on_write("ENABLE", switch)
+    bench.device.let_go.clear()
+    await bench.put("ENABLE", 1, 3, wait=False)
+    await bench.device.busy.wait()
+    await bench.put("ENABLE", 0, 3, wait=False)
+    assert await bench.value("ENABLE") == 0
+    bench.device.let_go.set()
+    async with asyncio.timeout(30):
+        await off.wait()
+    assert await bench.value("ENABLE") == 0
+    assert bench.device.taken == [1, 0]
+
+
 async def test_puts_with_completion_take_their_turn(bench: Bench) -> None:
     bench.device.let_go.clear()
     first = asyncio.ensure_future(bench.put("BIAS", 20.0))
