@@ -26,15 +26,15 @@ def matching(names: Iterable[str], parameters: Mapping[str, str], limit: int) ->
     Raises:
         BadQuery: one cannot be used, or there are too many.
     """
-    key = "regex" if "regex" in parameters else "pv"
+    key, read = ("regex", regular_expression) if "regex" in parameters else ("pv", glob)
+    text = parameters.get(key, "*")
+    texts = [text] if key == "regex" else dict.fromkeys(part.strip() for part in text.split(","))
+    if len(texts) > MAX_PATTERNS:
+        raise BadQuery(f"{len(texts):,} patterns in one request, the limit is {MAX_PATTERNS}")
     try:
-        if key == "regex":
-            patterns = [regular_expression(parameters[key])]
-        else:
-            patterns = [glob(text.strip()) for text in dict.fromkeys(parameters.get(key, "*").split(","))]
+        patterns = [read(part) for part in texts]
     except BadPattern as err:
         raise BadQuery(f"{key}: {err}") from err
-    if len(patterns) > MAX_PATTERNS:
-        raise BadQuery(f"{len(patterns):,} patterns in one request, the limit is {MAX_PATTERNS}")
-    found = (name for name in names if any(pattern.matches(name) for pattern in patterns))
-    return list(found if limit < 0 else islice(found, limit))
+    if key == "regex" or "*" not in texts:
+        names = (name for name in names if any(pattern.matches(name) for pattern in patterns))
+    return list(names if limit < 0 else islice(names, limit))

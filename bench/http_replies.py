@@ -3,8 +3,8 @@
     python bench/http_replies.py [--requests 2000]
 
 Each service of a small site answers in a process of its own, without IOCs; one client asks over one raw socket, one request
-after the other. ``/health`` is the edge alone; the second path goes through the routes. Times are milliseconds as the client
-sees them.
+after the other. ``/health`` is the edge alone; the second path goes through the routes, and but for the web service's through a
+thread, as the second of the peer. Times are milliseconds as the client sees them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ PATHS = {
     "web": ("/health", "/api/v1/version"),
 }
 PEER = """
-import sys, uvicorn
+import asyncio, sys, uvicorn
 async def app(scope, receive, send):
     if scope["type"] != "http":
         return
+    if scope["path"] == "/thread":
+        await asyncio.to_thread(int)
     head = [(b"content-type", b"application/json"), (b"content-length", b"2")]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     await send({"type": "http.response.body", "body": b"{}"})
@@ -58,6 +60,7 @@ def main() -> int:
             start(processes, [*program, service])
         print(f"{'':34}{'p50':>8}{'p99':>8}{'replies/s':>12}")
         measure("bare uvicorn", peer, "/", count)
+        measure("bare uvicorn, by a thread", peer, "/thread", count)
         for (service, paths), port in zip(PATHS.items(), ports[3:], strict=True):
             for path in paths:
                 measure(f"{service} {path}", port, path, count)

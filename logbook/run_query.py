@@ -56,7 +56,9 @@ def run_filter(parameters: Mapping[str, str]) -> RunFilter:
 
 def runs_query(wanted: RunFilter) -> Select[*tuple[Any, ...]]:
     """Runs as rows, the newest first."""
-    query = _EVERY.where(RunRow.number >= wanted.first, RunRow.number <= wanted.last)
+    query = _EVERY
+    if (wanted.first, wanted.last) != (0, _INTEGER):
+        query = query.where(RunRow.number >= wanted.first, RunRow.number <= wanted.last)
     if wanted.partition is not None:
         query = query.where(RunRow.partition == wanted.partition)
     if wanted.type is not None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, bindparam, func, insert, select, text, update
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from logbook.configuration_used import ConfigurationUsed, configuration_at
@@ -19,7 +19,7 @@ from logbook.schema import upgrade
 from logbook.tables import Remark as RemarkRow
 from logbook.tables import Run as RunRow
 from logbook.tables import Transition as TransitionRow
-from sipmdcs.database import database_error
+from sipmdcs.database import database_error, make_engine
 from sipmdcs.errors import BadInput, ServiceError
 
 _BY_NAME = [getattr(RunRow, name).label(name) for name in COLUMNS]
@@ -27,6 +27,7 @@ WAITING = "waiting"
 """Summary of a run that is over and has none yet."""
 _MOST_NEW = 100
 """Runs that others opened since we last looked."""
+_REMARKS = select(RemarkRow.__table__).where(RemarkRow.run.in_(bindparam("runs", expanding=True))).order_by(RemarkRow.id)
 
 
 class Store:
@@ -37,20 +38,22 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._reading = make_engine(engine.url, reading=True)
         self._upgraded = False
 
     def close(self) -> None:
         """Give connections back."""
         self.engine.dispose()
+        self._reading.dispose()
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """A transaction; the first one brings the tables up to date."""
+    def begin(self, *, reading: bool = False) -> Iterator[Connection]:
+        """A transaction; the first one brings the tables up to date. One for ``reading`` waits for no writer."""
         try:
             if not self._upgraded:
                 _upgrade(self.engine)
                 self._upgraded = True
-            with self.engine.begin() as connection:
+            with (self._reading if reading else self.engine).begin() as connection:
                 yield connection
         except (IntegrityError, DataError) as err:
             raise Conflict(str(database_error(self.engine, err))) from err
@@ -129,15 +132,21 @@ class Store:
         with self.begin() as connection:
             return [_run(connection, number) for number in reversed(connection.scalars(wanted).all())]
 
-    def select_runs(self, query: Select[*tuple[Any, ...]]) -> list[RowMapping]:
+    def rows(self, query: Select[*tuple[Any, ...]]) -> list[RowMapping]:
         """Rows of a query."""
-        with self.begin() as connection:
+        with self.begin(reading=True) as connection:
             return list(connection.execute(query).mappings())
+
+    def runs(self, query: Select[*tuple[Any, ...]]) -> tuple[list[RowMapping], list[RowMapping]]:
+        """Rows of a query of runs, and what was said of these runs, oldest first; of one field the last counts."""
+        with self.begin(reading=True) as connection:
+            rows = list(connection.execute(query).mappings())
+            return rows, _remarks(connection, [row["number"] for row in rows])
 
     def transitions(self, number: int) -> list[Transition]:
         """How a run came to its state, oldest first."""
         wanted = select(TransitionRow.__table__).where(TransitionRow.run == number).order_by(TransitionRow.id)
-        with self.begin() as connection:
+        with self.begin(reading=True) as connection:
             return [
                 Transition(
                     number,
@@ -148,11 +157,10 @@ class Store:
                 for row in connection.execute(wanted).mappings()
             ]
 
-    def remarks(self, numbers: Sequence[int]) -> list[RowMapping]:
-        """What was said of runs, oldest first; of one field the last counts."""
-        with self.begin() as connection:
-            wanted = select(RemarkRow.__table__).where(RemarkRow.run.in_(numbers)).order_by(RemarkRow.id)
-            return list(connection.execute(wanted).mappings())
+    def remarks(self, number: int) -> list[RowMapping]:
+        """What was said of a run, as ``runs`` has it."""
+        with self.begin(reading=True) as connection:
+            return _remarks(connection, [number])
 
     def set_events(self, number: int, events: int) -> None:
         """Events of a run that goes on."""
@@ -165,6 +173,10 @@ def take_numbers(connection: Connection, count: int) -> range:
     statement = text("UPDATE logbook_counter SET value = value + :count WHERE name = 'run' RETURNING value")
     newest = connection.execute(statement, {"count": count}).scalar_one()
     return range(newest - count + 1, newest + 1)
+
+
+def _remarks(connection: Connection, numbers: Sequence[int]) -> list[RowMapping]:
+    return list(connection.execute(_REMARKS, {"runs": numbers}).mappings()) if numbers else []
 
 
 def _upgrade(engine: Engine) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,6 @@ from logbook.desk import Desk
 from logbook.refusals import DatabaseAway, NotThere
 from logbook.run import Run, iso, run_json
 from logbook.run_query import RunFilter, runs_query
-from logbook.store import Store
 from logbook.tables import SlowControl
 
 
@@ -26,8 +24,10 @@ def listed(desk: Desk, wanted: RunFilter) -> list[dict[str, Any]]:
         if not wanted.open:
             raise DatabaseAway(f"only open runs are known, the database cannot be reached: {desk.trouble}")
         return [run_json(run) | {"remarks": None} for run in _matching(desk, wanted)]
-    rows = desk.store.select_runs(runs_query(wanted))
-    remarks = newest_remarks(desk.store, [row["number"] for row in rows])
+    rows, said = desk.store.runs(runs_query(wanted))
+    remarks: dict[int, dict[str, str]] = {}
+    for row in said:
+        remarks.setdefault(row["run"], {})[row["field"]] = row["value"]
     return [_plain(row) | {"remarks": remarks.get(row["number"], {})} for row in rows]
 
 
@@ -41,7 +41,7 @@ def shown(desk: Desk, number: int) -> dict[str, Any]:
     run = desk.run(number)
     if not desk.database_answers:
         return run_json(run) | {"remarks": None, "remark_history": None, "transitions": None}
-    history = [{**_plain(row), "at": iso(row["at"])} for row in desk.store.remarks([number])]
+    history = [{**_plain(row), "at": iso(row["at"])} for row in desk.store.remarks(number)]
     transitions = [
         {
             "before": each.before,
@@ -72,16 +72,8 @@ def slow_control(desk: Desk, number: int) -> list[dict[str, Any]]:
     run = desk.run(number)
     if run.state.is_open:
         raise NotThere(f"run {number} is {run.state}: its summary is made when it has ended")
-    rows = desk.store.select_runs(select(SlowControl.__table__).where(SlowControl.run == number).order_by(SlowControl.pv))
+    rows = desk.store.rows(select(SlowControl.__table__).where(SlowControl.run == number).order_by(SlowControl.pv))
     return [dict(row) for row in rows]
-
-
-def newest_remarks(store: Store, numbers: Sequence[int]) -> dict[int, dict[str, str]]:
-    """By run and field what was said last."""
-    found: dict[int, dict[str, str]] = {}
-    for row in store.remarks(numbers):
-        found.setdefault(row["run"], {})[row["field"]] = row["value"]
-    return found
 
 
 def _matching(desk: Desk, wanted: RunFilter) -> list[Run]:

@@ -98,7 +98,7 @@ def run_of(desk: Desk, clock: ManualClock, start_s: float, end_s: float) -> int:
 
 def stored(desk: Desk, number: int) -> dict[str, dict]:
     wanted = select(SlowControl.__table__).where(SlowControl.run == number)
-    return {row["pv"]: dict(row) for row in desk.store.select_runs(wanted)}
+    return {row["pv"]: dict(row) for row in desk.store.rows(wanted)}
 
 
 def summariser(desk: Desk, archive: Archive, clock: ManualClock, **settings) -> Summariser:
