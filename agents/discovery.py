@@ -8,11 +8,11 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 
 from agents.problem import Problem
+from sipmdcs.installed import installed
 from sipmdcs.site import Site
 
 GROUP = "sipmdcs.agents"
@@ -79,7 +79,7 @@ def _places(site: Site) -> Iterator[tuple[str, Path]]:
     for path in _files(site.folder / FOLDER):
         if _NAME.fullmatch(path.stem):
             yield path.stem, path
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in sorted(installed(GROUP), key=lambda point: point.name):
         if _NAME.fullmatch(point.name):
             yield point.name, _module_file(point.module)
     for path in _files(Path(str(files("agents.shipped")))):

@@ -132,6 +132,7 @@ class CaChannels:
             lent: dict[str, LentChannel] = {}
             for capture in tuple(self._captures):
                 lent |= stack.enter_context(capture.lend(ca, names))
+            self._context.search.find([name for name in names if name not in lent and name not in self._channels], timeout)
             for name in names:
                 try:
                     channels.append(lent[name] if name in lent else self._channel(ca, name))

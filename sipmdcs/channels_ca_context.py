@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from sipmdcs import libca
 from sipmdcs.channels_ca_repeater import ensure_repeater
+from sipmdcs.channels_ca_search import BulkSearch
 from sipmdcs.errors import NotConnected, ServiceError
 from sipmdcs.libca import Eca, ExceptionArgs, ExceptionHandler, PrintfHandler
 
@@ -26,13 +27,16 @@ class CaContext:
         self._idle = threading.Condition()
         self._users = 0
         self._closed = False
-        with self._detached(), _lazy_timers():
+        self.search = BulkSearch()
+        with self._detached(), self.search.listed(), _lazy_timers():
             status = self._ca.ca_context_create(libca.CA_PREEMPTIVE)
             if status != Eca.NORMAL:
                 raise ServiceError(f"no Channel Access client context: {libca.message(status)}")
             self._context: int = self._ca.ca_current_context()
             self._ca.ca_add_exception_event(libca.address(_on_exception), None)
             self._ca.ca_replace_printf_handler(libca.address(_on_printf))
+            # With its first channel libca looks up where to search.
+            self._ca.ca_clear_channel(create_channel(self._ca, "nothing", 0, 0))
             self._ca.ca_detach_context()
 
     @contextmanager
@@ -68,6 +72,7 @@ class CaContext:
         with self._detached():
             self._ca.ca_attach_context(self._context)
             self._ca.ca_context_destroy()
+        self.search.close()
 
     @contextmanager
     def _detached(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -22,6 +22,7 @@ from sipmdcs import __version__
 from sipmdcs.command_examples import examples
 from sipmdcs.command_summary import command_summary
 from sipmdcs.errors import DcsError, ServiceError
+from sipmdcs.installed import installed
 from sipmdcs.logs import LEVELS, configure_logging, write_traceback
 from sipmdcs.redaction import redact
 
@@ -78,7 +79,7 @@ class Program(click.Group):
     def points(self) -> dict[str, EntryPoint]:
         """Installed sub-commands by name; of two with one name the first on the module path counts, as for modules."""
         found: dict[str, EntryPoint] = {}
-        for point in entry_points(group=GROUP):
+        for point in installed(GROUP):
             found.setdefault(point.name, point)
         return found
 

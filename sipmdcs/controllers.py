@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from sipmdcs.errors import BadInput
+from sipmdcs.installed import installed
 
 GROUP = "sipmdcs.drivers"
 
@@ -56,4 +57,4 @@ def controller_type(name: str) -> ControllerType:
 @cache
 def _entry_points() -> Mapping[str, EntryPoint]:
     """By name. Read once: that takes 10 ms, and a site may have hundreds of controllers."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return {point.name: point for point in installed(GROUP)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -34,6 +35,7 @@ def doctor(invocation: Invocation, ctx: click.Context, as_json: bool) -> None:
     One line for each check: ok, warn or FAIL, what was found and what to do next. Exit status 1 if anything fails.
     """
     findings: list[Finding] = []
+    gc.disable()  # it looks through all records again and again, and this process ends soon
     for finding in examine(lambda: ReadOnce(invocation.folder)):
         findings.append(finding)
         if not as_json:

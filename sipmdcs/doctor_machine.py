@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, requires, version
 
+from sipmdcs import libca
 from sipmdcs.finding import Finding, Level
 
 _TIME_ERROR = 5
@@ -51,8 +52,7 @@ def _is_installed(name: str) -> bool:
 
 def _libca() -> Finding:
     try:
-        path = importlib.import_module("epicscorelibs.path").get_lib("ca")
-        ctypes.CDLL(path)
+        libca.load()
     except (ImportError, OSError) as err:
         return Finding("libca", Level.FAIL, f"cannot be loaded: {err}", "run make install")
     return Finding("libca", Level.OK, f"of epicscorelibs {version('epicscorelibs')}")

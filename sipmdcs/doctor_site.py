@@ -7,7 +7,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from sipmdcs.database import make_engine, parse_url
 from sipmdcs.epicsdb import MAX_NAME_LENGTH, Record
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.finding import Finding, Level
+from sipmdcs.installed import installed
 from sipmdcs.pvinfo import alarm_info, archive_policy, device_address
 from sipmdcs.redaction import redact
 from sipmdcs.site import SITE_FILE, Site
@@ -161,7 +161,7 @@ def check_parts(site: Site) -> Iterator[Finding]:
     """Does each part understand its files? Parts name a function that reads them in the entry-point group ``CHECKS``."""
     if any(not (site.rendered / f"{ioc}.substitutions").is_file() for ioc in site.file.iocs):
         return  # some of their files refer to records; check_records has said that there are none yet
-    for point in sorted(entry_points(group=CHECKS), key=lambda point: point.name):
+    for point in sorted(installed(CHECKS), key=lambda point: point.name):
         read: Callable[[Site], object] = point.load()
         try:
             read(site)

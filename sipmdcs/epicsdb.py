@@ -26,8 +26,8 @@ MAX_TEMPLATE_BYTES = 1 << 18
 MAX_NAME_LENGTH = 60
 """Longest record name EPICS Base accepts (``PVNAME_STRINGSZ`` less the terminator)."""
 
-_RECORD_NAME = re.compile(r"[!-~]+")
-_NOT_IN_NAMES = frozenset("\"'.$")
+_RECORD_NAME = re.compile(r"[!#%&(-\-/-~]+")
+"""Letters that are seen, but no quote, dot or dollar sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,10 @@ _Expand = Callable[[str, int], str]
 
 def _expander(path: Path, macros: Mapping[str, str], texts: MacroTexts | None = None) -> _Expand:
     """What expands the texts of a file; ``texts`` are expanded at once."""
-    known = texts.expand(macros) if texts is not None else {}
+    known = texts.expand(macros).get if texts is not None else {}.get
 
     def expand(text: str, line: int) -> str:
-        found = known.get(text)
+        found = known(text)
         return expand_macros(text, macros, file=path, line=line) if found is None else found
 
     return expand
@@ -184,7 +184,7 @@ def iter_records(path: Path, macros: Mapping[str, str]) -> Iterator[Record]:
         name = expand(body.name, body.line)
         _check_new(name, lines.get(name), path, body.line)
         lines[name] = body.line
-        yield _expand_record(body, name, expand, path)
+        yield _expand_record(body, name, expand, str(path))
 
 
 def load_template(path: Path, macros: Mapping[str, str]) -> list[Record]:
@@ -211,6 +211,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _expand_all(bodies: Iterable[_Body], path: Path, expand: _Expand) -> dict[str, Record]:
     records: dict[str, Record] = {}
+    file = str(path)
     for body in bodies:
         name = expand(body.name, body.line)
         if body.type == "alias":
@@ -221,7 +222,7 @@ def _expand_all(bodies: Iterable[_Body], path: Path, expand: _Expand) -> dict[st
             records[name] = _with_alias(records[name], alias)
             continue
         _check_new(name, records[name].lines[""] if name in records else None, path, body.line)
-        records[name] = _expand_record(body, name, expand, path)
+        records[name] = _expand_record(body, name, expand, file)
     return records
 
 
@@ -231,16 +232,21 @@ def _check_new(name: str, earlier: int | None, path: Path, line: int) -> None:
         raise BadInput(f"record {name} is already defined at line {earlier}", file=path, line=line)
 
 
-def _expand_record(body: _Body, name: str, expand: _Expand, path: Path) -> Record:
+def _expand_record(body: _Body, name: str, expand: _Expand, path: str) -> Record:
     for item in body.twice:
         raise BadInput(f"{item.kind} {item.name} of {name} is set twice", file=path, line=item.line)
-    fields, info = (body.fields.copy(), body.info.copy()) if body.macros else (body.fields, body.info)
-    for kind, key, value, line in body.macros:
-        (fields if kind == "field" else info)[key] = expand(value, line)
-    aliases = tuple(expand(item.value, item.line) for item in body.aliases)
-    for item, alias in zip(body.aliases, aliases, strict=True):
-        _check_name(alias, path, item.line)
-    return Record(expand(body.type, body.line), name, fields, info, aliases, str(path), body.lines)
+    fields, info = body.fields, body.info
+    if body.macros:
+        fields, info = fields.copy(), info.copy()
+        for kind, key, value, line in body.macros:
+            (fields if kind == "field" else info)[key] = expand(value, line)
+    type_ = expand(body.type, body.line) if "$" in body.type else body.type
+    aliases: tuple[str, ...] = ()
+    if body.aliases:
+        aliases = tuple([expand(item.value, item.line) for item in body.aliases])
+        for item, alias in zip(body.aliases, aliases, strict=True):
+            _check_name(alias, path, item.line)
+    return Record(type_, name, fields, info, aliases, path, body.lines)
 
 
 def _with_alias(record: Record, alias: str) -> Record:
@@ -248,10 +254,10 @@ def _with_alias(record: Record, alias: str) -> Record:
     return Record(record.type, record.name, record.fields, record.info, aliases, record.file, record.lines)
 
 
-def _check_name(name: str, path: Path, line: int) -> None:
+def _check_name(name: str, path: Path | str, line: int) -> None:
     if len(name) > MAX_NAME_LENGTH:
         raise BadInput(f"name {name} has {len(name)} characters, EPICS allows {MAX_NAME_LENGTH}", file=path, line=line)
-    if not _RECORD_NAME.fullmatch(name) or _NOT_IN_NAMES & set(name):
+    if not _RECORD_NAME.fullmatch(name):
         message = f"name {name!r} is empty or holds a blank, quote, dot or dollar sign, or a letter that is not ASCII"
         raise BadInput(message, file=path, line=line)
 
@@ -278,7 +284,7 @@ def iter_substitutions(path: Path, search_path: Sequence[Path], macros: Mapping[
         if template not in found:
             found[template] = _find(template, path, line, search_path)
         for record in _row_records(found[template], row, f"{path.name}:{line}"):
-            for name in (record.name, *record.aliases):
+            for name in (record.name, *record.aliases) if record.aliases else (record.name,):
                 if name in names:
                     raise BadInput(f"{name} from {template} is already made by an earlier row", file=path, line=line)
                 names.add(name)

@@ -11,7 +11,6 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +19,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from sipmdcs.epicsdb import Record, load_substitutions
 from sipmdcs.errors import BadInput
+from sipmdcs.installed import installed
 from sipmdcs.yamlfile import KeyProblem, Strict, read_yaml
 
 SITE_FILE = "site.yaml"
@@ -362,7 +362,7 @@ class Site:
         macros = {"DET": self.file.prefix, "S": self.service_prefix(service), "NAME": service}
         records = load_substitutions(path, self.template_path, macros)
         if kind is None:
-            for point in entry_points(group=RECORDS, name=service):
+            for point in installed(RECORDS).select(name=service):
                 derived: Callable[[Site], list[Record]] = point.load()
                 records += derived(self)
         return records

@@ -38,7 +38,7 @@ DEEPEST = 50
 MAX_ALIASED = 100_000
 """Keys and list items that aliases may repeat: a few lines of aliases to aliases could be millions of entries."""
 _TEXT, _LIST, _MAPPING = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
-_LONG_TEXT = 100_000
+_LONG_TEXT = 5_000
 """Characters from which the parser in C is worth being tried first; its messages are not those of the one in Python."""
 
 

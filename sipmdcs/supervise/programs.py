@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 from enum import IntEnum
-from importlib.metadata import entry_points
 
 from sipmdcs.cli import GROUP
 from sipmdcs.errors import BadInput
+from sipmdcs.installed import installed
 from sipmdcs.site import SITE_FILE, Site
 from sipmdcs.yamlfile import bad_key
 
@@ -51,7 +51,7 @@ def programs(site: Site) -> tuple[Program, ...]:
     Raises:
         BadInput: a service is no installed command, or two processes have one name.
     """
-    commands = {point.name for point in entry_points(group=GROUP)}
+    commands = {point.name for point in installed(GROUP)}
     path = site.folder / SITE_FILE
     found: list[Program] = []
     if any(controller.port == "sim" for controller in site.file.controllers.values()):
