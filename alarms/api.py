@@ -55,7 +55,7 @@ class NotThere(DcsError):
 class Choice(Strict):
     """Body of a request that acts on alarms."""
 
-    select: Annotated[list[str], Field(min_length=1)]
+    select: Annotated[list[str], Field(min_length=1, max_length=_MOST_ROWS)]
     user: str
     comment: str = ""
 
@@ -161,15 +161,13 @@ class Api:
         row = await self._replies.call(self._outbox.page_of, number)
         return {"page": None if row is None else _page(row)}
 
-    @_answer
-    async def acknowledge(self, request: Request) -> Any:
+    async def acknowledge(self, request: Request) -> Response:
         choice = await read_model(request, Choice)
-        return self._acted(await self._handler.acknowledge(choice.select, choice.user, choice.comment))
+        return await self._acted(await self._handler.acknowledge(choice.select, choice.user, choice.comment))
 
-    @_answer
-    async def unacknowledge(self, request: Request) -> Any:
+    async def unacknowledge(self, request: Request) -> Response:
         choice = await read_model(request, Choice)
-        return self._acted(await self._handler.unacknowledge(choice.select, choice.user, choice.comment))
+        return await self._acted(await self._handler.unacknowledge(choice.select, choice.user, choice.comment))
 
     @_answer
     async def test_page(self, request: Request) -> Any:
@@ -200,9 +198,10 @@ class Api:
         pvs = await self._replies.work(len(alarming) // _SIFTED, listed)
         return await self._replies.rows((self._leaf(pv, states) for pv in pvs), len(pvs))
 
-    def _acted(self, changes: list[Change]) -> dict[str, Any]:
-        states = self._handler.alarms.states
-        return {"changed": [self._leaf(pv, states) for pv in dict.fromkeys(change.leaf.pv for change in changes)]}
+    async def _acted(self, changes: list[Change]) -> Response:
+        states = dict(self._handler.alarms.states)
+        pvs = dict.fromkeys(change.leaf.pv for change in changes)
+        return await self._replies.document({}, {"changed": (self._leaf(pv, states) for pv in pvs)}, len(pvs))
 
     def _known(self, pv: str) -> str:
         if pv not in self._handler.alarms.tree.leaves:

@@ -106,13 +106,13 @@ class Handler:
             BadInput: a word means nothing, or nobody is named.
             ServiceError: the database refuses; what was acknowledged before stays so.
         """
-        leaves = select(self.alarms.tree, list(words))
+        leaves = await asyncio.to_thread(select, self.alarms.tree, words)
         by = self._by(user, comment)
         return await self._in_turns(leaves, lambda draft, some: draft.acknowledge(some, by))
 
     async def unacknowledge(self, words: Sequence[str], user: str, comment: str = "") -> list[Change]:
         """Take acknowledgements back; as ``acknowledge``."""
-        leaves = select(self.alarms.tree, list(words))
+        leaves = await asyncio.to_thread(select, self.alarms.tree, words)
         by = self._by(user, comment)
         return await self._in_turns(leaves, lambda draft, some: draft.unacknowledge(some, by))
 

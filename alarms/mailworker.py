@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 
 from alarms.deadletter import MAX_UNKNOWN, bare_letter, forward_letter, other_receivers
@@ -24,7 +25,7 @@ Writer = Callable[[Sequence[Notice]], Awaitable[Letter]]
 """Writes a mail about notices."""
 
 _MAX_WAIT_S = 60.0
-"""A worker looks into the queue at least this often."""
+"""A worker looks into the queue at least this often while something waits in it."""
 
 _MAX_OPEN = 20
 """Mails that the server put off; with so many no further one is written and alarms gather instead."""
@@ -67,7 +68,7 @@ class MailWorker:
         """Attempts that failed since the start."""
 
     async def send_ready(self) -> float:
-        """Send all that is ready; returns after how many seconds to look again."""
+        """Send all that is ready; returns after how many seconds to look again, infinity if nothing waits."""
         while True:
             if (left_s := self._server.until - self._clock.monotonic()) > 0:
                 return left_s
@@ -104,7 +105,7 @@ class MailWorker:
         if page is None:
             page = await self._first_worth(last)
         waits_s = (self._fates[other.id].until - now for other in pages if other.id in self._fates and other not in due)
-        return page, min(wait_s, *waits_s, _MAX_WAIT_S)
+        return page, min(wait_s, *waits_s, _MAX_WAIT_S if pages else inf)
 
     async def _first_worth(self, pages: Sequence[Page]) -> Page | None:
         """The first of some mails that is still worth sending, as it is to be sent now."""
@@ -155,11 +156,14 @@ class MailWorker:
             self._wake([other])
 
     async def _revised(self, page: Page) -> Page | None:
-        """A mail that was written before, without what was settled since; ``None`` if nothing of it is left."""
+        """A mail that was written before, as it is to be told now; ``None`` if nothing of it is left.
+
+        What was settled since is left out, and of what is still wrong the present reason is told.
+        """
         content = await asyncio.to_thread(self._outbox.content, page)
-        tell, settled = still_worth(content)
-        if not settled:
+        if not content:
             return page
+        tell, settled = still_worth(content)
         if not tell:
             await asyncio.to_thread(self._outbox.cancel, page.id)
             _log.info("page %s to %s is settled and not sent", page.message_id, self._receiver)
@@ -168,13 +172,16 @@ class MailWorker:
         if page.forwards is not None:
             dead = await asyncio.to_thread(self._outbox.page, page.forwards)
             letter = letter if dead is None else forward_letter(dead, letter)
+        if not settled and (letter.subject, letter.body) == (page.subject, page.body):
+            return page
         return await asyncio.to_thread(self._outbox.rewrite, page, letter, settled)
 
     async def _next(self) -> tuple[Page | None, float]:
         """Write the next mail, or say after how many seconds to look again."""
         now_ns = self._clock.time_ns()
-        later_ns = now_ns + round(_MAX_WAIT_S * NS)
-        chosen, ready = await asyncio.to_thread(self._look, now_ns, later_ns)
+        chosen, ready = await asyncio.to_thread(self._look, now_ns)
+        if ready is None:
+            return None, inf
         if not chosen.tell or ready > now_ns:
             return None, min(max(0, ready - now_ns) / NS, _MAX_WAIT_S)
         notices = [item.notice for item in chosen.tell]
@@ -192,7 +199,8 @@ class MailWorker:
             _log.exception("the page to %s is sent in bare words", self._receiver)
             return bare_letter(notices)
 
-    def _look(self, now_ns: int, later_ns: int) -> tuple[Sorted, int]:
+    def _look(self, now_ns: int) -> tuple[Sorted, int | None]:
+        """What to tell, and when; ``None`` if nothing waits."""
         sent = self._outbox.recent(self._receiver, now_ns - 300 * NS)
         if (earliest := earliest_ns(sent, self._file.gather_s, now_ns)) > now_ns:
             return Sorted([], [], []), earliest  # the queue of a storm is long: it is not read before it has to be
@@ -202,7 +210,7 @@ class MailWorker:
             if chosen.void:
                 self._outbox.void(chosen.void)
             coming = (item.notice.due_ns for item in queue if item.notice.due_ns > now_ns)
-            return chosen, min(coming, default=later_ns)
+            return chosen, min(coming, default=None)
         return chosen, ready_ns(chosen.tell, sent, self._file.gather_s, self._file.gather_max_s, now_ns, self._cause)
 
 

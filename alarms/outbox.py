@@ -6,7 +6,7 @@ server has accepted them. A mail that is repeated has the same Message-ID, so th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -81,7 +81,7 @@ class Outbox:
 
     def waiting(self, receiver: str) -> list[Waiting]:
         """Notices to a receiver that are in no mail yet, due or not, oldest first."""
-        condition = (notice.c.receiver == receiver) & notice.c.page.is_(None) & notice.c.void_ns.is_(None)
+        condition = (notice.c.receiver == receiver) & _QUEUED
         with self._database.read() as connection:
             found = _waiting(connection, condition)
             ends = {item.notice.incident for item in found if not item.notice.kind.calls}
@@ -94,7 +94,7 @@ class Outbox:
             return _waiting(connection, notice.c.page == (mail.forwards or mail.id))
 
     def rewrite(self, mail: Page, letter: Letter, settled: Sequence[Waiting]) -> Page:
-        """Leave out of a mail that was never accepted what is settled by now."""
+        """Write a mail that was never accepted anew, without what is settled by now."""
         written = {"subject": letter.subject, "body": letter.body, "summary": letter.summary}
         with self._database.write() as connection:
             _mark(connection, [item.id for item in settled], page=None, void_ns=self._clock.time_ns())
@@ -121,31 +121,38 @@ class Outbox:
             row = connection.execute(select(page).where(page.c.id == number)).mappings().first()
         return None if row is None else _page(row)
 
-    def readdress(self, receiver: str, address: str) -> int:
-        """The address of a receiver was corrected: what was not accepted goes to the new one, dead letters as well.
+    def busy(self) -> set[str]:
+        """The receivers for whom something waits, due or not."""
+        queries = select(notice.c.receiver).where(_QUEUED), select(page.c.receiver).where(_OPEN)
+        with self._database.read() as connection:
+            return {receiver for query in queries for receiver in connection.execute(query.distinct()).scalars()}
+
+    def readdress(self, addresses: Mapping[str, str]) -> None:
+        """Addresses of receivers were corrected: what was not accepted goes to the new ones, dead letters as well.
 
         A dead letter that another receiver has got stays dead.
-
-        Returns:
-            How many mails that were.
         """
         brought = select(page.c.forwards).where(page.c.forwards.is_not(None), page.c.sent_ns.is_not(None))
-        lost = _UNSENT & (page.c.receiver == receiver) & (page.c.address != address) & page.c.id.not_in(brought)
+        lost = _UNSENT & page.c.id.not_in(brought)
         with self._database.write() as connection:
-            return connection.execute(update(page).where(lost).values(address=address, dead_ns=None)).rowcount
+            for receiver, old in connection.execute(select(page.c.receiver, page.c.address).where(lost).distinct()).all():
+                if (new := addresses.get(receiver, old)) != old:
+                    to_old = lost & (page.c.receiver == receiver) & (page.c.address == old)
+                    connection.execute(update(page).where(to_old).values(address=new, dead_ns=None))
 
-    def forget_others(self, receivers: Iterable[str]) -> int:
+    def forget_others(self, receivers: Container[str]) -> int:
         """Give up what waits for anybody but ``receivers``: nobody would ever send it.
 
         Returns:
             How many notices and mails that were.
         """
-        known, now_ns = list(receivers), self._clock.time_ns()
-        notices = notice.c.page.is_(None) & notice.c.void_ns.is_(None) & notice.c.receiver.not_in(known)
-        pages = _OPEN & page.c.receiver.not_in(known)
-        with self._database.write() as connection:
-            void = connection.execute(update(notice).where(notices).values(void_ns=now_ns))
-            return void.rowcount + connection.execute(update(page).where(pages).values(cancelled_ns=now_ns)).rowcount
+        count, now_ns = 0, self._clock.time_ns()
+        for other in (name for name in self.busy() if name not in receivers):
+            notices, pages = _QUEUED & (notice.c.receiver == other), _OPEN & (page.c.receiver == other)
+            with self._database.write() as connection:
+                count += connection.execute(update(notice).where(notices).values(void_ns=now_ns)).rowcount
+                count += connection.execute(update(page).where(pages).values(cancelled_ns=now_ns)).rowcount
+        return count
 
     def in_reply_to(self, incidents: Iterable[int]) -> str:
         """Message-ID of the mail that opened an incident, if all of ``incidents`` are one; else empty."""
@@ -241,7 +248,7 @@ class Outbox:
     def backlog(self) -> Backlog:
         """How paging is doing."""
         now_ns = self._clock.time_ns()
-        due = notice.c.page.is_(None) & notice.c.void_ns.is_(None) & (notice.c.due_ns <= now_ns)
+        due = _QUEUED & (notice.c.due_ns <= now_ns)
         with self._database.read() as connection:
             sent = connection.execute(select(func.count()).select_from(page).where(page.c.sent_ns.is_not(None))).scalar()
             pages, oldest_page = connection.execute(select(func.count(), func.min(page.c.composed_ns)).where(_OPEN)).one()
@@ -266,6 +273,7 @@ class Outbox:
             connection.execute(update(page).where(page.c.id == page_id).values(values))
 
 
+_QUEUED = notice.c.page.is_(None) & notice.c.void_ns.is_(None)
 _UNSENT = page.c.sent_ns.is_(None) & page.c.cancelled_ns.is_(None)
 _OPEN = _UNSENT & page.c.dead_ns.is_(None)
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 
 from alarms.mailworker import MailWorker, Writer
@@ -79,20 +80,25 @@ class Pager:
         """Send until cancelled."""
         try:
             self._threads.submit(prepare)
-            await self._follow_file()
+            self.wake(await self._follow_file())
             async with asyncio.TaskGroup() as group:
                 for name in self._file.receivers:
                     group.create_task(self._serve(name), name=f"mail to {name}")
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _follow_file(self) -> None:
-        """Bring what waits in line with ``notify.yaml``: receivers that are gone, addresses that were corrected."""
+    async def _follow_file(self) -> set[str]:
+        """Bring what waits in line with ``notify.yaml``: receivers that are gone, addresses that were corrected.
+
+        Returns:
+            The receivers for whom something waits.
+        """
+        addresses = {name: receiver.address for name, receiver in self._file.receivers.items()}
         while True:
             try:
-                given_up = await asyncio.to_thread(self._outbox.forget_others, self._file.receivers)
-                for name, receiver in self._file.receivers.items():
-                    await asyncio.to_thread(self._outbox.readdress, name, receiver.address)
+                given_up = await asyncio.to_thread(self._outbox.forget_others, addresses)
+                await asyncio.to_thread(self._outbox.readdress, addresses)
+                busy = await asyncio.to_thread(self._outbox.busy)
             except ServiceError as err:
                 _log.error("paging waits: %s", err)
                 await asyncio.sleep(1.0)
@@ -100,16 +106,17 @@ class Pager:
                 break
         if given_up:
             _log.warning("%d notices and mails to receivers that are no longer in notify.yaml are given up", given_up)
+        return busy
 
     async def _serve(self, receiver: str) -> None:
-        worker, wake = self._workers[receiver], self._wake[receiver]
+        worker, wake, wait_s = self._workers[receiver], self._wake[receiver], inf
         while True:
+            await wait_for_event(wake, wait_s)
             wake.clear()
             start = self._clock.monotonic()
             wait_s = await worker.send_ready()
             # In a storm something is queued all the time, and looking takes longer with every alarm.
             await asyncio.sleep(min(_PAUSE_SHARE * (self._clock.monotonic() - start), _MAX_PAUSE_S, wait_s))
-            await wait_for_event(wake, wait_s)
 
 
 async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
@@ -117,7 +124,7 @@ async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
     if seconds <= 0:
         return
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(None if seconds == inf else seconds):
             await event.wait()
     except TimeoutError:
         return

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
+
 from alarms.tree import Leaf, NodePath, Tree
 from sipmdcs.errors import BadInput
 from sipmdcs.patterns import fits
 
 _SPECIAL = frozenset("*?[")
 """A part of a pattern without any of these is a name."""
+
+_MAX_PATTERNS = 100
 
 
 def path_matches(pattern: str, path: NodePath) -> bool:
@@ -35,16 +39,31 @@ def matches(name: str, pattern: str) -> bool:
     return name == pattern or fits(name, pattern)
 
 
-def select(tree: Tree, words: list[str]) -> list[Leaf]:
+def select(tree: Tree, words: Iterable[str]) -> list[Leaf]:
     """The leaves that are meant by any of ``words``, each once, in tree order.
 
+    A pattern looks at every PV, so there may be a hundred of them; of paths and names as many as anybody likes.
+
     Raises:
-        BadInput: a word names nothing in the tree.
+        BadInput: a word names nothing in the tree, or there are too many patterns.
     """
-    meant: set[str] = set()
+    words = list(dict.fromkeys(words))
+    patterns = [word for word in words if not _SPECIAL.isdisjoint(word)]
+    if len(patterns) > _MAX_PATTERNS:
+        raise BadInput(f"{len(patterns)} patterns, expected {_MAX_PATTERNS} at most")
+    pvs: set[str] = set()
+    nodes: set[NodePath] = set()
     for word in words:
-        found = [leaf.pv for leaf in tree.leaves.values() if matches(leaf.pv, word) or path_matches(word, leaf.path)]
-        if not found or not word.strip():
+        named = [word] if word in tree.leaves else []
+        if word in patterns:
+            named += [pv for pv in tree.leaves if fits(pv, word)]
+        at = matching_nodes(tree, word) if word.strip() else []
+        if not named and not at:
             raise BadInput(f"{word!r} is no path, PV or pattern of one in the alarm tree")
-        meant.update(found)
-    return [leaf for leaf in tree.leaves.values() if leaf.pv in meant]
+        pvs.update(named)
+        nodes.update(at)
+    return [leaf for leaf in tree.leaves.values() if leaf.pv in pvs or _is_at(leaf.path, nodes)]
+
+
+def _is_at(path: NodePath, nodes: Container[NodePath]) -> bool:
+    return any(path[:depth] in nodes for depth in range(len(path) + 1))

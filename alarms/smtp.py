@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from alarms.mail import Deferred, NotAccepted, OutcomeUnknown, Refused, as_message
 from alarms.notifyfile import SmtpChannel, Tls
@@ -31,6 +31,9 @@ _LONGEST = 3
 
 _MAX_REPLY = 300
 """Characters of a server's reply that are kept."""
+
+_MAX_SAID = 100_000
+"""Bytes that a server may say altogether; one that never comes to the end of a reply must not fill the memory."""
 
 
 class Login(Strict):
@@ -121,6 +124,27 @@ class _Limited:
     def connect(self, *args: Any, **options: Any) -> tuple[int, bytes]:
         self._limit.watch(lambda: getattr(self, "sock", None))
         return super().connect(*args, **options)  # type: ignore[misc]
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None:
+            self.file = _Brief(self.sock.makefile("rb"))
+        return super().getreply()  # type: ignore[misc]
+
+
+class _Brief:
+    """What a server says, up to a limit."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = _MAX_SAID
+        self.close = file.close
+
+    def readline(self, size: int) -> bytes:
+        line = self._file.readline(size)
+        self._left -= len(line)
+        if self._left < 0 or (len(line) == size and not line.endswith(b"\n")):
+            raise OSError("the reply is too long")
+        return line
 
 
 class _Plain(_Limited, smtplib.SMTP):

@@ -20,7 +20,8 @@ record(mbbi, "X:FAULT_RBV") { field(INP, "X:FAULT") field(PINI, "YES") field(ZRS
     field(ONST, "FAULT_A") field(ONSV, "MAJOR") field(TWST, "FAULT_B") field(TWSV, "MAJOR") }
 record(ao, "X:MASTER") { field(VAL, "1") field(PINI, "YES") }
 record(ai, "X:ONE") { field(INP, "X:MASTER CP") field(PINI, "YES") field(HIHI, "20") field(HHSV, "MAJOR") }
-record(ai, "X:TWO") { field(INP, "X:MASTER CP") field(PINI, "YES") field(HIHI, "20") field(HHSV, "MAJOR") }
+record(ai, "X:TWO") { field(INP, "X:MASTER CP") field(PINI, "YES")
+    field(HIHI, "20") field(HHSV, "MAJOR") field(LOLO, "-20") field(LLSV, "MAJOR") }
 """
 EXTRA = {
     "X:ODD": "OTHER/ODD",
@@ -146,7 +147,7 @@ def test_one_fault_after_another_of_a_multibit_record_is_told_by_its_text(bench,
     assert "FAULT_B" in reminder["Subject"]
 
 
-def test_of_two_alarms_in_a_mail_that_waits_the_acknowledged_one_is_left_out(bench, epics):
+def test_of_two_alarms_in_a_mail_that_waits_the_acknowledged_one_is_left_out_and_the_other_told_as_it_is(bench, epics):
     bench.stop_smtp()
     epics.put({"X:BOTH": 1.0, "X:ODD": 1.0})
     wait_until(lambda: bench.get("/pv/X:ODD")["current_severity"] == "OK", 30, "OK")
@@ -157,9 +158,12 @@ def test_of_two_alarms_in_a_mail_that_waits_the_acknowledged_one_is_left_out(ben
     for pv in ("X:ONE", "X:TWO"):
         wait_until(lambda pv=pv: any(pv in row["body"] for row in bench.get("/pages")), 30, f"a mail that names {pv}")
     bench.post("/acknowledge", select=["X:ONE"], user="ada")
+    epics.put({"X:MASTER": -25.0})
+    wait_until(lambda: bench.get("/pv/X:TWO")["message"] == "LOLO", 30, "LOLO")
     before = len(bench.mailbox.mails)
     bench.start_smtp()
-    wait_until(lambda: any("X:TWO" in text(mail) for _, mail in bench.mailbox.mails[before:]), 30, "the page")
+    told = wait_until(lambda: [m for _, m in bench.mailbox.mails[before:] if "X:TWO" in text(m)], 30, "the page")[0]
+    assert "Value  -25, LOLO" in text(told)
     assert not any("alarm ack X:ONE" in text(mail) for _, mail in bench.mailbox.mails[before:])
 
 

@@ -31,6 +31,12 @@ def test_selected(words, found):
     assert len(select(TREE, words)) == found
 
 
+def test_many_patterns_are_refused_and_repeated_names_are_not():
+    assert len(select(TREE, ["/", "D:V:HV1:T"] * 5_000 + ["*"])) == 3
+    with pytest.raises(BadInput, match="101 patterns"):
+        select(TREE, ["*" * number for number in range(1, 102)])
+
+
 @pytest.mark.parametrize("word", ["X", "V/HV2", "", " ", "HV1", "d:v:hv1:t", "V/HV1/CH01/deeper"])
 def test_what_means_nothing_is_refused(word):
     with pytest.raises(BadInput, match="is no path, PV or pattern"):

@@ -130,6 +130,8 @@ def test_refusal_says_step_and_reply_and_whether_it_is_for_good(serving, handler
         (b"220 a|250 a|", "close", NotAccepted, "sender"),
         (b"554 go away", "hang", NotAccepted, "connecting"),
         (b"220 a|502 what", "hang", NotAccepted, "greeting"),
+        (b"220 a|" + b"250-a\r\n" * 20_000, "hang", NotAccepted, "greeting: Connection unexpectedly closed"),
+        (b"220 a|250 a|250 a|250 " + b"a" * 20_000, "hang", Deferred, "receiver: Connection unexpectedly closed"),
     ],
 )
 def test_a_server_that_breaks_off(scripted, lines, last, kind, step):
