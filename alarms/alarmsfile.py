@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from alarms.text import Name
+from alarms.text import MAX_NAME, Name
 from sipmdcs.yamlfile import Strict
 
 ALARMS_FILE = "alarms.yaml"
@@ -22,6 +22,12 @@ _MAX_PATH = 200
 def _tree_path(text: str) -> str:
     if len(text) > _MAX_PATH or not all(part.strip() == part and part and part.isprintable() for part in text.split("/")):
         raise ValueError(f"expected a path such as PVETO/HV13/CH01 of printable characters, at most {_MAX_PATH} of them")
+    return text
+
+
+def _pv_or_none(text: str) -> str:
+    if text and (" " in text or not text.isprintable() or len(text) > MAX_NAME):
+        raise ValueError("expected the name of a PV, or nothing")
     return text
 
 
@@ -49,7 +55,7 @@ class PvEntry(Strict):
     """False: disabled. A time with zone: disabled until then."""
     guidance: str | None = None
     """Key in ``guidance``."""
-    mask: str | None = None
+    mask: Annotated[str, AfterValidator(_pv_or_none)] | None = None
     """PV that silences this one while it is not 0; empty for none."""
 
 

@@ -38,6 +38,12 @@ def _folder(path: Path) -> Path:
     return path
 
 
+def _period(seconds: float) -> float:
+    if 0 < seconds < 1:
+        raise ValueError("expected 0 for never, or at least 1")
+    return seconds
+
+
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 
 
@@ -134,8 +140,8 @@ class Route(Strict):
     receivers: Annotated[tuple[str, ...], Field(min_length=1)]
     delay_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     """Page only if the alarm is still not acknowledged after this time."""
-    repeat_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
-    """Page again as long as nobody acknowledges; 0 is off."""
+    repeat_s: Annotated[float, Field(ge=0, le=86_400), AfterValidator(_period)] = 0.0
+    """Page again as long as nobody acknowledges, after a second or more; 0 is off."""
     follow_up: bool = True
     """Tell the same people when the alarm was acknowledged or is gone."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from alarms.api import Api
 from alarms.cause import cause_of, is_lost
+from alarms.check import check_routes
 from alarms.configuration import Configuration, load_configuration
 from alarms.distress import WAIT_S, distress_letter, tell_everybody
 from alarms.engine import Alarms, Draft
@@ -265,6 +266,10 @@ async def run_alarms(site: Site, channels: Channels) -> None:
         states = published.state_records(site.find_template("alarm_node.template"))
     if not notify.routes:
         _log.warning("notify.yaml has no routes: nobody is paged")
+    try:
+        check_routes(notify, configuration.tree, site.folder)
+    except BadInput as err:  # no reason to leave a detector without alarms
+        _log.warning("%s: it pages nobody", err)
     _log.info("%d PVs in the alarm tree of %s", len(configuration.tree.leaves), site.file.name)
 
     async def body(service: Service) -> None:

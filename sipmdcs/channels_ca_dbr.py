@@ -55,12 +55,16 @@ METADATA_SIZE = dict.fromkeys(PvType, 80) | {PvType.ENUM: 422, PvType.STRING: 0}
 
 
 def text(raw: bytes) -> str:
-    """A string of EPICS: up to the first NUL, UTF-8 where it is, each other byte as the Latin-1 character."""
+    """A string of EPICS: up to the first NUL, UTF-8 where it is, each other byte as the Latin-1 character.
+
+    A field that is too short may cut the last character of UTF-8 in two; that one is left out.
+    """
     raw = raw.partition(b"\0")[0]
     try:
         return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    except UnicodeDecodeError as err:
+        whole = raw[: err.start]
+        return whole.decode() if err.end == len(raw) and not whole.isascii() else raw.decode("latin-1")
 
 
 def elements(raw: bytes | memoryview, type_: PvType, count: int) -> NDArray[np.generic] | list[str]:

@@ -79,6 +79,7 @@ def test_disabled_until_a_time(tmp_path):
         (f"pvs:\n  {CURRENT}: {{count: 3}}\n", f"alarms.yaml:2: pvs.{CURRENT}: count 3 means nothing without delay_s"),
         (f"pvs:\n  {CURRENT}: {{enabled: 2027-01-31T08:00:00}}\n", f"alarms.yaml:2: pvs.{CURRENT}.enabled"),
         (f"pvs:\n  {CURRENT}: {{delay: 3}}\n", f"alarms.yaml:2: pvs.{CURRENT}.delay: unknown key"),
+        ('extra:\n  A:B: {path: X, mask: "M\\n:ASK"}\n', "alarms.yaml:2: extra.A:B.mask: expected the name of a PV"),
         ("disconnect_grace_s: -1\n", "alarms.yaml:1: disconnect_grace_s"),
     ],
 )

@@ -1,6 +1,8 @@
 import pytest
 
+from alarms.check import check_routes
 from alarms.notifyfile import SmtpChannel, Tls, load_notify
+from alarms.tree import Leaf, grow
 from sipmdcs.errors import BadInput
 
 CHANNEL = "channels:\n  mail: {kind: smtp, host: localhost, from: a@b.c%s}\n"
@@ -47,6 +49,7 @@ def test_defaults(tmp_path):
             "notify.yaml:2: channels.mail.folder: expected a path",
         ),
         (CHANNEL % "" + RECEIVER + "fallback: you\n", "notify.yaml:5: fallback: you is not under receivers"),
+        (CHANNEL % "" + RECEIVER + "routes:\n  all: {receivers: [me], repeat_s: 1e-9}\n", "notify.yaml:6: routes.all.repeat_s"),
         ("chanels: {}\n", "notify.yaml:1: chanels: unknown key"),
     ],
 )
@@ -55,6 +58,13 @@ def test_complaint_names_file_line_and_key(tmp_path, text, complaint):
     with pytest.raises(BadInput) as err:
         load_notify(tmp_path)
     assert complaint in str(err.value)
+
+
+def test_a_route_of_nothing_is_named(tmp_path):
+    routes = "routes:\n  all: {receivers: [me]}\n  typo:\n    receivers: [me]\n    paths:\n      - V*\n      - VETTO/HV1\n"
+    (tmp_path / "notify.yaml").write_text(CHANNEL % "" + RECEIVER + routes)
+    with pytest.raises(BadInput, match=r"notify\.yaml:11: routes\.typo\.paths\.1: VETTO/HV1 is no path in the alarm tree"):
+        check_routes(load_notify(tmp_path), grow([Leaf("D:X", ("VETO", "HV1"))], {}), tmp_path)
 
 
 def test_login_inside_the_site_folder_is_refused(tmp_path):

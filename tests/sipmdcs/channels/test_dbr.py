@@ -81,7 +81,17 @@ def test_no_elements(type_):
 
 
 @pytest.mark.parametrize(
-    ("raw", "expected"), [(b"", ""), (b"mV\0junk", "mV"), ("°C".encode(), "°C"), (b"\xb0C", "°C"), (b"x" * 40, "x" * 40)]
+    ("raw", "expected"),
+    [
+        (b"", ""),
+        (b"mV\0junk", "mV"),
+        ("°C".encode(), "°C"),
+        (b"\xb0C", "°C"),
+        (b"x" * 40, "x" * 40),
+        ("µA/cm²".encode()[:7], "µA/cm"),
+        (b"caf\xe9", "café"),
+        ("µ".encode() + b"\xb0C", "Âµ°C"),
+    ],
 )
 def test_text(raw, expected):
     assert text(raw) == expected
