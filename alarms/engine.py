@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from alarms import logic
+from alarms.level import Level
 from alarms.logic import Step
 from alarms.state import Acknowledgement, AlarmState, PvState, initial
 from alarms.tree import Leaf, Tree
@@ -74,8 +75,12 @@ class Draft:
 
     def update(self, pv: str, received: AlarmState) -> None:
         """A PV reported something."""
-        leaf = self._tree.leaves[pv]
-        self._step(leaf, Reason.UPDATE, logic.update(self.state(pv), leaf.rules, received, self._clock.monotonic()))
+        leaf, state = self._tree.leaves[pv], self.state(pv)
+        step = logic.update(state, leaf.rules, received, self._clock.monotonic())
+        if received.has_reason_of(state.current):  # a new value at most, which is no change worth keeping
+            self.states[pv] = step.state
+        else:
+            self._step(leaf, Reason.UPDATE, step)
 
     def expire(self, pvs: Iterable[str]) -> None:
         """Apply the delayed alarms of ``pvs`` whose delay has passed."""
@@ -133,9 +138,10 @@ class Draft:
 
     def follow_rules(self) -> None:
         """Go on under the rules of the configuration, whatever they were before."""
-        for pv in self._states:
-            leaf = self._tree.leaves[pv]
-            self._step(leaf, Reason.RULES, logic.adopt(self.state(pv), leaf.rules))
+        for pv, state in self._states.items():
+            if state.alarm.level is not Level.OK or state.recent_ns:  # else there is nothing that rules are about
+                leaf = self._tree.leaves[pv]
+                self._step(leaf, Reason.RULES, logic.adopt(self.state(pv), leaf.rules))
 
     def _step(self, leaf: Leaf, reason: Reason, step: Step, by: Acknowledgement | None = None) -> None:
         before = self.state(leaf.pv)

@@ -19,7 +19,7 @@ class FairQueue:
 
     def __init__(self) -> None:
         """Nobody waits."""
-        self._order: deque[str] = deque()
+        self.order: deque[str] = deque()
         """Branches in which something waits, in turn."""
         self._branches: dict[str, FairQueue] = {}
         self._own: deque[str] = deque()
@@ -28,18 +28,18 @@ class FairQueue:
         """A PV wants a turn; ``path`` leads to the node it hangs below. It must not wait for one already."""
         if not path:
             if not self._own:
-                self._order.append(_OWN)
+                self.order.append(_OWN)
             self._own.append(pv)
             return
         below = self._branches.get(path[0])
         if below is None:
             below = self._branches[path[0]] = FairQueue()
         if not below:
-            self._order.append(path[0])
+            self.order.append(path[0])
         below.add(path[1:], pv)
 
     def __bool__(self) -> bool:
-        return bool(self._order)
+        return bool(self.order)
 
     def next(self) -> str:
         """The PV whose turn it is; it waits no longer.
@@ -47,8 +47,12 @@ class FairQueue:
         Raises:
             IndexError: nobody waits.
         """
-        name = self._order.popleft()
-        pv = self._own.popleft() if name == _OWN else self._branches[name].next()
-        if self._own if name == _OWN else self._branches[name]:
-            self._order.append(name)
+        name = self.order.popleft()
+        if name == _OWN:
+            pv, left = self._own.popleft(), self._own
+        else:
+            branch = self._branches[name]
+            pv, left = branch.next(), branch.order
+        if left:
+            self.order.append(name)
         return pv

@@ -84,24 +84,23 @@ class Monitor:
 
     def read(self, batch: Batch) -> Iterator[Report]:
         """What the PVs report in a batch, in order."""
-        events = batch.events
-        chosen = worth_reading(events, self._most)
-        few = events[chosen]
+        events, payloads, names = batch.events, batch.payloads, self._names
+        few = events[worth_reading(events, self._most)]
         columns = (few[name].tolist() for name in EVENT.names or ())
-        for time_ns, received_ns, number, place, payload, status, severity, kind in zip(*columns, strict=True):
-            pv = self._names[place]
-            data = batch.payloads[payload - 1] if payload else number
-            if kind == Kind.DISCONNECTED:
+        for time_ns, received_ns, number, place, payload, status, severity, code in zip(*columns, strict=True):
+            pv, kind = names[place], _KINDS[code]
+            data = payloads[payload - 1] if payload else number
+            if kind is Kind.DISCONNECTED:
                 self._gone(pv)
-            elif kind == Kind.CONNECTED:
+            elif kind is Kind.CONNECTED:
                 self._connected(pv)
-            elif kind == Kind.METADATA:
+            elif kind is Kind.METADATA:
                 if isinstance(data, PvMetadata):
                     self._metadata.keep(pv, data)
                 self._known.add(pv)
                 if pv in self._bare:
                     yield pv, self._worded(pv, *self._bare.pop(pv))
-            elif (state := self._value(pv, data, _KINDS[kind], severity, status, time_ns, received_ns)) is not None:
+            elif (state := self._value(pv, data, kind, severity, status, time_ns, received_ns)) is not None:
                 yield pv, state
 
     def reread(self, connected: Iterable[bool], values: Mapping[str, PvValue | ChannelError]) -> Iterator[Report]:

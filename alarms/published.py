@@ -63,10 +63,10 @@ class Published:
 
     def show_all(self, states: Mapping[str, PvState], publisher: Publisher) -> None:
         """Post everything, at the start."""
-        for pv, state in states.items():
-            self.rollup.show(pv, state.alarm.level if state.enabled else None)
-            self._banner.note(pv, state.alarm)
+        self.rollup.show_all({pv: state.alarm.level if state.enabled else None for pv, state in states.items()})
         not_ok = [pv for pv, state in states.items() if state.alarm.level is not Level.OK]  # the others start so
+        for pv in not_ok:
+            self._banner.note(pv, states[pv].alarm)
         self._post(self._leaf_values(states, not_ok) | self._node_values(self.names.nodes), publisher)
         self._post(self._banner_values(), publisher)
 

@@ -5,6 +5,9 @@ A change of one leaf costs as many steps as it is deep, whatever the size of the
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from alarms.level import Level
 from alarms.tree import NodePath, Tree
 
@@ -26,6 +29,16 @@ class Rollup:
         copied._counts = {path: counts.copy() for path, counts in self._counts.items()}
         copied._shown, copied.alarming, copied._path = dict(self._shown), dict(self.alarming), self._path
         return copied
+
+    def show_all(self, levels: Mapping[str, Level | None]) -> None:
+        """The same as ``show`` for every leaf, at the start."""
+        path = self._path
+        counted = Counter((path[pv], level) for pv, level in levels.items() if level is not None)
+        for (place, level), count in counted.items():
+            for depth in range(len(place) + 1):
+                self._counts[place[:depth]][level] += count
+        self._shown = {pv: level for pv, level in levels.items() if level is not None}
+        self.alarming = {pv: level for pv, level in self._shown.items() if level}
 
     def show(self, pv: str, level: Level | None) -> set[NodePath]:
         """A leaf is at this level now; ``None`` for one that is disabled, which counts nowhere.

@@ -117,6 +117,9 @@ def _stuffed(message: bytes) -> bytes:
 class _Limited:
     """Puts a connection under a time limit from its first byte on; comes before an ``smtplib`` class among the bases."""
 
+    sock: Any
+    file: Any
+
     def __init__(self, limit: TimeLimit, *args: Any, **options: Any) -> None:
         self._limit = limit
         super().__init__(*args, **options)

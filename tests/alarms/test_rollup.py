@@ -31,6 +31,11 @@ def test_node_is_the_maximum_of_its_enabled_leaves(changes):
     for pv, level in changes:
         rollup.show(pv, level)
         shown[pv] = level
+    at_once = Rollup(TREE)
+    at_once.show_all(shown)
+    assert (rollup.alarming, rollup.enabled) == (at_once.alarming, at_once.enabled)
+    assert rollup.alarming == {pv: level for pv, level in shown.items() if level}
+    assert all(rollup.count(node, level) == at_once.count(node, level) for node in TREE.nodes for level in Level)
     for node in TREE.nodes:
         levels = [shown[leaf.pv] for leaf in TREE.below(node) if shown.get(leaf.pv) is not None]
         assert rollup.level(node) is max(levels, default=Level.OK)
