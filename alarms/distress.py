@@ -11,6 +11,7 @@ from pathlib import Path
 from alarms.letter import Letter
 from alarms.level import Level
 from alarms.mail import NotAccepted, Refused
+from alarms.mailthreads import MailThreads
 from alarms.mailworker import deliver
 from alarms.monitor import Report
 from alarms.notifyfile import NotifyFile
@@ -39,14 +40,14 @@ def distress_letter(site: str, problem: str, reports: Sequence[Report]) -> Lette
 
 async def tell_everybody(letter: Letter, file: NotifyFile, folder: Path, domain: str, clock: Clock) -> None:
     """Mail to every receiver, each until its server accepts it or this is cancelled."""
-    threads = ThreadPoolExecutor(_MAX_THREADS, "distress mail")  # servers that hang must not take those of the service
+    threads = MailThreads(file, "distress mail", _MAX_THREADS)
     try:
         async with asyncio.TaskGroup() as group:
             for number, receiver in enumerate(file.receivers):
                 message_id = f"<{clock.time_ns()}.{number}.distress@{domain}>"
-                group.create_task(_tell(receiver, letter, file, folder, message_id, clock, threads))
+                group.create_task(_tell(receiver, letter, file, folder, message_id, clock, threads.of(receiver)))
     finally:
-        threads.shutdown(wait=False, cancel_futures=True)
+        threads.shutdown()
 
 
 async def _tell(

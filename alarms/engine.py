@@ -131,9 +131,9 @@ class Draft:
         now_ns = self._clock.time_ns()
         state = self.state(leaf.pv)
         enabled = not state.masked and (leaf.enabled is True or leaf.enabled_at(to_datetime(now_ns)))
-        if state.enabled and not enabled:
+        if not enabled:
             self._step(leaf, Reason.DISABLE, logic.disable(state, now_ns))
-        elif enabled and not state.enabled:
+        elif not state.enabled:
             self._step(leaf, Reason.ENABLE, logic.enable(state, leaf.rules, self._clock.monotonic()))
 
     def follow_rules(self) -> None:

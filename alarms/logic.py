@@ -61,9 +61,10 @@ def unacknowledge(state: PvState) -> Step:
 
 def disable(state: PvState, now_ns: int) -> Step:
     """Show no alarm until enabled; alarm and acknowledgement are put aside, a delay that runs is forgotten."""
+    message = MASKED if state.masked else DISABLED
     if not state.enabled:
-        return Step(state)
-    shown = AlarmState(Level.OK, MASKED if state.masked else DISABLED, state.current.value, now_ns)
+        return Step(state if state.alarm.message == message else state._replace(alarm=state.alarm._replace(message=message)))
+    shown = AlarmState(Level.OK, message, state.current.value, now_ns)
     held = Held(state.alarm, state.acknowledgement)
     return Step(state._replace(enabled=False, held=held, alarm=shown, acknowledgement=None, pending=None, recent_ns=()))
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from pathlib import Path
 
+from alarms.mailthreads import MailThreads
 from alarms.mailworker import MailWorker, Writer
 from alarms.notifyfile import NotifyFile
 from alarms.outbox import Outbox
@@ -23,7 +23,7 @@ from sipmdcs.clock import Clock
 from sipmdcs.errors import ServiceError
 
 _MAX_THREADS = 32
-"""Mails under way at once."""
+"""Mails under way at once through one server."""
 
 _PAUSE_SHARE = 4
 """A worker pauses this many times as long as it took to look, so that it leaves four fifths of a processor to the others."""
@@ -58,10 +58,9 @@ class Pager:
         self._file = file
         self._outbox = outbox
         self._clock = clock
-        # Of its own: servers that hang must not take the threads that the rest of the service works with.
-        self._threads = ThreadPoolExecutor(max(1, min(len(file.receivers), _MAX_THREADS)), "mail")
+        self._threads = MailThreads(file, "mail", _MAX_THREADS)
         self._workers = {
-            name: MailWorker(name, file, folder, outbox, write, clock, cause, self._threads, self.wake)
+            name: MailWorker(name, file, folder, outbox, write, clock, cause, self._threads.of(name), self.wake)
             for name in file.receivers
         }
         self._wake = {name: asyncio.Event() for name in file.receivers}
@@ -79,13 +78,14 @@ class Pager:
     async def run(self) -> None:
         """Send until cancelled."""
         try:
-            self._threads.submit(prepare)
+            if self._workers:
+                self._threads.of(next(iter(self._workers))).submit(prepare)
             self.wake(await self._follow_file())
             async with asyncio.TaskGroup() as group:
                 for name in self._file.receivers:
                     group.create_task(self._serve(name), name=f"mail to {name}")
         finally:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.shutdown()
 
     async def _follow_file(self) -> set[str]:
         """Bring what waits in line with ``notify.yaml``: receivers that are gone, addresses that were corrected.

@@ -1,12 +1,16 @@
 """Channels that are known to be bad are silent."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from alarms.engine import Alarms
+from alarms.level import Level
 from alarms.masks import Masks
-from alarms.state import MASKED, Rules
+from alarms.state import DISABLED, MASKED, Acknowledgement, AlarmState, Rules
 from alarms.tree import Leaf, grow
 from sipmdcs.channels_fake import FakeChannels
-from sipmdcs.clock import ManualClock
+from sipmdcs.clock import NS, ManualClock, to_datetime
 from sipmdcs.severity import Severity, Status
 from tests.alarms.shop import Shop
 
@@ -73,6 +77,34 @@ async def test_a_mask_outlives_a_restart_and_ends_with_its_configuration(shop, t
     await without.handler.start()
     assert without.level(A) == "MAJOR"
     without.store.close()
+
+
+@given(st.lists(st.sampled_from(["mask", "unmask", "MAJOR", "INVALID", "OK", "ack", "wait"]), max_size=20))
+def test_silent_exactly_while_masked_or_disabled_and_says_why(events):
+    clock, masked = ManualClock(), False
+    until = clock.time_ns() + 100 * NS
+    alarms = Alarms(grow([Leaf(A, ("V",), mask=MASK, enabled=to_datetime(until))], {}), clock)
+    for event in ["OK", *events]:
+        if event == "wait":
+            clock.advance(50)
+        draft = alarms.draft()
+        draft.follow_configuration()
+        if event.endswith("mask"):
+            masked = event == "mask"
+            draft.mask({A: masked})
+        elif event == "ack":
+            draft.acknowledge([alarms.tree.leaves[A]], Acknowledgement("ada", clock.time_ns()))
+        elif event != "wait":
+            draft.update(A, AlarmState(Level[event], event, "1", clock.time_ns()))
+        alarms.adopt(draft)
+        state = alarms.states[A]
+        why = MASKED if masked else DISABLED if clock.time_ns() < until else ""
+        assert state.enabled is not bool(why)
+        if why:
+            assert (state.alarm.level, state.alarm.message, state.acknowledgement) == (Level.OK, why, None)
+        else:
+            assert state.alarm.message not in (MASKED, DISABLED)
+            assert state.alarm.level.unacknowledged >= state.current.level, "nothing bad is hidden"
 
 
 def test_what_the_mask_says():

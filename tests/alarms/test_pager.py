@@ -1,6 +1,7 @@
 """The workers, with a real database and a real mail server."""
 
 import asyncio
+import socket
 import sqlite3
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from alarms.gather import Sorted
 from alarms.incident import Kind
 from alarms.letter import Desk, Letter, write_letter
 from alarms.level import Level
-from alarms.notifyfile import NotifyFile
+from alarms.notifyfile import NotifyFile, Receiver
 from alarms.outbox import Outbox
 from alarms.pager import Pager
 from alarms.paging import Notice
@@ -165,15 +166,22 @@ async def test_a_text_that_the_server_does_not_like_holds_up_no_other(server, fi
     assert ("ada" in dead(outbox)) is not arrives
 
 
-async def test_a_server_that_hangs_on_one_mail_holds_up_no_other_receiver(server, file, outbox):
+async def test_a_server_that_hangs_holds_up_no_other_receiver_or_server(server, file, outbox):
     server.hangs.add("ada@b.c")
     outbox.queue(some_notice("ada"))
-    pager = Pager(file, Path(), outbox, letter, CLOCK)
-    async with running(pager):
-        await until(lambda: server.hanging)
-        outbox.queue(some_notice("bob"))
-        pager.wake(file.receivers)
-        await until(lambda: server.mails == ["bob@b.c"])
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mail = file.channels["mail"]
+        channels = {"mail": mail, "silent": mail.model_copy(update={"port": silent.getsockname()[1], "timeout_s": 15})}
+        many = {f"r{number}": Receiver(channel="silent", address="r@b.c") for number in range(100)}
+        for name in many:
+            outbox.queue(some_notice(name))
+        file = file.model_copy(update={"channels": channels, "receivers": many | file.receivers})
+        pager = Pager(file, Path(), outbox, letter, CLOCK)
+        async with running(pager):
+            await until(lambda: server.hanging and sum(page["receiver"] in many for page in outbox.pages()) > 60)
+            outbox.queue(some_notice("bob"))
+            pager.wake(file.receivers)
+            await until(lambda: server.mails == ["bob@b.c"])
 
 
 async def test_a_lost_reply_repeats_the_mail_under_its_name_and_not_for_ever(server, file, outbox):
