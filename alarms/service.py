@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -90,14 +90,13 @@ class AlarmService:
         self._figures: Mapping[str, Value] = {}
         self._figures_at = 0.0
 
-    async def run(self, channels: Channels, capturing: Awaitable[Captured]) -> None:
+    async def run(self, channels: Channels, captured: Captured) -> None:
         """Watch, show, page and answer until cancelled; ``channels`` and what they captured are closed then."""
         metadata = self._metadata = MetadataCache(channels)
         try:
             with kept_for_good():
                 await self.handler.start()
             self._service.publisher.on_write(self.handler.published.acknowledge_pv, self._acknowledge_by_pv)
-            captured = await capturing
             masks = captured.masks
             monitor = self._monitor = Monitor(
                 captured.of_values.names,
@@ -259,8 +258,8 @@ async def run_alarms(site: Site, channels: Channels) -> None:
     with kept_for_good():
         configuration = load_configuration(site)
         notify = load_notify(site.folder)
-        # PVs connect while everything else is made ready.
-        capturing = asyncio.get_running_loop().run_in_executor(None, capture_all, channels, configuration.tree)
+        # First, and nothing beside it, which would take the interpreter away: PVs connect while all else is made ready.
+        captured = await asyncio.to_thread(capture_all, channels, configuration.tree)
         published = Published(site.file.prefix, configuration.tree, banner_rows=configuration.file.banner_rows)
         records = [*site.service_records(SERVICE), *published.area_records(site.find_template("alarm_area.template"))]
         states = published.state_records(site.find_template("alarm_node.template"))
@@ -273,6 +272,6 @@ async def run_alarms(site: Site, channels: Channels) -> None:
     _log.info("%d PVs in the alarm tree of %s", len(configuration.tree.leaves), site.file.name)
 
     async def body(service: Service) -> None:
-        await AlarmService(service, configuration, notify, published).run(channels, capturing)
+        await AlarmService(service, configuration, notify, published).run(channels, captured)
 
     await run_service(site, SERVICE, records, body, on_demand=states)
