@@ -55,6 +55,7 @@ class Engine:
         self._decisions: queue.SimpleQueue[_Decision] = queue.SimpleQueue()
         self._aborting = threading.Event()
         self._over = threading.Event()
+        self._clearing_up = threading.Event()
 
     def wait_for(self, work: Coroutine[Any, Any, T], timeout: float) -> T:
         """Run a coroutine in the loop of the devices."""
@@ -72,6 +73,9 @@ class Engine:
                 except RunEngineInterrupted:
                     if self._engine.state != "paused":
                         return Ending(Outcome.ABORTED)
+                    if self._clearing_up.is_set():  # the pause came too late
+                        step = self._engine.resume
+                        continue
                     self._on_pause()
                     step = self._decided()
                 else:
@@ -84,10 +88,16 @@ class Engine:
         self._decisions = queue.SimpleQueue()
         self._aborting.clear()
         self._over.clear()
+        self._clearing_up.clear()
 
     def finish(self) -> None:
         """It is over, or will never be run: nothing is left that ``abort`` could wait for."""
         self._over.set()
+
+    def clear_up(self) -> None:
+        """The plan has begun to clear up, which no pause may hold up; one that was just asked for is over at once."""
+        self._clearing_up.set()
+        self._decisions.put(_Decision.RESUME)
 
     def aborted(self, within_s: float) -> bool:
         """Whether ``abort`` was called for the plan that is on its way; waits so many seconds for that."""
@@ -102,6 +112,8 @@ class Engine:
         Raises:
             BadInput: nothing runs that could.
         """
+        if self._clearing_up.is_set():
+            raise BadInput("nothing can be paused, the scan is over and is being cleared up after")
         try:
             self._engine.request_pause()
         except TransitionError as err:

@@ -75,7 +75,7 @@ class Job:
                 self.engine.wait_for(self._connect(), _CONNECT_S + 5.0)
                 plan = iv_scan(
                     self._branches,
-                    Keeper([branch.halt for branch in self._branches], self._put_back),
+                    Keeper([branch.halt for branch in self._branches], self._put_back, self.engine.clear_up),
                     settle_s=self.plan.request.settle_s,
                     on_point=self._point_done,
                     md=self._metadata(run_number),

@@ -13,13 +13,17 @@ class Keeper:
 
     Args:
         halts: end what is still under way on the channels, before anything is put back.
+        begun: called first.
         restore: puts back and returns when it is done or cannot be; in a thread, and without raising.
     """
 
     name = "operating-point"
     parent = None
 
-    def __init__(self, halts: Sequence[Callable[[], Awaitable[None]]], restore: Callable[[], None]) -> None:
+    def __init__(
+        self, halts: Sequence[Callable[[], Awaitable[None]]], restore: Callable[[], None], begun: Callable[[], None]
+    ) -> None:
+        self._begun = begun
         self._halts = halts
         self._restore = restore
 
@@ -27,5 +31,6 @@ class Keeper:
     async def set(self, value: bool) -> None:
         """Put everything back now."""
         if value:
+            self._begun()
             await asyncio.gather(*(halt() for halt in self._halts))
             await asyncio.to_thread(self._restore)
