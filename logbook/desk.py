@@ -71,7 +71,9 @@ class Desk:
         self._path = path
         self._clock = clock
         self._lock = threading.RLock()
-        self._since = self._now()
+        self._since = clock.monotonic()
+        self._noticed: dict[int, float] = {}
+        """When a sign of life of an open run was noticed, by the clock that nobody sets."""
         self._alive: dict[int, datetime] = {}
         """When the process that owns a run was last found alive."""
         self._database_answers = False
@@ -170,7 +172,7 @@ class Desk:
                 run = replace(run, events=request.events)
                 if self._database_answers:
                     self._try(lambda: self.store.set_events(number, request.events or 0))
-            self._save(self._present.keep(run, self._now()))
+            self._keep(run)
             return run
 
     def compared(self, order: Compared) -> Run:
@@ -215,13 +217,13 @@ class Desk:
         lives = owner_lives(run)
         if lives:
             self._alive[run.number] = now
+            self._noticed[run.number] = self._clock.monotonic()
             if now - self._heard(run) > _SEEN_EVERY:
                 self._save(self._present.keep(run, now))
         return death(
             run,
-            now=now,
             heard=max(self._heard(run), self._alive.get(run.number, run.changed_at)),
-            listening_since=self._since,
+            silent_s=self._clock.monotonic() - self._noticed.get(run.number, self._since),
             heartbeat_s=self.file.heartbeat_s.get(run.partition),
             lives=lives,
         )
@@ -284,13 +286,13 @@ class Desk:
         if self._database_answers:
             run = self._try(lambda: self.store.do(order))
             if run is not None:
-                self._save(self._present.keep(run, self._now() if run.state.is_open else None))
+                self._keep(run)
                 return run
         run = self._in_memory(order)
         if run is None:
             return self._known(order.number)
         self.spool.put(order_json(order))
-        self._save(self._present.keep(run, self._now() if run.state.is_open else None))
+        self._keep(run)
         return run
 
     def _in_memory(self, order: Order) -> Run | None:
@@ -343,6 +345,7 @@ class Desk:
         _log.warning("run %d of partition %s is aborted: %s", run.number, run.partition, reason)
         self.orphans += 1
         self._alive.pop(run.number, None)
+        self._noticed.pop(run.number, None)
         who = "logbook service"
         self._do(Move(number=run.number, command=Command.ABORT, at=at, source="service", who=who, reason=reason, orphaned=True))
 
@@ -362,6 +365,12 @@ class Desk:
         ):
             if given not in known:
                 raise BadInput(f"{given!r} is not known, expected one of {', '.join(known)}", key=key)
+
+    def _keep(self, run: Run) -> None:
+        """With a run that was just heard of, which is a sign of life while it is open."""
+        if run.state.is_open:
+            self._noticed[run.number] = self._clock.monotonic()
+        self._save(self._present.keep(run, self._now() if run.state.is_open else None))
 
     def _save(self, present: Present) -> None:
         if present != self._present:

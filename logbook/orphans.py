@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import psutil
 
@@ -30,9 +30,8 @@ class Death:
 def death(
     run: Run,
     *,
-    now: datetime,
     heard: datetime,
-    listening_since: datetime,
+    silent_s: float,
     heartbeat_s: float | None,
     lives: bool | None,
 ) -> Death | None:
@@ -40,16 +39,15 @@ def death(
 
     Args:
         run: is open.
-        now: the present time.
         heard: last sign of life.
-        listening_since: when this service started.
+        silent_s: how long this service has listened and heard nothing, by a clock that nobody sets.
         heartbeat_s: silence that is allowed; ``None`` for any.
         lives: as ``owner_lives`` found.
     """
     if lives is False:
         owner = run.facts["owner"]
         return Death(heard, f"its data acquisition, process {owner.get('pid')} on {owner.get('host')}, is gone")
-    if heartbeat_s is not None and now - max(heard, listening_since) > timedelta(seconds=heartbeat_s):
+    if heartbeat_s is not None and silent_s > heartbeat_s:
         return Death(heard, f"no sign of life of its data acquisition since {iso(heard)}, {heartbeat_s:g} s are allowed")
     return None
 

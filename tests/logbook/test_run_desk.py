@@ -157,8 +157,12 @@ def test_filters(desk: Desk, clock: ManualClock) -> None:
 def test_signs_of_life(desk: Desk, clock: ManualClock) -> None:
     number = desk.open(asked(), "http").run.number
     move(desk, number, "start")
-    for events in (10, 20):
-        clock.advance(25)
+    for events, step_s in ((5, 3600), (10, -3600), (20, 0)):
+        clock.advance(10)
+        clock.step(step_s)  # a clock that is set is no silence
+        desk.tend()
+        assert desk.run(number).state.is_open
+        clock.advance(15)
         desk.beat(number, BeatRequest(who="daq", events=events))
         desk.tend()
         assert desk.run(number).state.is_open
@@ -167,7 +171,7 @@ def test_signs_of_life(desk: Desk, clock: ManualClock) -> None:
     desk.tend()
     run = desk.run(number)
     assert (run.state, run.ended_at, run.events) == ("aborted", heard, 20)
-    assert run.end_reason.startswith("no sign of life of its data acquisition since 2026-01-01T00:00:50")
+    assert run.end_reason.startswith("no sign of life of its data acquisition since 2026-01-01T00:01:15")
     with pytest.raises(Conflict, match="run 1 is aborted"):
         desk.beat(number, BeatRequest(who="daq"))
 
