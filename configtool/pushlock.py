@@ -7,7 +7,6 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psutil
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -15,13 +14,12 @@ from sqlalchemy.orm import Session
 from configtool.pushplan import FINAL, PushState
 from configtool.tables import Push, PushItem, PushLock
 from sipmdcs.errors import ServiceError
+from sipmdcs.process_start import started_s
 
 LOCK_TIMEOUT = timedelta(seconds=60)
 """A client on another machine that was silent for longer counts as dead; a push beats every 2 s, whatever takes long."""
 
 _NAME = "push"
-_START_SLACK_S = 2.0
-"""Start times of one process may be reported a little differently when the clock is adjusted."""
 
 
 class PushBusy(ServiceError):
@@ -39,20 +37,20 @@ class Client:
     host: str
     pid: int
     started: float
-    """Seconds since the Unix epoch."""
+    """Seconds since the boot of its host."""
 
 
 def this_client() -> Client:
     """The process that asks."""
-    return Client(socket.gethostname(), os.getpid(), psutil.Process().create_time())
+    return Client(socket.gethostname(), os.getpid(), started_s(os.getpid()))
 
 
 def _is_dead(client: Client, beat_at: datetime, now: datetime) -> bool:
     if client.host != socket.gethostname():
         return now - beat_at > LOCK_TIMEOUT
     try:
-        return abs(psutil.Process(client.pid).create_time() - client.started) > _START_SLACK_S
-    except psutil.NoSuchProcess:
+        return started_s(client.pid) != client.started
+    except ProcessLookupError:
         return True
 
 

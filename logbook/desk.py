@@ -74,6 +74,8 @@ class Desk:
         self._since = clock.monotonic()
         self._noticed: dict[int, float] = {}
         """When a sign of life of an open run was noticed, by the clock that nobody sets."""
+        self._owners: dict[int, float] = {}
+        """When the owner of a run started, by that clock."""
         self._alive: dict[int, datetime] = {}
         """When the process that owns a run was last found alive."""
         self._database_answers = False
@@ -214,7 +216,7 @@ class Desk:
     def _death(self, run: Run) -> Death | None:
         """Evidence that the owner of a run is dead; that it lives is noted."""
         now = self._now()
-        lives = owner_lives(run)
+        lives = owner_lives(run, self._owners)
         if lives:
             self._alive[run.number] = now
             self._noticed[run.number] = self._clock.monotonic()
@@ -346,6 +348,7 @@ class Desk:
         self.orphans += 1
         self._alive.pop(run.number, None)
         self._noticed.pop(run.number, None)
+        self._owners.pop(run.number, None)
         who = "logbook service"
         self._do(Move(number=run.number, command=Command.ABORT, at=at, source="service", who=who, reason=reason, orphaned=True))
 

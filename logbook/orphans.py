@@ -14,6 +14,7 @@ from datetime import datetime
 import psutil
 
 from logbook.run import Run, iso
+from sipmdcs.process_start import started_s
 
 _START_SLACK_S = 2.0
 """Start times of one process may differ by this after the clock was set."""
@@ -52,19 +53,25 @@ def death(
     return None
 
 
-def owner_lives(run: Run) -> bool | None:
+def owner_lives(run: Run, starts: dict[int, float]) -> bool | None:
     """Whether the process that owns a run is there (``host``, ``pid``, ``process_started``), ``None`` if nothing is known.
 
     Of processes of other machines nothing is known.
+
+    Args:
+        run: is open.
+        starts: when the owners of runs started, as found first, by a clock that nobody sets; this one is added.
     """
     owner = run.facts.get("owner")
     if not isinstance(owner, Mapping) or owner.get("host") != socket.gethostname():
         return None
     try:
-        process = psutil.Process(int(owner["pid"]))
-        same = abs(process.create_time() - float(owner["process_started"])) <= _START_SLACK_S
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        pid = int(owner["pid"])
+        started, process = started_s(pid), psutil.Process(pid)
+        if run.number not in starts and abs(process.create_time() - float(owner["process_started"])) > _START_SLACK_S:
+            return False
+        return starts.setdefault(run.number, started) == started and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ProcessLookupError):
         return False
     except (psutil.AccessDenied, KeyError, TypeError, ValueError):
         return None

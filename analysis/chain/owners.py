@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import psutil
 from sqlalchemy import Connection, delete, select, update
 
 from analysis.chain.database import insert
 from analysis.chain.queue import give_up
 from analysis.tables import Job, Owner
+from sipmdcs.process_start import started_s
 
 STILL_S = 10.0
 """Time of looking after which a count that did not move means death."""
@@ -30,8 +30,8 @@ DIED = "the service died while it ran"
 
 
 def own_name() -> str:
-    """``host:pid:start`` of this process."""
-    return f"{socket.gethostname()[:40]}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+    """``host:pid:start`` of this process, ``start`` in seconds since the boot."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}:{started_s(os.getpid()):.2f}"
 
 
 def is_gone(name: str) -> bool:
@@ -41,8 +41,8 @@ def is_gone(name: str) -> bool:
     if host != socket.gethostname()[:40] or not pid.isdecimal():
         return False
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" != start
-    except psutil.NoSuchProcess:
+        return f"{started_s(int(pid)):.2f}" != start
+    except ProcessLookupError:
         return True
 
 

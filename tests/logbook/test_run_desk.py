@@ -224,13 +224,18 @@ def test_an_orphan_ends_with_the_last_sign_of_life_and_is_marked(
         assert later.store.transitions(number)[-1].at == alive_at
 
 
-def test_the_death_of_an_owner_while_the_service_lives_is_known_to_the_second(desk: Desk, clock: ManualClock) -> None:
+def test_the_death_of_an_owner_while_the_service_lives_is_known_to_the_second(
+    desk: Desk, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as daq:
         owner = {"host": socket.gethostname(), "pid": daq.pid, "process_started": psutil.Process(daq.pid).create_time()}
         number = desk.open(asked(owner=owner), "http").run.number
-        for _ in range(13):
+        booted_s = psutil.boot_time()
+        for second in range(13):
             clock.advance(1)
             desk.tend()
+            if second == 6:  # the clock of the machine is set
+                monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted_s + 3600)
         alive_at = to_datetime(clock.time_ns())
         daq.kill()  # and nobody waits for it: a process that is dead, not gone
         wait_until(lambda: psutil.Process(daq.pid).status() == psutil.STATUS_ZOMBIE, "the process is dead")
