@@ -54,6 +54,12 @@ def _is_dead(client: Client, beat_at: datetime, now: datetime) -> bool:
         return True
 
 
+def _beat_time(session: Session, now: datetime) -> datetime:
+    """The time of a beat, by the clock of a database server: those of two machines that push may disagree."""
+    server = session.get_bind().dialect.name == "postgresql"
+    return session.execute(select(func.clock_timestamp())).scalar_one() if server else now
+
+
 def take_lock(session: Session, push_id: int, now: datetime) -> None:
     """Make this push the only one.
 
@@ -62,7 +68,7 @@ def take_lock(session: Session, push_id: int, now: datetime) -> None:
     """
     try:
         with session.begin_nested():
-            session.execute(insert(PushLock).values(name=_NAME, push_id=push_id, beat_at=now))
+            session.execute(insert(PushLock).values(name=_NAME, push_id=push_id, beat_at=_beat_time(session, now)))
     except IntegrityError as err:
         raise PushBusy(describe_holder(session)) from err
 
@@ -84,7 +90,8 @@ def keep_lock(session: Session, push_id: int, now: datetime) -> None:
     Raises:
         LockLost: it was taken for dead.
     """
-    query = update(PushLock).where(PushLock.name == _NAME, PushLock.push_id == push_id).values(beat_at=now)
+    lock = update(PushLock).where(PushLock.name == _NAME, PushLock.push_id == push_id)
+    query = lock.values(beat_at=_beat_time(session, now))
     if session.execute(query).rowcount != 1:  # type: ignore[attr-defined]
         raise LockLost(f"push {push_id} was silent for so long that another client took it for dead; nothing more is written")
 
@@ -119,9 +126,10 @@ def mark_dead_pushes(session: Session, now: datetime) -> list[str]:
     out: list[str] = []
     for push in session.scalars(select(Push).where(Push.state.not_in(FINAL))):
         lock = locks.get(push.id)
-        if lock is not None and not _is_dead(Client(push.host, push.pid, push.process_started), lock.beat_at, now):
+        beat_time = _beat_time(session, now)
+        if lock is not None and not _is_dead(Client(push.host, push.pid, push.process_started), lock.beat_at, beat_time):
             continue
-        reason = f"{_what_is_known(push, lock, now)}; {_what_was_sent(session, push)}"
+        reason = f"{_what_is_known(push, lock, beat_time)}; {_what_was_sent(session, push)}"
         push.state, push.reason, push.ended_at = PushState.ABORTED, reason, now
         release_lock(session, push.id)
         look = f"compare with: sipmdcs config diff {push.version_id} live"

@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event, text, update
 from sqlalchemy.exc import OperationalError
 
 from configtool.push import Outcome
@@ -24,6 +24,7 @@ from configtool.pushrecord import PushRecord
 from configtool.pushsteps import Write, begin, next_step
 from configtool.reading import Reading
 from configtool.store import Store
+from configtool.tables import PushLock
 from sipmdcs.clock import to_datetime
 from sipmdcs.errors import ServiceError
 from tests.configtool.test_push import Bench, bench
@@ -194,7 +195,7 @@ def test_what_another_machine_marked_meanwhile_is_not_overwritten(bench: Bench, 
     outage.lasts = False
     with bench.engine.begin() as connection:
         connection.execute(text("UPDATE config_push SET host = 'elsewhere'"))
-    bench.clock.advance(100)
+        connection.execute(update(PushLock).values(beat_at=datetime(2025, 12, 31, tzinfo=UTC)))
     with Store(bench.engine).session() as session:
         (line,) = mark_dead_pushes(session, to_datetime(bench.clock.time_ns()))
     assert "nothing was heard of its client" in line
