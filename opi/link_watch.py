@@ -15,6 +15,12 @@ STALE_POLLS = 5
 STALE_LEAST_S = 5.0
 
 
+def stale_after_s(*periods_s: float | None) -> float:
+    """How long a heartbeat may be away, given the poll periods that are wanted and in force, ``None`` if not known."""
+    known = [float(period_s) for period_s in periods_s if period_s]
+    return max(STALE_LEAST_S, STALE_POLLS * max(known, default=1.0))
+
+
 class Link(Enum):
     """Whether what is known of a controller is the present."""
 
@@ -41,13 +47,14 @@ class LinkWatch(QObject):
         self._connected = PvWatch(f"{prefix}:CONNECTED", self)
         self._heartbeat = PvWatch(f"{prefix}:HEARTBEAT", self)
         self._period = PvWatch(f"{prefix}:POLL_PERIOD", self)
+        self._period_in_force = PvWatch(f"{prefix}:POLL_PERIOD_RBV", self)
         for watch in self.watches:
             watch.changed.connect(self.changed)
 
     @property
     def watches(self) -> tuple[PvWatch, ...]:
         """Its PVs."""
-        return (self._connected, self._heartbeat, self._period)
+        return (self._connected, self._heartbeat, self._period, self._period_in_force)
 
     @property
     def link(self) -> Link:
@@ -58,7 +65,7 @@ class LinkWatch(QObject):
             return Link.NO_REPLY
         if not self._heartbeat.moved:
             return Link.WAITING
-        if self._heartbeat.age() > self._stale_after():
+        if self._heartbeat.age() > stale_after_s(self._period.value, self._period_in_force.value):
             return Link.STALE
         return Link.LIVE
 
@@ -75,7 +82,3 @@ class LinkWatch(QObject):
         """Stop following."""
         for watch in self.watches:
             watch.close()
-
-    def _stale_after(self) -> float:
-        period = self._period.value or 1.0
-        return max(STALE_LEAST_S, STALE_POLLS * float(period))

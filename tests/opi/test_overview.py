@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QLabel
 from opi import windows
 from opi.cell import Look
 from opi.detector import Quantity
+from opi.link_watch import stale_after_s
 from opi.overview import Overview
 from opi.theme import PALETTE
 from opi.widgets.cell_painter import luminance
@@ -128,6 +129,17 @@ def test_a_dead_ioc_is_hatched_and_comes_back(
 def test_a_controller_that_does_not_answer_is_hatched(qtbot: QtBot, overview: Overview, driver: Driver) -> None:
     driver.put({"SCR:NORTH:HV01:CONNECTED": 0})
     qtbot.waitUntil(lambda: look(overview, HV01, 0) is Look.LOST, timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    ("wanted_s", "in_force_s", "after_s"),
+    [(None, None, 5), (0.1, 0.1, 5), (1.0, None, 5), (2.0, 2.0, 10), (1.0, 10.0, 50), (60.0, 0.0, 300)],
+)
+def test_values_are_stale_after_five_polls_of_a_slowed_loop_too(
+    wanted_s: float | None, in_force_s: float | None, after_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opi.link_watch.STALE_LEAST_S", 5.0)
+    assert stale_after_s(wanted_s, in_force_s) == after_s
 
 
 def test_a_poll_loop_that_hangs_makes_its_values_stale(qtbot: QtBot, overview: Overview, driver: Driver) -> None:
