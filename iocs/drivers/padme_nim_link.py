@@ -16,6 +16,14 @@ CONNECT_S = 2.0
 REPLY_S = 1.0
 """How long the module may take for one command or page."""
 
+PAGE_S = 2.0
+"""For a whole page, however it trickles in: commands wait for the poll."""
+
+MAX_PAGE = 1_000_000
+"""Bytes; a page of 16 channels has 4,000."""
+
+_CHUNK = 65_536
+
 _PRINTABLE = frozenset("\r\n\t" + "".join(map(chr, range(0x20, 0x7F))))
 
 
@@ -150,7 +158,7 @@ class Pages:
         try:
             self._connection.request("GET", page)
             reply = self._connection.getresponse()
-            body = reply.read()
+            body = _whole(reply, time.monotonic() + PAGE_S)
         except ConnectionResetError as err:
             self.close()
             raise _Dropped(f"{page}: connection closed") from err
@@ -170,6 +178,18 @@ class Pages:
     def close(self) -> None:
         """Hang up."""
         self._connection.close()
+
+
+def _whole(reply: http.client.HTTPResponse, deadline: float) -> bytes:
+    body = b""
+    while part := reply.read1(_CHUNK):
+        body += part
+        if len(body) > MAX_PAGE or time.monotonic() > deadline:
+            raise TimeoutError
+    if reply.length:
+        raise http.client.IncompleteRead(body, reply.length)
+    reply.close()  # so that the connection takes the next request
+    return body
 
 
 class _Dropped(WireError, ConnectionError):

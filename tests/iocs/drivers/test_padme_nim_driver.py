@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -261,6 +264,28 @@ def test_unplugged_and_plugged_in_again(driver: PadmeNimDriver, padme_nim: Backg
     padme_nim.turn(Knob.UNPLUG, 0)
     driver.open()
     assert len(driver.poll().channels) == 16
+
+
+@pytest.mark.parametrize(("piece", "pause_s"), [(b" ", 0.02), (b" " * 100_000, 0.0)], ids=["for hours", "for gigabytes"])
+def test_a_page_that_has_no_end_is_no_reply(piece: bytes, pause_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(padme_nim_link, "PAGE_S", 0.3 if pause_s else 60.0)
+
+    def serve(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        with client, contextlib.suppress(OSError):  # until the driver hangs up
+            client.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 9999999999\r\n\r\n[")
+            while True:
+                client.sendall(piece)
+                time.sleep(pause_s)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        pages = padme_nim_link.Pages({"http": f"127.0.0.1:{listener.getsockname()[1]}"})
+        with pytest.raises(WireError, match=r"/brdusr.cgx: no reply"):
+            pages.get("/brdusr.cgx")
+        thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_nobody_listens(free_port: int) -> None:
