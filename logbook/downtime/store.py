@@ -103,7 +103,8 @@ def _begin(session: Session, operation: Opening) -> Outcome:
         return Outcome(Done.REPEATED, record_of(same), f"this was stored before: {_where(record_of(same))}")
     if operation.ended_at is None and (row := _open_row(session, operation.detector)) is not None:
         return Outcome(Done.REPEATED, record_of(row), f"{operation.detector} is down already: {_where(record_of(row))}")
-    if operation.source == Source.AUTOMATIC:
+    # What names no time is in the order of its arrival, whatever the clock has been set to meanwhile.
+    if operation.source == Source.AUTOMATIC and operation.started_at != operation.received_at:
         _refuse_out_of_order(session, operation)
     row = Downtime(
         request_key=operation.request_key,
@@ -153,32 +154,36 @@ def _end(session: Session, operation: Ending) -> Outcome:
     row = _open_row(session, operation.detector)
     if row is None:
         return _ended_before(session, operation)
-    if operation.ended_at < row.started_at:
-        raise BadInput(
-            f"start of {operation.detector} at {iso(operation.ended_at)} is out of order: {_where(record_of(row))}; "
-            "nothing was stored"
-        )
-    _change(session, row, {"ended_at": operation.ended_at}, MESSAGE, operation.received_at)
+    ended_at = operation.ended_at
+    if ended_at < row.started_at:
+        if ended_at != operation.received_at:
+            raise BadInput(
+                f"start of {operation.detector} at {iso(ended_at)} is out of order: {_where(record_of(row))}; "
+                "nothing was stored"
+            )
+        ended_at = row.started_at  # it names no time, and the clock was set back
+    _change(session, row, {"ended_at": ended_at}, MESSAGE, operation.received_at)
     session.flush()
-    record = record_of(row)
-    return Outcome(Done.ENDED, record, f"{record.detector} is up since {iso(operation.ended_at)}: {record.name} has ended")
+    return _ended(record_of(row))
+
+
+def _ended(record: Record) -> Outcome:
+    since = "" if record.ended_at is None else f" since {iso(record.ended_at)}"
+    return Outcome(Done.ENDED, record, f"{record.detector} is up{since}: {record.name} has ended")
 
 
 def _ended_before(session: Session, operation: Ending) -> Outcome:
-    row = session.scalar(
-        select(Downtime)
-        .where(Downtime.detector == operation.detector, Downtime.ended_at == operation.ended_at)
-        .order_by(Downtime.id.desc())
-        .limit(1)
-    )
+    of_detector = select(Downtime).where(Downtime.detector == operation.detector).order_by(Downtime.id.desc()).limit(1)
+    ours = (DowntimeEdit.field == "ended_at", DowntimeEdit.who == MESSAGE, DowntimeEdit.at == operation.received_at)
+    row = session.scalar(of_detector.join(DowntimeEdit, DowntimeEdit.downtime == Downtime.id).where(*ours))
+    if row is not None:
+        return _ended(record_of(row))
+    row = session.scalar(of_detector.where(Downtime.ended_at == operation.ended_at))
     if row is None:
         raise BadInput(
             f"{operation.detector} has no open downtime that could end at {iso(operation.ended_at)}; nothing was stored"
         )
-    ours = (DowntimeEdit.downtime == row.id, DowntimeEdit.who == MESSAGE, DowntimeEdit.at == operation.received_at)
     record = record_of(row)
-    if session.scalar(select(DowntimeEdit.id).where(*ours).limit(1)) is not None:
-        return Outcome(Done.ENDED, record, f"{record.detector} is up since {iso(operation.ended_at)}: {record.name} has ended")
     return Outcome(Done.REPEATED, record, f"{operation.detector} is up already: {_where(record)}")
 
 

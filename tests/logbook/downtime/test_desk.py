@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from logbook.downtime.call import Call, Mode
 from logbook.downtime.desk import Desk
+from logbook.downtime.operation import Ending
 from logbook.downtime.record import EDITABLE, MESSAGE, UNDECIDED, Source, Value, text_of, value_of
 from logbook.downtime.selection import Selection
 from logbook.downtime.store import Conflict
@@ -107,6 +108,23 @@ def test_out_of_order_messages_are_refused(desk: Desk) -> None:
         desk.stop(stop_at(ago(21), run=13), "NEAR")
     desk.stop(stop_at(ago(20), run=13), "NEAR")
     assert len(desk.select(Selection())) == 2
+
+
+@pytest.mark.parametrize("stopped_at", [None, ago(-1)], ids=["the clock is set back", "the clock of the sender is ahead"])
+def test_what_names_no_time_is_in_the_order_of_its_arrival(desk: Desk, clock: ManualClock, stopped_at: datetime | None) -> None:
+    first = desk.stop(stop_at(stopped_at), "NEAR").record
+    assert first is not None
+    clock.step(-3600 if stopped_at is None else 0)
+    clock.advance(10)
+    ended = desk.start(start_at(None), "NEAR").record
+    assert ended is not None
+    assert (ended.started_at, ended.ended_at) == (first.started_at, first.started_at)
+    waited = Ending("NEAR", desk.now(), desk.now())
+    assert desk.store.apply(waited).record == ended, "done twice, as after a crash"
+    clock.advance(10)
+    second = desk.stop(stop_at(None, run=13), "NEAR").record
+    assert second is not None
+    assert (second.id, second.started_at) == (2, desk.now())
 
 
 def test_times_in_the_future_are_refused_beyond_the_skew_of_clocks(desk: Desk) -> None:
