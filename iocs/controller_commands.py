@@ -79,7 +79,7 @@ class Commands:
         try:
             if value:
                 usable = [channel for channel in channels if not self._controller.set_points(channel, "MASK")]
-                refused = await self._apply(usable, self._on, skip_refused=True)
+                refused = await self._apply(usable, self._on, left_out={})
         finally:
             self._show_switches(channels)
             self._idle(CONTROLLER, "ALL_ON")
@@ -88,16 +88,20 @@ class Commands:
             _raise(refused, named=True)
 
     async def _all_off(self, _channel: int, value: bool) -> None:
+        """Every channel off that is there; fails after that if a channel in use is not, so that nobody takes it for off."""
         channels = self._controller.records.channels
         refused: dict[int, Refusal] = {}
+        missing: dict[int, DeviceError] = {}
         try:
             if value:
-                refused = await self._apply(channels, self._off)
+                refused = await self._apply(channels, self._off, left_out=missing)
         finally:
             self._show_switches(channels)
             self._idle(CONTROLLER, "ALL_OFF")
         self._controller.show_refused(refused)
         _raise(refused, named=True)
+        for err in (err for channel, err in missing.items() if not self._controller.set_points(channel, "MASK")):
+            raise err
 
     async def _kill(self, _channel: int, value: bool) -> None:
         try:
@@ -170,24 +174,33 @@ class Commands:
     def _off(self, state: Channel, channel: int) -> tuple[Channel, Actions]:
         return fsm.switch_off(state, self._controller.settings()[channel], self._now())
 
-    async def _apply(self, channels: Iterable[int], step: Step, *, skip_refused: bool = False) -> dict[int, Refusal]:
+    async def _apply(
+        self, channels: Iterable[int], step: Step, *, left_out: dict[int, DeviceError] | None = None
+    ) -> dict[int, Refusal]:
         """Have the state machines of some channels take a command together, the device do it, and keep the outcome.
+
+        Args:
+            channels: their addresses.
+            step: the command.
+            left_out: takes the channels that cannot take the command, and why, unless that is all of them; without it one that
+                cannot is an error.
 
         Returns:
             What the device refused; those channels stay as they were.
         """
         fresh: dict[int, Channel] = {}
         actions: dict[int, Actions] = {}
-        refused: DeviceRefused | None = None
+        problem: DeviceError | None = None
         for channel in channels:
             try:
                 fresh[channel], actions[channel] = step(self._controller.channels[channel], channel)
-            except DeviceRefused as err:
-                if not skip_refused:
+            except DeviceError as err:
+                if left_out is None:
                     raise
-                refused = refused or DeviceRefused(f"channel {channel}: {err}")
-        if refused is not None and not fresh:
-            raise refused
+                left_out[channel] = type(err)(f"channel {channel}: {err}")
+                problem = problem or left_out[channel]
+        if problem is not None and not fresh:
+            raise problem
         refusals = await self._controller.act(actions)
         self._controller.channels |= {channel: state for channel, state in fresh.items() if channel not in refusals}
         return refusals

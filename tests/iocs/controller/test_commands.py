@@ -70,6 +70,20 @@ async def test_all_off_ramps_and_kill_does_not(stand) -> None:
     assert (stand.get("STATE"), stand.get("N_TRIPPED"), stand.get("KILL"), stand.get("ALL_OFF")) == (ChannelState.OFF, 0, 0, 0)
 
 
+async def test_a_card_that_is_missing_keeps_no_other_from_being_switched(stand) -> None:
+    await stand.poll()
+    del stand.driver.readings[2]
+    await stand.poll()
+    await stand.put("ALL_ON", 1)
+    assert stand.driver.readings[1].on
+    with pytest.raises(WireError, match=r"^channel 2: disconnected$"):
+        await stand.put("ALL_OFF", 1)
+    await stand.poll(20)
+    assert not stand.driver.readings[1].on
+    await stand.put("CH02:MASK", 1)
+    await stand.put("ALL_OFF", 1)
+
+
 async def test_interlock(stand) -> None:
     stand.driver.change(1, on=True, bias_V=57.0, vmon_V=57.0)
     await stand.poll()
