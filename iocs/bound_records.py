@@ -54,6 +54,9 @@ class BoundRecords:
             return [0 if record is None else value_of(record) for record in self._records]
         return [0 if record is None else record.val for record in self._records]
 
+    def severity(self) -> Severity:
+        return Severity(max([record.sevr for record in self._records if record is not None], default=0))
+
     def alarms(self) -> list[tuple[Severity, Status]]:
         return [NO_ALARM if record is None else ALARMS[record.sevr][record.stat] for record in self._records]
 

@@ -29,7 +29,7 @@ class Readbacks:
         self._publisher = publisher
         self._channels = records.channels
         self._shown = {channel: records.readbacks(channel) for channel in (CONTROLLER, *records.channels)}
-        self._alarms = [publisher.bind(self._shown[channel]) for channel in records.channels]
+        self._bound_by_channel = [publisher.bind(self._shown[channel]) for channel in records.channels]
         self._of_kind = {
             channel: [
                 name
@@ -111,8 +111,8 @@ class Readbacks:
     def _show_severities(self, settings: Mapping[int, Settings], time_ns: int) -> None:
         """Worst severity of each channel's readbacks; masked channels count as good."""
         worst = [
-            int(Severity.NO_ALARM if settings[channel].masked else max(alarms.alarms())[0])
-            for channel, alarms in zip(self._channels, self._alarms, strict=True)
+            int(Severity.NO_ALARM if settings[channel].masked else shown.severity())
+            for channel, shown in zip(self._channels, self._bound_by_channel, strict=True)
         ]
         self._post(self._severities, [worst], time_ns)
 

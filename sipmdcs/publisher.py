@@ -44,6 +44,10 @@ class BoundRecords(Protocol):
         """The present values, 0 where there is no record."""
         ...
 
+    def severity(self) -> Severity:
+        """The worst present severity."""
+        ...
+
     def alarms(self) -> list[tuple[Severity, Status]]:
         """The present alarms, none where there is no record."""
         ...

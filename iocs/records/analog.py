@@ -68,10 +68,11 @@ class Analog(LiveRecord):
     def _changes(self) -> int:
         mask = 0
         value = self.val
-        if exceeds(self.mlst, value, self.mdel):
+        # Most steps are within the deadband; whatever is not, or is NaN, is looked at properly.
+        if not abs(self.mlst - value) <= self.mdel and exceeds(self.mlst, value, self.mdel):
             self.mlst = value
             mask = VALUE
-        if exceeds(self.alst, value, self.adel):
+        if not abs(self.alst - value) <= self.adel and exceeds(self.alst, value, self.adel):
             self.alst = value
             mask |= LOG
         return mask

@@ -112,6 +112,11 @@ class LiveRecord:
 
     def _reset_alarms(self) -> int:
         """Make the alarm that was gathered the alarm of the record; returns the mask ``VAL`` goes out with for it."""
+        if self.sevr == self.nsev and self.stat == self.nsta and self.amsg == self.namsg:
+            if self.nsev or self.nsta:
+                self.nsta = self.nsev = 0
+                self.namsg = ""
+            return 0
         severity_changed = self.sevr != self.nsev
         status_changed = self.stat != self.nsta
         message_changed = self.amsg != self.namsg

@@ -95,7 +95,8 @@ class WaveformRecord(LiveRecord):
             raise ValueError(f"elements of type {array.dtype} are not numbers")
         if dtype.kind in "iu" and array.size:
             info = np.iinfo(dtype)
-            if not np.all(np.isfinite(array)) or array.min() < info.min or array.max() > info.max:
+            is_finite = array.dtype.kind != "f" or np.all(np.isfinite(array))
+            if not is_finite or array.min() < info.min or array.max() > info.max:
                 raise ValueError(f"elements do not fit into {ftvl}")
         return array.astype(dtype, casting="unsafe").reshape(-1)
 

@@ -111,6 +111,9 @@ class MemoryBound:
     def values(self) -> list[Value]:
         return [0 if name is None else self.publisher.value(name) for name in self.names]
 
+    def severity(self) -> Severity:
+        return max(severity for severity, _ in self.alarms())
+
     def alarms(self) -> list[tuple[Severity, Status]]:
         return [GOOD if name is None else self.publisher.alarm(name) for name in self.names]
 

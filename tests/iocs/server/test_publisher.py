@@ -36,6 +36,7 @@ def test_bound_records_take_what_fits_and_say_what_does_not() -> None:
     invalid = (Severity.INVALID, Status.READ)
     assert bound.values() == [4.0, 0, [9], 7]
     assert bound.alarms() == [invalid, (Severity.NO_ALARM, Status.NO_ALARM), (Severity.NO_ALARM, Status.NO_ALARM), invalid]
+    assert (bound.severity(), publisher.bind(["W", None]).severity()) == (Severity.INVALID, Severity.NO_ALARM)
     with pytest.raises(NotConnected):
         publisher.bind(["NOT:THERE"])
 
