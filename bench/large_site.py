@@ -4,6 +4,8 @@
     python bench/large_site.py --controllers 16 --iocs 1 --services archiver,alarms    # what a poll costs, in a minute
     python bench/large_site.py --make FOLDER          # only make the site
 
+The last table has the figures that are to be reached.
+
 Everything runs as on a real site: simulated controllers on their wires, IOCs, all services. The simulators share the processors
 with what is measured; they have a line of their own in the table. Times are wall-clock time.
 """
@@ -85,8 +87,8 @@ def timed(folder: Path, *arguments: str, expect: Sequence[int] = (0,)) -> float:
     return took
 
 
-def refresh(folder: Path, repeat: int = 10) -> None:
-    """Time of all that the overview of the page asks in a turn, one question after the other."""
+def refresh(folder: Path, repeat: int = 10) -> float:
+    """Time of all that the overview of the page asks in a turn, one question after the other; its median in seconds."""
     port = yaml.safe_load((folder / "site.yaml").read_text("utf-8"))["web"]["port"]
     took: list[float] = []
     with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as web:
@@ -97,6 +99,7 @@ def refresh(folder: Path, repeat: int = 10) -> None:
             took.append(time.perf_counter() - begin)
             time.sleep(2)  # as the page does
     print(f"{'refresh of the page, median (longest)':40} {statistics.median(took):8.2f} s  ({max(took):.2f} s)", flush=True)
+    return statistics.median(took)
 
 
 def count_polls(channels: Channels, site: Site) -> float:
@@ -106,8 +109,8 @@ def count_polls(channels: Channels, site: Site) -> float:
     return sum(value for value in got if isinstance(value, int | float))
 
 
-def costs(folder: Path, seconds: float) -> None:
-    """Processor time and memory of the processes of a running site, by program; processor time of a poll."""
+def costs(folder: Path, seconds: float) -> float:
+    """Processor time and memory of the processes of a running site, by program; what the agents use, in % of a core."""
     site = Site(folder)
     os.environ.update(site.ca_environment())
     channels = open_channels()
@@ -132,6 +135,7 @@ def costs(folder: Path, seconds: float) -> None:
         print(f"{kind:14} {row[0]:9.0f} {row[1]:12.1f} {row[2]:8.0f} {row[3]:8.0f}")
     each_ms = table["iocs"][1] / 100 * seconds / polls * 1000
     print(f"{polls / seconds:.0f} polls a second, IOC processor time per poll of {CHANNELS} channels: {each_ms:.2f} ms")
+    return table["agents"][1]
 
 
 def main() -> None:
@@ -156,20 +160,23 @@ def main() -> None:
         print(f"{channels} channels, {arguments.controllers} controllers, {arguments.iocs} IOCs", flush=True)
         timed(folder, "config", "import", "--channels", str(folder / "channels.csv"), "--message", "bench")
         timed(folder, "config", "render")
-        timed(folder, "doctor")
+        rows = [("doctor, site down", timed(folder, "doctor"), 3.0, "s")]
         try:
             timed(folder, "up", "--timeout", "600")
-            timed(folder, "config", "push", "--message", "bench")
-            timed(folder, "config", "push", "--message", "bench, nothing to change")
+            push = "config", "push", "--message", "bench"
+            rows += [("push", timed(folder, *push), 15.0, "s"), ("push, nothing to change", timed(folder, *push), 15.0, "s")]
             timed(folder, "config", "diff", "head", "live", expect=(0, 1))
-            timed(folder, "doctor", expect=(0, 1))
+            rows.append(("doctor, site up", timed(folder, "doctor", expect=(0, 1)), 3.0, "s"))
             if "web" in services:
-                refresh(folder)
+                rows.append(("refresh of the page", refresh(folder), 0.3, "s"))
             timed(folder, "status")
             time.sleep(arguments.seconds)
-            costs(folder, arguments.seconds)
+            rows.append(("agents", costs(folder, arguments.seconds), 8.0, "% of a core"))
         finally:
             timed(folder, "down")
+        print(f"{'figure':26} {'measured':>9} {'to reach':>9}")
+        for name, measured, target, unit in rows:
+            print(f"{name:26} {measured:9.2f} {target:9.1f} {unit}")
 
 
 if __name__ == "__main__":
