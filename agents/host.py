@@ -28,6 +28,7 @@ from agents.roster import Member, Roster, muster
 from agents.surroundings import Surroundings
 from sipmdcs.channels import Channels
 from sipmdcs.clock import NS
+from sipmdcs.collector import kept_for_good
 from sipmdcs.errors import BadInput, DcsError
 from sipmdcs.publisher import Value
 from sipmdcs.service import Service
@@ -75,14 +76,15 @@ class Host:
     async def run(self) -> None:
         """Run agents until cancelled; returns when the settings of the host have changed and the service must begin anew."""
         await asyncio.to_thread(clear_after_others, self._service.site)
-        await asyncio.to_thread(self._around.load_records)
-        start = self._clock.monotonic()
-        before = self._before.agents if self._before is not None else {}
-        for name, member in self._roster.members.items():
-            problem = self._around.wiring_problem(member)
-            fit = member if problem is None else replace(member, declaration=None, problem=problem)
-            wiring = self._around.wiring(fit)
-            self._agents[name] = HostedAgent(fit, wiring, self._around, start, before.get(name), running=self._running)
+        with kept_for_good():
+            await asyncio.to_thread(self._around.load_records)
+            start = self._clock.monotonic()
+            before = self._before.agents if self._before is not None else {}
+            for name, member in self._roster.members.items():
+                problem = self._around.wiring_problem(member)
+                fit = member if problem is None else replace(member, declaration=None, problem=problem)
+                wiring = self._around.wiring(fit)
+                self._agents[name] = HostedAgent(fit, wiring, self._around, start, before.get(name), running=self._running)
         await self._latest.watch(pv for agent in self._agents.values() for pv in agent.wiring.pvs)
         self._offer()
         try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from itertools import compress, repeat
+from operator import is_not
 from typing import Any
 
 import numpy as np
@@ -81,8 +83,8 @@ class Latest:
 
     def news(self, held: Mapping[str, Row]) -> dict[str, Row]:
         """Those of the rows in ``held`` that are others by now."""
-        newest = self._rows
-        return {name: row for name, old in held.items() if (row := newest.get(name, NOTHING)) is not old}
+        newest = list(map(self._rows.get, held, repeat(NOTHING)))
+        return dict(compress(zip(held, newest, strict=True), map(is_not, newest, held.values())))
 
     def accept(self, rows: Mapping[str, Row]) -> None:
         """PVs have a new value, alarm or time."""
