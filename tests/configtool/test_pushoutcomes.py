@@ -16,11 +16,12 @@ from configtool.reading import Reading, read_pvs
 from configtool.targets import Target
 from sipmdcs.channels import PvMetadata, PvType
 from sipmdcs.channels_fake import FakeChannels
-from sipmdcs.outcome import Completion
+from sipmdcs.outcome import Completed, Completion
 from sipmdcs.severity import Severity, Status
 
 START_S = 100.0
 SETTLE_S = 3.0
+DONE = Completion()
 BEFORE = Reading(1.0, 1.0, updated_ns=1)
 
 
@@ -46,12 +47,12 @@ class World:
                 self.channels.set(pv, 1.0, time_ns=1)
         self.outcomes.check(START_S)
 
-    def put(self, *, restoring: bool = False, at: float = START_S) -> None:
+    def put(self, *, restoring: bool = False, at: float = START_S, completion: Completion = DONE) -> None:
         step = Write(1, self.items, restoring)
         self.stamp += 1
         for pv, value in step.puts.items():
             self.channels.set(pv, value, time_ns=self.stamp)
-        self.outcomes.put(step, dict.fromkeys(step.puts, Completion()), at, self.stamp)
+        self.outcomes.put(step, dict.fromkeys(step.puts, completion), at, self.stamp)
 
     def answer(self, value: float, number: int = 0, **state: Any) -> None:
         """The device is read out."""
@@ -83,6 +84,14 @@ def test_a_value_that_cannot_be_put_back_says_why() -> None:
     assert world.look(0) == [""]
     world.put(restoring=True)
     assert world.look(0, restoring=True) == ["T:HV1:CH01:BIAS cannot be restored: T:HV1:CH01:BIAS is nan"]
+
+
+@pytest.mark.parametrize("restoring", [False, True])
+def test_a_put_that_was_refused_may_have_restored_its_value_all_the_same(restoring: bool) -> None:
+    world = World((item(),))
+    world.put(restoring=restoring, completion=Completion(Completed.REFUSED, "no"))
+    world.answer(1.0 if restoring else 5.0)
+    assert world.look(0, restoring=restoring) == ["" if restoring else "T:HV1:CH01:BIAS: no"]
 
 
 def test_a_readback_that_does_not_follow_has_its_settling_time_and_no_more() -> None:
