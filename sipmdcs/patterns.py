@@ -41,8 +41,7 @@ class Finder:
 
     def find(self, text: str) -> dict[str, str] | None:
         """What the named groups that took part hold; ``None`` if the expression is not in ``text``."""
-        # Bytes of a command line that are no text stand in it as half surrogate pairs, which RE2 does not take.
-        match = self._compiled.search(text.encode("utf-8", "replace").decode())
+        match = self._compiled.search(_bytes(text).decode())
         return None if match is None else {name: held for name, held in match.groupdict().items() if held is not None}
 
 
@@ -64,7 +63,12 @@ class Pattern:
     def matches(self, text: str) -> bool:
         """Whether all of ``text`` is as the pattern says."""
         # Of a text RE2's wrapper finds where its characters begin, which nobody asks here and takes three times as long.
-        return self._compiled.fullmatch(text.encode()) is not None
+        return self._compiled.fullmatch(_bytes(text)) is not None
+
+
+def _bytes(text: str) -> bytes:
+    """For RE2. Bytes of a command line that are no text stand in it as half surrogate pairs: each becomes a question mark."""
+    return text.encode("utf-8", "replace")
 
 
 def _compiled(regex: str, shown: str, *, captures: bool = False) -> Any:
@@ -93,7 +97,7 @@ def glob(text: str) -> Pattern:
     """A pattern as of file names: ``*`` any text, ``?`` one character, ``[abc]``, ``[!abc]``, ``[a-z]``; case counts.
 
     Raises:
-        BadPattern: it is too long.
+        BadPattern: it is too long, or no text.
     """
     parts: list[str] = []
     at = 0
@@ -108,7 +112,7 @@ def glob(text: str) -> Pattern:
             parts.append(_set(text[at:end]))
             at = end + 1
         else:
-            parts.append(re2.escape(char))
+            parts.append(any_text(char))
     return wildcards(parts, text)
 
 
@@ -116,7 +120,7 @@ def fits(name: str, pattern: str) -> bool:
     """Whether ``pattern``, as of file names, matches all of ``name``.
 
     Raises:
-        BadPattern: it is too long.
+        BadPattern: it is too long, or no text.
     """
     return _glob(pattern).matches(name)
 
@@ -125,14 +129,21 @@ def wildcards(parts: list[str], shown: str) -> Pattern:
     """Of pieces in RE2's syntax, in which a dot is any character, line ends too.
 
     Raises:
-        BadPattern: it is too long.
+        BadPattern: it is too long, or no text.
     """
     return Pattern("(?s)" + "".join(parts), shown)
 
 
 def any_text(text: str) -> str:
-    """The piece of a pattern that means ``text`` itself."""
-    return re2.escape(text)
+    """The piece of a pattern that means ``text`` itself.
+
+    Raises:
+        BadPattern: it has half of a surrogate pair, which no text has.
+    """
+    try:
+        return re2.escape(text)
+    except UnicodeError as err:
+        raise BadPattern(f"{text[:200]!r} cannot be used as a pattern: it is no text") from err
 
 
 _glob = lru_cache(256)(glob)
@@ -156,7 +167,7 @@ def _set(inner: str) -> str:
             at += 2
         at += 1
         if first <= last:
-            parts.append(f"{re2.escape(first)}-{re2.escape(last)}")
+            parts.append(f"{any_text(first)}-{any_text(last)}")
     if not parts:
         return "." if negated else _NOTHING
     return f"[{'^' if negated else ''}{''.join(parts)}]"

@@ -48,3 +48,16 @@ def test_hostile_patterns_answer(pattern: str) -> None:
 def test_what_is_refused(pattern: str, complaint: str) -> None:
     with pytest.raises(BadPattern, match=re.escape(complaint)):
         regular_expression(pattern)
+
+
+@given(st.text(st.characters(), max_size=6), st.text("a*?[]\ud800\udcff", max_size=6))
+def test_half_surrogate_pairs_as_of_a_command_line_match_or_are_refused(text: str, pattern: str) -> None:
+    half = any("\ud800" <= char <= "\udfff" for char in pattern)
+    for name in (text, text + "\udcff"):
+        assert isinstance(glob("*").matches(name), bool)
+        try:
+            fits(name, pattern)
+        except BadPattern:
+            assert half
+        else:
+            assert not half
