@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs
 
@@ -88,9 +89,9 @@ def limit(parameters: Mapping[str, str], default: int) -> int:
     """
     text = parameters.get("limit", str(default))
     try:
-        return int(text)
+        return min(int(text), sys.maxsize)
     except ValueError as err:
-        raise BadQuery(f"limit: {text!r} is no whole number") from err
+        raise BadQuery(f"limit: {text[:40]!r} is no whole number") from err
 
 
 async def posted_names(request: Request) -> list[str]:

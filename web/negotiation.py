@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
@@ -10,9 +9,6 @@ from web.errors import ApiError
 
 MEDIA_TYPE = "application/vnd.api+json"
 VARY = {"Vary": "Accept"}
-
-_PART = re.compile(r'((?:[^,;"]|"(?:[^"\\]|\\.)*")*)([,;]?)')
-"""Text up to the next comma or semicolon outside of quotes."""
 
 
 def negotiate(headers: Mapping[str, str]) -> None:
@@ -45,15 +41,31 @@ def _types(header: str) -> Iterator[tuple[str, dict[str, str]]]:
     name = ""
     parameters: dict[str, str] = {}
     first = True
-    for match in _PART.finditer(header):
-        text = match[1].strip()
+    for part, mark in _parts(header):
+        text = part.strip()
         if first:
             name, first = text.lower(), False
         elif text:
             key, _, value = text.partition("=")
             if key.strip().lower() != "q":
                 parameters[key.strip().lower()] = value.strip().strip('"')
-        if match[2] != ";":
+        if mark != ";":
             if name:
                 yield name, parameters
             name, parameters, first = "", {}, True
+
+
+def _parts(header: str) -> Iterator[tuple[str, str]]:
+    """Text up to each comma or semicolon outside of quotes, with it; in one pass, whatever is in it."""
+    start, quoted, escaped = 0, False, False
+    for at, char in enumerate(header):
+        if escaped:
+            escaped = False
+        elif quoted and char == "\\":
+            escaped = True
+        elif char == '"':
+            quoted = not quoted
+        elif char in ",;" and not quoted:
+            yield header[start:at], char
+            start = at + 1
+    yield header[start:], ""

@@ -61,15 +61,17 @@ def _listed(offered: tuple[Operator, ...]) -> str:
 
 
 def _integer(text: str) -> int:
-    match = re.fullmatch(r"[+-]?0*([0-9]+)", text, re.ASCII)
-    number = int(text) if match is not None and len(match[1]) <= _LONGEST_INTEGER else None
+    # No two parts of the expression may take the same character: the time would be quadratic in a long text.
+    match = re.fullmatch(r"([+-]?)(?:0+|0*([1-9][0-9]*))", text, re.ASCII)
+    digits = "" if match is None else match[2] or "0"
+    number = int(f"{match[1]}{digits}") if match is not None and len(digits) <= _LONGEST_INTEGER else None
     if number is None or not -(2**63) <= number < 2**63:
         raise BadValue(f"{shown(text)} is no whole number of 64 bits")
     return number
 
 
 def _number(text: str) -> float:
-    number = float(text) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text, re.ASCII) else math.nan
+    number = float(text) if re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", text, re.ASCII) else math.nan
     if not math.isfinite(number):
         raise BadValue(f"{shown(text)} is no finite number")
     return number

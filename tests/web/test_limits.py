@@ -8,6 +8,11 @@ import httpx
 import pytest
 
 from tests.web.conftest import WebSite
+from web.attribute import Attribute
+from web.columns import number, whole
+from web.negotiation import negotiate
+from web.query import Operator
+from web.values import BadValue, read_value
 
 MEGABYTE = 1_000_000
 
@@ -75,3 +80,17 @@ def test_many_at_once_are_answered_or_told_to_wait(elsewhere: WebSite) -> None:
         statuses = list(pool.map(ask, range(100)))
     assert set(statuses) <= {200, 429, 503}
     assert statuses.count(200) >= 64
+
+
+@pytest.mark.parametrize("text", ['"\\' * 50_000, '\\"' * 50_000, '";' * 50_000])
+def test_header_fields_are_read_in_one_pass_which_otherwise_takes_minutes(text: str) -> None:
+    negotiate({"accept": text, "content-type": text})
+
+
+@pytest.mark.parametrize("attribute", [whole("n", "", ""), number("x", "", "")], ids=["integer", "number"])
+def test_numbers_are_read_in_one_pass_which_otherwise_takes_minutes(attribute: Attribute) -> None:
+    for text in ("0" * 100_000 + "x", "1" * 100_000 + "x"):
+        with pytest.raises(BadValue):
+            read_value(attribute, Operator.GE, text)
+    assert read_value(attribute, Operator.GE, "+" + "0" * 10_000 + "7") == 7
+    assert read_value(attribute, Operator.GE, "-00") == 0
