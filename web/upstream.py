@@ -58,11 +58,15 @@ class Upstream:
 
         Raises:
             Refused: the answer is 4xx.
-            ApiError: 503, the service is away, busy, fails or takes too long.
+            ApiError: 503, the service is away, busy, fails or takes too long; 414, no URL has room for the question.
         """
         name = self.bulkhead.name
+        try:
+            question = self._client.build_request("GET", path, params=list(parameters))
+        except httpx.InvalidURL as err:
+            raise ApiError(HTTPStatus.REQUEST_URI_TOO_LONG, f"this question is too long for {name}") from err
         with self.bulkhead.question():
-            status, body = self._ask(path, parameters)
+            status, body = self._ask(question)
             if 400 <= status < 500:
                 raise Refused(status, _reason(status, body))
             if not 200 <= status < 300:
@@ -88,22 +92,22 @@ class Upstream:
         self.bulkhead.close()
         self._client.close()
 
-    def _ask(self, path: str, parameters: Sequence[tuple[str, str]]) -> tuple[int, bytearray]:
+    def _ask(self, question: httpx.Request) -> tuple[int, bytearray]:
         try:
-            return self._read(path, parameters)
+            return self._read(question)
         except httpx.TimeoutException as err:
             self.probe()  # one that answers was only busy with this question
             raise _too_long(self.bulkhead.name) from err
         except httpx.HTTPError:
             # It may have closed a connection that was kept, which says nothing about the next one.
             try:
-                return self._read(path, parameters)
+                return self._read(question)
             except httpx.HTTPError as err:
                 raise NoAnswer("does not answer") from err
 
-    def _read(self, path: str, parameters: Sequence[tuple[str, str]]) -> tuple[int, bytearray]:
+    def _read(self, question: httpx.Request) -> tuple[int, bytearray]:
         latest = time.monotonic() + _LONGEST_S
-        with self._client.stream("GET", path, params=list(parameters)) as reply:
+        with contextlib.closing(self._client.send(question, stream=True)) as reply:
             body = bytearray()
             for piece in reply.iter_bytes():
                 body += piece

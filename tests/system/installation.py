@@ -2,15 +2,19 @@
 
 import json
 import os
+import resource
+import socket
 import subprocess
 import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import pytest
 from aiosmtpd.handlers import Message
 
@@ -72,12 +76,21 @@ class Installation:
             "EPICS_CA_REPEATER_PORT": str(self.ports["repeater"]),
         }
 
-    def run(self, *arguments: str, check: bool = True, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        """One ``sipmdcs`` command; its output is in the assertion when it fails."""
-        program = Path(sys.executable).with_name("sipmdcs")
-        done = subprocess.run(
-            [str(program), *arguments], capture_output=True, text=True, timeout=timeout, env=self.environment, check=False
-        )
+    def run(
+        self, *arguments: str, check: bool = True, timeout: float = 240, descriptors: int | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """One ``sipmdcs`` command; its output is in the assertion when it fails.
+
+        Args:
+            arguments: of the command line.
+            check: whether it must succeed.
+            timeout: seconds.
+            descriptors: that it, and each process it starts, may have, hard limit and soft.
+        """
+        command = [str(Path(sys.executable).with_name("sipmdcs")), *arguments]
+        if descriptors is not None:
+            command = ["sh", "-c", 'ulimit -n "$0" && exec "$@"', str(descriptors), *command]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=self.environment, check=False)
         if check:
             assert done.returncode == 0, f"sipmdcs {' '.join(arguments)}: {done.stdout}\n{done.stderr}"
         return done
@@ -99,6 +112,20 @@ class Installation:
 
     def epics(self) -> EpicsClient:
         return EpicsClient(self.environment)
+
+    @contextmanager
+    def crowd(self, pid: int, size: int) -> Iterator[int]:
+        """So many connections to each TCP port of a process, which say nothing; gives the number of its ports."""
+        found = {one.laddr.port for one in psutil.Process(pid).net_connections("tcp4") if one.status == psutil.CONN_LISTEN}
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * size)), hard))
+        try:
+            with ExitStack() as silent:
+                for port in (port for port in found for _ in range(size)):
+                    silent.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+                yield len(found)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _iso(when: float) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.system.installation import EpicsClient, Installation, wait_until
@@ -22,7 +23,12 @@ CONTROLLERS = {
 }
 MAJOR = 2
 ON = 4
+DBE_VALUE = 1
+DESCRIPTORS = 1_024
+"""That each process may have."""
 DBE_LOG_ALARM = 2 | 4
+READING = {"archiver": "/mgmt/bpl/getAllPVs", "alarms": "/active", "logbook": "/runs", "web": "/api/v1/channels"}
+"""What each service with HTTP is asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,7 @@ def pushed(installation: Installation, shared_data: Path) -> None:
     padme = shared_data / "padme"
     mappings = [argument for name in ("pveto", "eveto") for argument in ("--mapping", str(padme / f"{name}_mapping.csv"))]
     installation.run("config", "import", "--channels", str(padme / "sipm_channels.csv"), *mappings)
-    installation.run("up")
+    installation.run("up", descriptors=DESCRIPTORS)
     installation.run("config", "push")
 
 
@@ -98,7 +104,36 @@ def test_voltages_rise_when_switched_on(epics: EpicsClient, expected: dict[str, 
     assert all(abs(readings[f"{prefix}:VMON_RBV"]["value"] - volts) < 0.1 for prefix, volts in expected.items())
 
 
-def test_broken_channel_is_paged_within_5_s(installation: Installation, epics: EpicsClient, switched_on: None) -> None:
+def test_1100_silent_clients_of_each_process_in_turn_cost_no_heartbeat_no_answer_and_no_page(
+    installation: Installation, epics: EpicsClient, switched_on: None
+) -> None:
+    processes = own_processes(installation)
+    beats = [f"PADME:SYS:{name.upper().replace('-', '_')}:HEARTBEAT" for name in processes]
+    with installation.epics() as monitor:
+        monitor.ask("watch", names=beats, mask=DBE_VALUE)
+        wait_until(lambda: {pv for pv, *_ in monitor.ask("watched")} == set(beats), 60, "a heartbeat of each process")
+        for name, pid in processes.items():
+            with installation.crowd(pid, 1_100) as ports:
+                assert ports == 1 + (name in READING), f"{name}: Channel Access, and HTTP"
+                for service, path in READING.items():
+                    installation.http(service, path)
+                assert psutil.Process(pid).num_fds() < DESCRIPTORS - 100, f"{name}: there is room for files"
+                if name in ("alarms", "pveto-a"):
+                    check_page_within_5_s(installation, epics)
+        heard = monitor.ask("watched")
+    for beat in beats:
+        values = [value for pv, _, value, _ in heard if pv == beat]
+        assert values == list(range(int(values[0]), int(values[0]) + len(values))), f"{beat} has a gap"
+    assert own_processes(installation) == processes
+
+
+def own_processes(installation: Installation) -> dict[str, int]:
+    """Every process but the simulators, which stand for hardware."""
+    return {name: one["pid"] for name, one in installation.status().items() if name != "simulators"}
+
+
+def check_page_within_5_s(installation: Installation, epics: EpicsClient) -> None:
+    """A channel breaks, is paged, acknowledged and whole again."""
     pv = "PADME:PVETO:HV13:CH05:CURRENT_RBV"
     before = len(installation.mailbox.mails)
     installation.run("sim", "fault", "HV13", "5", "extra-current", "10")
@@ -114,6 +149,7 @@ def test_broken_channel_is_paged_within_5_s(installation: Installation, epics: E
     assert pv in active
     installation.run("alarm", "ack", pv, "--comment", "seen")
     installation.run("sim", "fault", "HV13", "5", "extra-current", "0")
+    wait_until(lambda: epics.ask("get", names=[pv])[pv]["severity"] < MAJOR, 60, f"{pv} in no MAJOR alarm", period=0.1)
 
 
 def test_killed_archiver_loses_nothing_older_than_a_second(
@@ -206,8 +242,6 @@ def _check_setpoints(fresh: EpicsClient, before: dict[str, Any]) -> None:
 
 
 def test_down_leaves_nothing_running(installation: Installation, pushed: None) -> None:
-    import psutil  # the only test that looks at processes
-
     installation.run("down")
     marker = str(installation.folder)
     left = []

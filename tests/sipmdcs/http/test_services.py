@@ -1,7 +1,6 @@
 """The four services behind the edge, as processes of one site: what strangers and enemies send them."""
 
 import json
-import resource
 import shutil
 import socket
 import subprocess
@@ -27,7 +26,6 @@ ACTING = {
     "archiver": "/mgmt/bpl/archivedPVs", "alarms": "/acknowledge", "logbook": "/runs", "web": "/api/v1/runs",
 }  # fmt: skip
 """Where each takes a POST; the last takes none."""
-DESCRIPTORS = 1024
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,6 @@ def services(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int
             log = folder / f"{name}.log"
             with log.open("wb") as file:
                 process = subprocess.Popen([*program, name], stdout=file, stderr=file)
-            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
             started[name] = Running(name, port, process, log)
         for service in started.values():
             wait_until(lambda: service.answers() or service.process.poll() is not None, 90, f"{service.name} answers")  # noqa: B023
@@ -182,29 +179,6 @@ def test_a_body_of_300_MB_is_refused_while_it_comes_in_and_memory_stays_flat(ser
         said = answer_of(connection)
     assert said.startswith(b"HTTP/1.1 413 ")
     assert most - before < 60
-
-
-def test_1100_silent_connections_to_each_port_cost_nobody_else_anything(service: Running) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
-    silent: list[socket.socket] = []
-    process = psutil.Process(service.process.pid)
-    ports = {one.laddr.port for one in process.net_connections("tcp4") if one.status == psutil.CONN_LISTEN}
-    assert service.port in ports
-    assert len(ports) == 2, "HTTP and Channel Access"
-    with service.client() as kept:
-        kept.get("/health").raise_for_status()
-        try:
-            for _ in range(1_100):
-                silent.extend(socket.create_connection(("127.0.0.1", port), timeout=60) for port in ports)
-            with service.client() as new:
-                assert new.get(READING[service.name]).status_code == 200
-                assert kept.get(READING[service.name]).status_code == 200
-            assert process.num_fds() < DESCRIPTORS - 100, "there is room for files"
-        finally:
-            for connection in silent:
-                connection.close()
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.slow
