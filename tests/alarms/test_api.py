@@ -159,6 +159,7 @@ async def test_test_page(shop, client):
         ("GET", "/history?since=9999-12-31T23:59:59-14:00", None, 400, "since: '9999-12-31T23:59:59-14:00' is no time"),
         ("GET", "/history?of=NO/T", None, 404, "NO/T is neither a PV nor a path in the alarm tree"),
         ("GET", "/history?limit=0", None, 400, "limit: '0' is not between 1 and 10000"),
+        ("GET", f"/history?limit={'9' * 5_000}", None, 400, f"limit: '{'9' * 40}' is not between 1 and 10000"),
         ("POST", "/acknowledge", '{"select": ["NO"], "user": "ada"}', 400, "'NO' is no path"),
         ("POST", "/acknowledge", '{"select": ["V"]}', 400, "user: is missing"),
         ("POST", "/acknowledge", '{"select": [], "user": "ada"}', 400, "select: list should have at least 1 item"),

@@ -223,6 +223,15 @@ def test_a_kept_connection_that_was_closed_is_no_silence() -> None:
     server.close()
 
 
+def test_a_question_that_no_url_has_room_for_is_not_asked() -> None:
+    upstream = Upstream(HttpService(interface="127.0.0.1", port=1), Bulkhead("it", SystemClock(), 1))
+    with pytest.raises(ApiError, match="too long for it") as refused:
+        upstream.get("/x", [("pv", ";" * 30_000)])
+    assert refused.value.status == 414
+    assert upstream.bulkhead.state == "not asked yet"
+    upstream.close()
+
+
 def test_questions_to_a_busy_source_are_bounded_and_refused() -> None:
     bulkhead = Bulkhead("it", SystemClock(), 2)
     busy = pytest.raises(ApiError, match="busy with 2 other questions")
