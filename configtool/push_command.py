@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from contextlib import closing
 
@@ -68,6 +69,7 @@ def push(
     Ends with status 0 only if all values agree. Ctrl-C rolls back. Channels of controllers that the site does not have are left
     out. An older version is pushed to go back to it.
     """
+    gc.disable()  # it looks through tens of thousands of readings again and again, none of which is in a cycle
     installed = installed_controllers(site)
     with open_store(site, warn) as store:
         with store.session() as session:
