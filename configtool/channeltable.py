@@ -28,8 +28,8 @@ COLUMNS = (
     "vop_V",
     "dark_current_uA",
 )
-LONGEST_SERIAL = 18
-"""Characters that fit after "Bias set-point, SiPM " in the 40 of a record's description, quotation marks left out."""
+LONGEST_SERIAL = 19
+"""Characters that fit after "Bias setpoint, SiPM " in the 40 of a record's description, quotation marks left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Parameter:
     pv_suffix: str = ""
     """PV below the channel's prefix, a field included where it is one."""
     readback_suffix: str = ""
-    """PV that shows what the device took; empty where the set-point itself is all there is."""
+    """PV that shows what the device took; empty where the setpoint itself is all there is."""
     tolerance: Decimal = Decimal(0)
     """Absolute, in ``unit``: values closer than this are equal."""
     settle_s: Decimal = Decimal(0)

@@ -21,8 +21,8 @@ def refusals(
 
     Args:
         targets: what is to be written.
-        answers: current values of set-points and readbacks.
-        metadata: of the set-points.
+        answers: current values of setpoints and readbacks.
+        metadata: of the setpoints.
     """
     return [reason for target in targets for reason in _refusals(target, answers, metadata[target.pv])]
 

@@ -62,7 +62,7 @@ def push(
 
     First everything is checked: each PV must answer, be writable and allow its value; otherwise nothing is written and every
     reason is listed. Then what differs is written in phases, limits and calibration before voltages, each phase verified before
-    the next. At the end every value is read back, those that were right already included: set-point and readback of the device.
+    the next. At the end every value is read back, those that were right already included: setpoint and readback of the device.
     A value that was written counts only with a readback that the IOC updated after the write. If anything disagrees, all that
     was written is put back in reverse order, and that is verified too.
 

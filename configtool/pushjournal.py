@@ -25,7 +25,7 @@ from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.spool import Entry, Spool
 
 Rows = Mapping[str, Mapping[str, object]]
-"""Columns of items by set-point PV."""
+"""Columns of items by setpoint PV."""
 
 _TIMES = ("written_at", "checked_at")
 

@@ -43,7 +43,7 @@ class Item:
     write: bool
     """Whether it differs and is to be written; the others are only verified."""
     metadata: PvMetadata = UNKNOWN
-    """Of the set-point."""
+    """Of the setpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Plan:
 def make_plan(
     targets: Sequence[Target], before: Mapping[str, Reading], metadata: Mapping[str, PvMetadata | ChannelError] | None = None
 ) -> Plan:
-    """Write what differs beyond its tolerance, in set-point or readback, or is not proven; verify everything."""
+    """Write what differs beyond its tolerance, in setpoint or readback, or is not proven; verify everything."""
     ordered = sorted(targets, key=lambda target: (target.phase, target.pv))
     known = {pv: one for pv, one in (metadata or {}).items() if isinstance(one, PvMetadata)}
     return Plan(

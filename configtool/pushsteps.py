@@ -34,7 +34,7 @@ class Write:
 
     @property
     def puts(self) -> Mapping[str, float]:
-        """Values by set-point PV: those of the targets or, restoring, those from before, where there was one."""
+        """Values by setpoint PV: those of the targets or, restoring, those from before, where there was one."""
         if not self.restoring:
             return {item.target.pv: item.target.value for item in self.items}
         return {item.target.pv: item.before.setpoint for item in self.items if item.before.setpoint is not None}
@@ -118,7 +118,7 @@ def wrote(progress: Progress, failures: Mapping[str, Failure]) -> Progress:
 
 
 def checked(progress: Progress, mismatches: Mapping[str, str]) -> Progress:
-    """After a ``Check``: what did not agree in time, by set-point PV."""
+    """After a ``Check``: what did not agree in time, by setpoint PV."""
     if progress.stage is _Stage.CHECK_RESTORED:
         after = replace(progress, unrestored={**progress.unrestored, **mismatches}, phases=progress.phases[1:])
         return replace(after, stage=_Stage.RESTORE if after.phases else _Stage.DONE)

@@ -20,7 +20,7 @@ READ_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Set-point and readback of one target at one time."""
+    """Setpoint and readback of one target at one time."""
 
     setpoint: float | None
     """``None`` if it could not be read or is no number."""
@@ -35,7 +35,7 @@ class Reading:
 
 
 def read_targets(channels: Channels, targets: Iterable[Target]) -> dict[str, Reading]:
-    """Readings by set-point PV, all PVs read at once."""
+    """Readings by setpoint PV, all PVs read at once."""
     wanted = list(targets)
     answers = read_pvs(channels, wanted)
     return {target.pv: reading(target, answers) for target in wanted}
@@ -81,7 +81,7 @@ def _number(pv: str, answer: PvValue | ChannelError) -> tuple[float | None, str]
 
 
 def mismatch(target: Target, found: Reading) -> str:
-    """How a reading differs from the target; empty if set-point and readback agree with it, and that says something."""
+    """How a reading differs from the target; empty if setpoint and readback agree with it, and that says something."""
     if found.fault:
         return found.fault
     if not _near(target, found.setpoint):

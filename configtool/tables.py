@@ -200,10 +200,10 @@ class PushItem(Base):
     target: Mapped[float]
     tolerance: Mapped[float]
     before: Mapped[float | None]
-    """Set-point found, NULL where it was no number."""
+    """Setpoint found, NULL where it was no number."""
     before_readback: Mapped[float | None]
     after: Mapped[float | None]
-    """Set-point last read."""
+    """Setpoint last read."""
     after_readback: Mapped[float | None]
     status: Mapped[str] = mapped_column(String(20))
     error: Mapped[str] = mapped_column(Text)

@@ -34,7 +34,7 @@ class Target:
 
     @property
     def pvs(self) -> tuple[str, ...]:
-        """Set-point, and readback where there is one."""
+        """Setpoint, and readback where there is one."""
         return (self.pv, self.readback) if self.readback else (self.pv,)
 
 

@@ -173,18 +173,18 @@ class Autosave:
                     # In a thread: a slow disk must not hold up the polling of hardware.
                     await asyncio.to_thread(self._write, values)
                     if failed:
-                        logger.warning("set-points are saved again: %s", self._path)
+                        logger.warning("setpoints are saved again: %s", self._path)
                     failed = False
                 except OSError as err:
                     if not failed:
-                        logger.error("set-points are not saved: %s; %s; trying again", err.strerror, self._path)  # noqa: TRY400 - one line says it all
+                        logger.error("setpoints are not saved: %s; %s; trying again", err.strerror, self._path)  # noqa: TRY400 - one line says it all
                     failed = True
                     self._touched.set()
         finally:
             try:
                 self.save()
             except OSError as err:
-                logger.error("set-points are not saved: %s; %s", err.strerror, self._path)  # noqa: TRY400 - as above
+                logger.error("setpoints are not saved: %s; %s", err.strerror, self._path)  # noqa: TRY400 - as above
 
 
 def _set(record: LiveRecord, field: Field, value: Any) -> None:

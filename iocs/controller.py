@@ -152,7 +152,7 @@ class Controller:
         self._initialise(snapshot)
         await self._take_in(snapshot)
         if snapshot.power_cycled:
-            self._health.note("power-cycled: set-points lost")
+            self._health.note("power-cycled: setpoints lost")
             self._open = False  # if it does not say what it is yet, it is asked again when it is opened anew
             self._identified(await self._identify())
             self._open = True

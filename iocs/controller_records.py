@@ -1,4 +1,4 @@
-"""The records of one controller by device address, and the set-points in them."""
+"""The records of one controller by device address, and the setpoints in them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def records_of(controller: str, records: Iterable[Record]) -> ControllerRecords:
     """The records whose device address has ``controller`` as its port.
 
     Raises:
-        BadInput: two records claim one parameter, or a channel lacks a set-point that the loop needs.
+        BadInput: two records claim one parameter, or a channel lacks a setpoint that the loop needs.
     """
     names: dict[Address, str] = {}
     outputs: set[Address] = set()
@@ -76,7 +76,7 @@ def records_of(controller: str, records: Iterable[Record]) -> ControllerRecords:
 
 
 class SetPoints:
-    """Present values of the set-points of one controller."""
+    """Present values of the setpoints of one controller."""
 
     def __init__(self, records: ControllerRecords, publisher: Publisher) -> None:
         self.records = records
@@ -131,6 +131,6 @@ class SetPoints:
         return self._settings
 
     def undefined(self) -> list[Address]:
-        """Set-points that never had a value: neither restored, nor written, nor given here."""
+        """Setpoints that never had a value: neither restored, nor written, nor given here."""
         udf = (Severity.INVALID, Status.UDF)
         return [address for address in self.records.outputs if self._publisher.alarm(self.records.names[address]) == udf]

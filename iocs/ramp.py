@@ -1,4 +1,4 @@
-"""Ramps in software, for outputs that jump or move faster than wanted. Pure: time comes in, set-points come out."""
+"""Ramps in software, for outputs that jump or move faster than wanted. Pure: time comes in, setpoints come out."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ MAX_GAP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """A set-point on its way."""
+    """A setpoint on its way."""
 
     target_V: float
     present_V: float
-    """Set-point the device was given last."""
+    """Setpoint the device was given last."""
     since: float
     """Monotonic time of it, seconds."""
     then_off: bool = False

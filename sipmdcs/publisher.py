@@ -82,7 +82,7 @@ class Publisher(Protocol):
         ...
 
     def value(self, name: str) -> Value:
-        """The present value of a record: a set-point as restored or last written."""
+        """The present value of a record: a setpoint as restored or last written."""
         ...
 
     def alarm(self, name: str) -> tuple[Severity, Status]:

@@ -37,7 +37,7 @@ agent = Agent(
     | {name: f"*:CH??:{name}" for name in ("VBR", "TEMP_RBV", "VBR_TREF", "VBR_TCOEF")},
     outputs=lambda context: list(outputs(context)),
     require="none",
-    # Nominal overvoltage in V by pattern of channels, first match; without one, the set-point less VBR, which holds only as
+    # Nominal overvoltage in V by pattern of channels, first match; without one, the setpoint less VBR, which holds only as
     # long as nobody has corrected the bias for temperature.
     parameters={"overvoltage_V": {}, "drift_limit": 0.05},
 )

@@ -66,7 +66,7 @@ class Curve:
 
 
 def offset(looks: Sequence[Look]) -> float:
-    """How much more the output has than its set-point, V, as its monitor tells over the whole curve.
+    """How much more the output has than its setpoint, V, as its monitor tells over the whole curve.
 
     One number for all points, because a monitor with one decimal would round the steps away. A difference smaller than half of
     the monitor's last decimal is none.

@@ -143,7 +143,7 @@ class SipmChannel(StandardReadable):
         return self._controllers[0]
 
     def expect(self, bias_V: float) -> None:
-        """Say which set-point the channel has now; another one found later is somebody else's doing."""
+        """Say which setpoint the channel has now; another one found later is somebody else's doing."""
         self._commanded = bias_V
 
     async def override(self, look: Look) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.scan.preflight import Course, ScanPlan
 
 _ARRIVE_POLLS = 2.0
-"""From a put to the poll that shows the new set-point: one gives it to the device, the next reads it back."""
+"""From a put to the poll that shows the new setpoint: one gives it to the device, the next reads it back."""
 
 _RETURN_POLLS = 4.0
 

@@ -9,7 +9,7 @@ from sipmdcs.errors import BadInput
 
 
 def voltages(request: ScanRequest, breakdown_V: float) -> tuple[float, ...]:
-    """Set-points of a channel, ascending, V; to the millivolt, so that they read well.
+    """Setpoints of a channel, ascending, V; to the millivolt, so that they read well.
 
     Args:
         request: the scan.

@@ -12,7 +12,7 @@ from sipmdcs.durable import sync_folder, write_durably
 from sipmdcs.errors import BadInput, ServiceError
 
 _SLACK_V = 0.06
-"""What a module whose page has one decimal may say instead of a set-point, after its IOC forgot what it was told."""
+"""What a module whose page has one decimal may say instead of a setpoint, after its IOC forgot what it was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class OperatingPoint:
         )
 
     def parked(self, names: Collection[str]) -> OperatingPoint:
-        """The same where some channels have their set-points back, so that no other one is of the scan any more."""
+        """The same where some channels have their setpoints back, so that no other one is of the scan any more."""
         channels = {name: replace(held, grid=()) if name in names else held for name, held in self.channels.items()}
         return replace(self, channels=channels)
 

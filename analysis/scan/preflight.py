@@ -19,7 +19,7 @@ CEILING = 0.8
 """Of ``CURRENT_LIMIT``: where a curve ends if nothing else is asked, well before the channel trips."""
 
 _HELD_V = 0.11
-"""Set-point and readback of a channel that is on differ by less, on a page with one decimal too."""
+"""Setpoint and readback of a channel that is on differ by less, on a page with one decimal too."""
 
 _READ = (
     "BIAS", "BIAS_RBV", "VMON_RBV", "CURRENT_RBV", "TEMP_RBV", "ENABLE", "STATE", "TRIP_CAUSE", "MASK",
@@ -39,7 +39,7 @@ class Course:
 
     place: Place
     grid: tuple[float, ...]
-    """Set-points, ascending, V."""
+    """Setpoints, ascending, V."""
     ceiling_uA: float
     held: Held
 

@@ -20,7 +20,7 @@ from sipmdcs.severity import Severity
 
 _READ = ("BIAS", "BIAS_RBV", "ENABLE", "ENABLE_RBV", "STATE", "TRIP_CAUSE", "CURRENT_LIMIT", "RAMP_UP", "RAMP_DOWN")
 _SAME_V = 0.001
-"""Set-points differ by more, if at all; and so do readbacks of the same set-point, from which nothing else is expected."""
+"""Setpoints differ by more, if at all; and so do readbacks of the same setpoint, from which nothing else is expected."""
 
 _CLOSE_V = 0.010
 """Taken for the same when waiting has brought it no nearer."""
@@ -44,7 +44,7 @@ class Report:
     pending: dict[str, str] = field(default_factory=dict)
     """What is not back, and why."""
     parked: set[str] = field(default_factory=set)
-    """Channels of ``pending`` whose set-point is back: who sets another one from now on is somebody else."""
+    """Channels of ``pending`` whose setpoint is back: who sets another one from now on is somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def verdict(held: Held, present: Present, tolerance_V: float) -> str:
 
 
 def voltage_verdict(held: Held, present: Present, tolerance_V: float) -> str:
-    """As ``verdict``, of set-point and output alone."""
+    """As ``verdict``, of setpoint and output alone."""
     if present.state is ChannelState.DISCONNECTED:
         return "is disconnected"
     if abs(present.bias_V - held.bias_V) > _SAME_V:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from iocs.drivers.c11204_codec import Compensation, Monitor, Status
 
 TOLERANCE_V = 0.1
-"""An output this near a set-point follows it; ten times what noise and quantisation make."""
+"""An output this near a setpoint follows it; ten times what noise and quantisation make."""
 
 SAME_V = 0.002
-"""Two set-points closer than this are the same one: a count is 1.8 mV."""
+"""Two setpoints closer than this are the same one: a count is 1.8 mV."""
 
 
 @dataclass(frozen=True, slots=True)

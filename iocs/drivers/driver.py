@@ -22,7 +22,7 @@ Raises:
 """
 
 Settings = Callable[[int, str], Value]
-"""Present set-point of an address and parameter, such as ``(0, "SLEW_RATE")``."""
+"""Present setpoint of an address and parameter, such as ``(0, "SLEW_RATE")``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ChannelReading:
     on: bool
     """Whether the output is switched on, whatever its voltage."""
     bias_V: float | None
-    """Set-point the device holds."""
+    """Setpoint the device holds."""
     vmon_V: float | None
     current_uA: float | None
     temperature_C: float | None
@@ -54,7 +54,7 @@ class ChannelReading:
     fault: str = ""
     """What is wrong with the channel, empty if nothing."""
     shift_V: float = 0.0
-    """What the device adds to the set-point by itself: temperature compensation."""
+    """What the device adds to the setpoint by itself: temperature compensation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Traits:
     max_V: float
     """Highest voltage it may ever show."""
     tolerance_V: float
-    """Largest difference between set-point and measured voltage at rest."""
+    """Largest difference between setpoint and measured voltage at rest."""
     settle_s: float
     """Time from a command until its effect is complete, ramps aside."""
 
@@ -111,7 +111,7 @@ class Driver(Protocol):
         ...
 
     def set_bias(self, values: Mapping[int, float]) -> None:
-        """Give channels new set-points in volts, on or off."""
+        """Give channels new setpoints in volts, on or off."""
         ...
 
     def switch_on(self, values: Mapping[int, float]) -> None:

@@ -1,6 +1,6 @@
 """Driver of the PADME-NIM module: console for commands, web page for readings.
 
-The voltage page has one decimal while the DAC behind it has 2.7 mV steps, so a set-point that was sent and that the page
+The voltage page has one decimal while the DAC behind it has 2.7 mV steps, so a setpoint that was sent and that the page
 agrees with to its last digit is reported as it was sent: never further from the page than the page's own rounding.
 """
 

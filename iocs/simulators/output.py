@@ -1,4 +1,4 @@
-"""A bias output: follows its set-point at a slew rate or as a first-order lag, and feeds a SiPM. Time is passed in."""
+"""A bias output: follows its setpoint at a slew rate or as a first-order lag, and feeds a SiPM. Time is passed in."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_worst_channel_and_what_is_off_or_lost():
 
 
 def test_nominal_overvoltage_of_the_site_holds_after_a_correction():
-    """A bias raised by 270 mV because of 5 K is right: seen from the set-point it would look like a drift."""
+    """A bias raised by 270 mV because of 5 K is right: seen from the setpoint it would look like a drift."""
     corrected = drift_inputs([5.0] * 4, 30.0) | {"BIAS_RBV": group("BIAS_RBV", *([57.27] * 4))}
     values = run_plugin(shipped("gaindrift", {"overvoltage_V": {"T:EVETO:*": 3.0, "*": 5.0}}), corrected, 0.0)
     assert values["PVETO:GAIN_RATIO"] == pytest.approx(1.0)

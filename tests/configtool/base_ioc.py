@@ -1,6 +1,6 @@
 """A real EPICS Base IOC with what a push needs of some controllers; ends when its standard input does.
 
-Usage: ``python base_ioc.py STUCK PREFIX …``: 16 channels each, readbacks follow their set-points but that of the PV ``STUCK``,
+Usage: ``python base_ioc.py STUCK PREFIX …``: 16 channels each, readbacks follow their setpoints but that of the PV ``STUCK``,
 which is updated and stays 1. ``STUCK=55.03`` is a readback of this value that nothing updates any more.
 """
 

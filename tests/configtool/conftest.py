@@ -164,7 +164,7 @@ def head_targets(installed: dict[str, Installed]) -> Callable[[Engine], tuple[Ta
 
 @pytest.fixture
 def make_detector() -> Callable[..., FakeChannels]:
-    """A detector in memory: each readback follows its set-point."""
+    """A detector in memory: each readback follows its setpoint."""
 
     def make(targets: tuple[Target, ...], start: float = 1.0) -> FakeChannels:
         channels = FakeChannels()

@@ -69,7 +69,7 @@ def test_an_import_reaches_the_records(site: Site, sqlite: Engine, load: Any, ex
     assert veto[f"{channel}:VBR"].fields["VAL"] == "52.3"
     assert veto[f"{channel}:CURRENT_RBV"].fields.items() >= {"HIGH": "0.47", "HIHI": "1.88"}.items()
     assert veto[f"{channel}:CURRENT_LIMIT"].fields["VAL"] == "50"
-    assert veto[f"{channel}:BIAS"].fields["DESC"] == "Bias set-point, SiPM DEMO-0145"
+    assert veto[f"{channel}:BIAS"].fields["DESC"] == "Bias setpoint, SiPM DEMO-0145"
     assert veto[f"{channel}:BIAS_RBV"].fields["INP"] == "@asyn(HV17,1)BIAS_RBV"
     header = (site.rendered / "veto.substitutions").read_text().splitlines()[1]
     assert header == f"# IOC veto: version 1, sha256 {version.content_hash}"
@@ -107,7 +107,7 @@ def test_odd_serial_numbers_come_through(
     render(site, sqlite)
     veto = records(site, "veto")
     for index, serial in enumerate(odd, 1):
-        assert veto[f"DET:HEPVETO:HV17:CH{index:02d}:BIAS"].fields["DESC"] == f"Bias set-point, SiPM {serial}"
+        assert veto[f"DET:HEPVETO:HV17:CH{index:02d}:BIAS"].fields["DESC"] == f"Bias setpoint, SiPM {serial}"
 
 
 def test_one_wrong_template_replaces_no_file(site: Site, sqlite: Engine, load: Any, example: Path) -> None:

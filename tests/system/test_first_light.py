@@ -234,7 +234,7 @@ def test_restarted_ioc_keeps_every_setpoint(
 
 def _check_setpoints(fresh: EpicsClient, before: dict[str, Any]) -> None:
     names = list(before)
-    wait_until(lambda: all(fresh.ask("get", names=names, timeout=2).values()), 60, "every set-point connected", period=1)
+    wait_until(lambda: all(fresh.ask("get", names=names, timeout=2).values()), 60, "every setpoint connected", period=1)
     after = fresh.ask("get", names=names)
     assert {name: reading["value"] for name, reading in after.items()} == {
         name: reading["value"] for name, reading in before.items()

@@ -69,7 +69,7 @@ def test_a_hand_on_a_channel_ends_the_scan_and_is_not_fought(plant: Plant, item:
     before = plant.operating_point(THREE)
     plant.scan(*THREE, "--step", "0.2", "--samples", "10", "--settle", "0")
     plant.wait_points(2)
-    # While it measures its next point: what comes in the moment before a set-point, as after a point, is overwritten by that.
+    # While it measures its next point: what comes in the moment before a setpoint, as after a point, is overwritten by that.
     done = plant.get(f"{THREE[1]}:BIAS")
     wait_until(lambda: plant.get(f"{THREE[1]}:BIAS_RBV") == plant.get(f"{THREE[1]}:BIAS") != done, "at rest at the next point")
     plant.put({f"{THREE[1]}:{item}": value})

@@ -138,7 +138,7 @@ class ScriptedDriver:
     refusing: dict[int, str] = field(default_factory=dict)
     """Reason of each channel whose commands are refused."""
     min_V: float = 0.0
-    """Lower set-points are refused."""
+    """Lower setpoints are refused."""
     cycled: bool = False
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     flaws: list[str] = field(default_factory=list)

@@ -27,7 +27,7 @@ from tests.iocs.controller.bench import OFF, ON, SETTINGS, TRAITS, Bench
         (57.0, 15.0, 0.0, False),
         (57.0, None, 0.0, True),
         (57.5, None, 0.0, False),
-        (57.0, 25.0, 0.5, False),  # the module adds to the set-point
+        (57.0, 25.0, 0.5, False),  # the module adds to the setpoint
     ],
 )
 @pytest.mark.parametrize("command", ["on", "bias"])

@@ -17,7 +17,7 @@ from sipmdcs.channelstate import ChannelState, TripCause
 TRAITS = Traits(floor_V=0.0, max_V=90.0, tolerance_V=0.1, settle_s=3.0)
 SETTINGS = Settings(55.0, 50.0, Rates(5.0, 5.0, None), TRAITS, vbr_V=52.0, vbr_reference_C=25.0, vbr_slope=54.0)
 READING = ChannelReading(True, 55.0, 55.25, 0.125, 27.0, shift_V=0.108)
-"""Compensated for 2 K above the reference: the module adds 108 mV to the set-point."""
+"""Compensated for 2 K above the reference: the module adds 108 mV to the setpoint."""
 
 ON = Channel(ChannelState.ON)
 
@@ -47,7 +47,7 @@ def test_overvoltage_needs_voltage_and_temperature(missing: str) -> None:
 
 @pytest.mark.parametrize(("shift_V", "expected_mV"), [(0.108, 142.0), (-0.108, 358.0), (0.25, 0.0), (0.0, 250.0)])
 def test_a_deviation_is_measured_less_set_and_shifted(shift_V: float, expected_mV: float) -> None:
-    """What the temperature compensation adds to the set-point is expected of the output, with its sign."""
+    """What the temperature compensation adds to the setpoint is expected of the output, with its sign."""
     assert deviation_mV(reading=replace(READING, shift_V=shift_V)) == pytest.approx(expected_mV)
 
 

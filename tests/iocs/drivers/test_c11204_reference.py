@@ -44,7 +44,7 @@ def test_module_that_reads_back_the_stored_value_only() -> None:
     assert believe(told, monitor(56.7), stored(55)) == (told, False)
     assert believe(told, monitor(55.9, Status.ON), stored(55)) == (told, False)
     assert believe(told, monitor(55.02), stored(55)) == (Reference(55), True)
-    # A deviation that no power cycle explains is for the alarm limits, not for the set-point.
+    # A deviation that no power cycle explains is for the alarm limits, not for the setpoint.
     assert believe(told, monitor(56.0), stored(55)) == (told, False)
 
 

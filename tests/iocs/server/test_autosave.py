@@ -164,9 +164,9 @@ async def test_a_disk_that_takes_nothing_is_an_error_until_it_does(
     live["BIAS"].receive(42.0)
     task = asyncio.create_task(autosave.run())
     autosave.touch()
-    await until(lambda: "set-points are not saved" in caplog.text)
+    await until(lambda: "setpoints are not saved" in caplog.text)
     file.parent.unlink()
-    await until(lambda: "set-points are saved again" in caplog.text)
+    await until(lambda: "setpoints are saved again" in caplog.text)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
