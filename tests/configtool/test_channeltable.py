@@ -34,7 +34,7 @@ Controllers = dict[str, Installed]
         ),
         ("0 7,01,0 7.1.1,0.1,S1,52.42,57.42,0.068", "2: controller: '0 7' is no controller id"),
         ("07,01,07.1.1,0.1,,52.42,57.42,0.068", "2: sipm_serial: is empty"),
-        ("07,01,07.1.1,0.1,12345678901234567890,52.42,57.42,0.068", "2: sipm_serial: '1234567890123456789' has 20 characters"),
+        ("07,01,07.1.1,0.1,12345678901234567890,52.42,57.42,0.068", "2: sipm_serial: '12345678901234567890' has 20 characters"),
         ("07,01,07.1.1,0.1,S1,52.4x,57.42,0.068", "2: vbr_V: '52.4x' is not a plain decimal number"),
         ("07,01,07.1.1,0.1,S1,nan,57.42,0.068", "2: vbr_V: 'nan' is not a plain decimal number"),
         ("07,01,07.1.1,0.1,S1,52.42,,0.068", "2: vop_V: '' is not a plain decimal number"),
