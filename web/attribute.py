@@ -36,6 +36,8 @@ class Attribute:
     """Attribute of the same row that holds the unit."""
     column: ColumnElement[Any] | None = None
     """Its SQL expression; ``None`` where rows do not come from SQL."""
+    moving: ColumnElement[bool] | None = None
+    """In which rows it follows the present; ``None`` for in none."""
 
     @property
     def comparable(self) -> bool:

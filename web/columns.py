@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, func
 
 from web.attribute import Attribute, Type
+from web.durations import NOW, seconds_between
 
 
 def text(name: str, title: str, description: str, column: ColumnElement[Any] | None = None) -> Attribute:
@@ -29,6 +30,12 @@ def number(
 def moment(name: str, title: str, description: str, column: ColumnElement[Any] | None = None) -> Attribute:
     """A time."""
     return Attribute(name, Type.TIME, title, description, column=column)
+
+
+def elapsed(name: str, title: str, description: str, start: ColumnElement[Any], end: ColumnElement[Any]) -> Attribute:
+    """Seconds from one time to another, as long as that is null to now."""
+    column = seconds_between(start, func.coalesce(end, NOW))
+    return Attribute(name, Type.NUMBER, title, description, "s", column=column, moving=end.is_(None))
 
 
 def flag(name: str, title: str, description: str, column: ColumnElement[Any] | None = None) -> Attribute:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Table, func, select
 
 from configtool.tables import Base
-from web.columns import flag, moment, number, text, whole
-from web.durations import seconds_between
+from web.columns import elapsed, flag, moment, number, text, whole
 from web.resource import Relation, Resource
-from web.sqlselect import NOW
 
 
 def _table(name: str) -> Table:
@@ -60,13 +58,7 @@ PUSHES = Resource(
         text("reason", "Reason", "Why it ended as it did", _push.reason),
         moment("started_at", "Started", "When it began", _push.started_at),
         moment("ended_at", "Ended", "When it ended; null while it goes on", _push.ended_at),
-        number(
-            "duration",
-            "Duration",
-            "From start to end; of one under way to now",
-            seconds_between(_push.started_at, func.coalesce(_push.ended_at, NOW)),
-            "s",
-        ),
+        elapsed("duration", "Duration", "From start to end; of one under way to now", _push.started_at, _push.ended_at),
         whole("items", "Items", "Values it sets", _items),
     ),
     (

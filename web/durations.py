@@ -1,13 +1,18 @@
-"""Seconds between two times in SQL, alike on SQLite and PostgreSQL."""
+"""The present, and seconds between two times, in SQL; alike on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Double
+from sqlalchemy import Double, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+from sipmdcs.sqltypes import UtcDateTime
+
+NOW = bindparam("now", type_=UtcDateTime)
+"""The present, in the SQL expression of an attribute."""
 
 
 class seconds_between(FunctionElement[float]):  # noqa: N801  a function of SQL

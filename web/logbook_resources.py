@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Table, select
 
 from logbook.tables import Base
-from web.columns import flag, moment, number, structure, text, whole
-from web.durations import seconds_between
+from web.columns import elapsed, flag, moment, number, structure, text, whole
 from web.resource import Relation, Resource
-from web.sqlselect import NOW
 
 
 def _table(name: str) -> Table:
@@ -39,13 +37,7 @@ RUNS = Resource(
         moment("opened_at", "Opened", "When the number was given out", _run.opened_at),
         moment("started_at", "Started", "When it first was running", _run.started_at),
         moment("ended_at", "Ended", "When it ended; null while it is open", _run.ended_at),
-        number(
-            "duration",
-            "Duration",
-            "From start to end; of an open run to now",
-            seconds_between(_run.started_at, func.coalesce(_run.ended_at, NOW)),
-            "s",
-        ),
+        elapsed("duration", "Duration", "From start to end; of an open run to now", _run.started_at, _run.ended_at),
         flag("open", "Open", "Whether it has not ended", _run.ended_at.is_(None)),
         text("opened_by", "Opened by", "Who opened it", _run.opened_by),
         text("ended_by", "Ended by", "Who ended it", _run.ended_by),
@@ -155,13 +147,7 @@ DOWNTIMES = Resource(
         whole("subrun", "Subrun", "Subrun that stopped", _downtime.subrun),
         moment("started_at", "Start", "When data taking stopped", _downtime.started_at),
         moment("ended_at", "End", "When it went on; null while it is down", _downtime.ended_at),
-        number(
-            "duration",
-            "Duration",
-            "From start to end; of an open one to now",
-            seconds_between(_downtime.started_at, func.coalesce(_downtime.ended_at, NOW)),
-            "s",
-        ),
+        elapsed("duration", "Duration", "From start to end; of an open one to now", _downtime.started_at, _downtime.ended_at),
         flag("open", "Open", "Whether it has not ended", _downtime.ended_at.is_(None)),
         text("category", "Category", "Cause; UNDECIDED until somebody says", _downtime.category),
         text("description", "Description", "What happened", _downtime.description),

@@ -19,6 +19,7 @@ from web.pagelinks import page_links
 from web.parameters import Parameter, read_parameters, whole_number
 from web.query import MOST_ROWS, NOTHING, Page
 from web.reader import Reader
+from web.remembered import Remembered
 from web.replies import csv_reply, document_reply, rows_reply
 from web.resource import Resource
 from web.values import iso, json_value, presentation
@@ -34,12 +35,14 @@ class Oms:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self._remembered = Remembered()
 
     def collection(self, request: Request, resource: Resource) -> Response:
         """``/{resource}``: rows of a page."""
         parameters, asked = _asked(request, resource)
+        key = _root(request), request.scope["path"], request.scope["query_string"]
         with self._reader.page(resource, asked) as page:
-            return _page(request, resource, parameters, asked, page)
+            return self._remembered.reply(key, page, lambda: _page(request, resource, parameters, asked, page))
 
     def one(self, request: Request, resource: Resource, id_: str) -> Response:
         """``/{resource}/{id}``; parameters of pages are taken and change nothing."""

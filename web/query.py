@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -112,6 +112,10 @@ class Page:
     """Whether ``total`` is a lower bound, beyond the end of this page: counting ended there."""
     counted_at: datetime | None = None
     """When ``total`` was counted, if not now."""
+    version: str | None = None
+    """Of all that the source holds: as long as it is the same, so is the answer, unless ``moving``. ``None`` if not known."""
+    moving: Callable[[], bool] = lambda: True
+    """Whether something of the rows that were read follows the present."""
 
 
 NOTHING = Page((), 0)

@@ -32,6 +32,12 @@ LIMIT = "statement limit"
 """Of a connection's ``info``: the ``StatementLimit`` of its transaction; on SQLite only."""
 _STEPS = 20_000
 """Steps of SQLite's virtual machine between two looks at the clock: some tenths of a millisecond."""
+SNAPSHOT = "snapshot"
+"""Of a connection's ``info``: text that is the same for two transactions only if they see the same rows; on PostgreSQL only."""
+_BEGIN = """
+    BEGIN ISOLATION LEVEL REPEATABLE READ;
+    SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE concat(pg_current_snapshot(), ' ', pg_postmaster_start_time()) END"""
+"""One round trip. A snapshot says which transactions are seen; on a stand-by it does not name those under way."""
 CONNECTIONS = 10
 """Open at a time, at most."""
 _CONNECT_S = 2
@@ -148,10 +154,12 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
         connection.silence_s = timeout_s + _GRACE_S
         return connection
 
-    def check(connection: TimedConnection, _: object, __: object) -> None:
+    def check(connection: TimedConnection, record: ConnectionPoolEntry, _: object) -> None:
         try:
             with connection.impatient(_PING_S):
-                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                answers = connection.execute(_BEGIN, prepare=False)
+                answers.nextset()
+                (record.info[SNAPSHOT],) = answers.fetchone() or (None,)
         except psycopg.Error as err:
             raise DisconnectionError("the connection is gone") from err
 

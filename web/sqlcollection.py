@@ -17,7 +17,7 @@ from sipmdcs.database import database_error
 from web.bulkhead import Bulkhead, NoAnswer
 from web.errors import ApiError, source_away
 from web.query import Page, Query, Source
-from web.readonly import CONNECTIONS
+from web.readonly import CONNECTIONS, SNAPSHOT
 from web.resource import Resource
 from web.sqlquestion import SqlQuestion, Totals
 from web.sqlselect import SQLITE
@@ -82,7 +82,14 @@ class Database:
         question = SqlQuestion(connection, resource, query, to_datetime(self._clock.time_ns()))
         total = self._totals.of(question)
         rows = question.rows() if total.number > query.offset else ()
-        return Page(rows, total.number, at_least=total.at_least, counted_at=total.counted_at)
+        return Page(
+            rows,
+            total.number,
+            at_least=total.at_least,
+            counted_at=total.counted_at,
+            version=connection.info.get(SNAPSHOT),
+            moving=lambda: question.moving,
+        )
 
     def _missing(self, connection: Connection, tables: Iterable[str]) -> list[str]:
         unknown = [name for name in tables if name not in self._seen]

@@ -49,6 +49,9 @@ class SqlQuestion:
         self.now = now
         self._connection = connection
         self._dialect = connection.dialect.name
+        chosen_by = [item.attribute for item in (*query.filters, *query.sort)]
+        self.moving = any(resource.by_name[name].moving is not None for name in chosen_by)
+        """Whether what was read so far follows the present, its choice and order included."""
 
     def rows(self) -> Iterator[Row]:
         """Rows of the page, read as they are asked for."""
@@ -81,7 +84,9 @@ class SqlQuestion:
             for piece in found.partitions(_PIECE):
                 with self._unlimited():
                     for row in piece:
-                        yield Row(dict(zip(self.query.columns, row, strict=True)))
+                        if not self.query.distinct and row[-1]:
+                            self.moving = True
+                        yield Row(dict(zip(self.query.columns, row, strict=False)))
 
     def _unlimited(self) -> Any:
         limit: StatementLimit | None = self._connection.info.get(LIMIT)

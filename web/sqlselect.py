@@ -6,7 +6,7 @@ The count is taken on the narrow query, without columns and order. Texts compare
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -22,8 +22,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     collate,
+    false,
     func,
     literal,
+    or_,
 )
 from sqlalchemy import select as sql_select
 from sqlalchemy.types import TypeEngine
@@ -42,9 +44,6 @@ _TYPES: Mapping[Type, TypeEngine[Any] | UtcDateTime] = {
     Type.TIME: UtcDateTime(),
 }
 
-NOW = bindparam("now", type_=UtcDateTime)
-"""The present, in the SQL expression of an attribute."""
-
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 _OFFSET, _LIMIT = bindparam("offset", type_=BigInteger), bindparam("limit", type_=BigInteger)
@@ -55,6 +54,7 @@ _KEPT = 64
 def select_rows(resource: Resource, query: Query, dialect: str) -> tuple[Select[Any], ...]:
     """Rows, one column per requested attribute, labelled with its name: those of each select after those of the one before.
 
+    Unless they are distinct, a last column says whether a value of the row follows the present.
     Each takes ``offset`` and ``limit`` as parameters. Nulls come last in either direction. No index is in that order for both,
     so that rows whose first sort key is null are a select of their own; without nulls any index will do.
     """
@@ -67,7 +67,9 @@ def _select_rows(resource: Resource, query: Query, dialect: str) -> tuple[Select
 
 
 def _parts(resource: Resource, query: Query, dialect: str) -> list[Select[Any]]:
-    columns = [_expression(resource.by_name[name]).label(name) for name in query.columns]
+    columns: list[ColumnElement[Any]] = [_expression(resource.by_name[name]).label(name) for name in query.columns]
+    if not query.distinct:
+        columns.append(is_moving(resource, query.columns))
     statement = sql_select(*columns).select_from(_table(resource)).where(*_conditions(resource, query, dialect))
     if query.distinct:
         order = [_ordered(resource.by_name[name], dialect).asc().nulls_last() for name in query.columns]
@@ -85,6 +87,12 @@ def _parts(resource: Resource, query: Query, dialect: str) -> list[Select[Any]]:
         return [known]
     bare = _expression(attribute)
     return [known.where(bare.is_not(None)), statement.where(bare.is_(None)).order_by(*rest)]
+
+
+def is_moving(resource: Resource, names: Iterable[str]) -> ColumnElement[bool]:
+    """Whether one of some attributes of a row follows the present."""
+    conditions = [moving for name in names if (moving := resource.by_name[name].moving) is not None]
+    return or_(*conditions) if conditions else false()
 
 
 def select_count(resource: Resource, query: Query, dialect: str, most: int | None = None) -> Select[int]:
