@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from starlette.responses import Response
 
@@ -17,12 +18,18 @@ _MOST = 64
 Key = tuple[str, str, bytes]
 
 
+class _Kept(NamedTuple):
+    version: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
 class Remembered:
     """The newest replies; any thread may ask."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Key, tuple[str, Response]] = OrderedDict()
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
 
     def reply(self, key: Key, page: Page, make: Callable[[], Response]) -> Response:
         """The reply to a question.
@@ -30,18 +37,18 @@ class Remembered:
         Args:
             key: all that the reply follows from besides the rows.
             page: opened, and not read where the reply is remembered.
-            make: makes the reply from it.
+            make: makes the reply from it, of status 200.
         """
         if page.version is None:
             return make()
         with self._lock:
-            version, reply = self._kept.get(key, (None, None))
-        if reply is not None and version == page.version:
-            return reply
+            kept = self._kept.get(key)
+        if kept is not None and kept.version == page.version:
+            return Response(kept.body, 200, kept.headers)  # another each time: headers are added to it on its way
         reply = make()
         if not page.moving() and not isinstance(reply, KeptReply):
             with self._lock:
-                self._kept[key] = page.version, reply
+                self._kept[key] = _Kept(page.version, bytes(reply.body), dict(reply.headers))
                 self._kept.move_to_end(key)
                 while len(self._kept) > _MOST:
                     self._kept.popitem(last=False)

@@ -73,7 +73,10 @@ class Screen:
 
     def ask(self) -> bytes:
         with self._database.open(RESOURCE, self._query) as page:
-            return bytes(self._remembered.reply(("", "", b""), page, lambda: self._make(page)).body)
+            reply = self._remembered.reply(("", "", b""), page, lambda: self._make(page))
+        assert "x-added" not in reply.headers
+        reply.headers["X-Added"] = "by the edge, to this reply alone"
+        return bytes(reply.body)
 
     def fresh(self) -> bytes:
         with self._database.open(RESOURCE, self._query) as page:
