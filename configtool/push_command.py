@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from contextlib import closing
 
@@ -22,6 +21,7 @@ from configtool.targets import Targets, build_targets
 from sipmdcs.channels import open_channels
 from sipmdcs.cli import pass_site
 from sipmdcs.clock import SystemClock
+from sipmdcs.collector import uncollected
 from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
 from sipmdcs.site import Site
@@ -48,6 +48,7 @@ from sipmdcs.site import Site
 @json_option
 @click.pass_context
 @pass_site
+@uncollected()
 def push(
     site: Site,
     ctx: click.Context,
@@ -69,7 +70,6 @@ def push(
     Ends with status 0 only if all values agree. Ctrl-C rolls back. Channels of controllers that the site does not have are left
     out. An older version is pushed to go back to it.
     """
-    gc.disable()  # it looks through tens of thousands of readings again and again, none of which is in a cycle
     installed = installed_controllers(site)
     with open_store(site, warn) as store:
         with store.session() as session:

@@ -43,7 +43,9 @@ class ControllerThread:
             result, problem = None, None
             try:
                 result = work()
-            except BaseException as err:  # noqa: BLE001 - whoever waits for it gets it
+            except StopIteration as err:  # which no future takes: whoever waits for it would wait for ever
+                problem = RuntimeError(f"it raised {err!r}")
+            except BaseException as err:  # noqa: BLE001 - raised where it is waited for
                 problem = err
             loop = future.get_loop()
             if not loop.is_closed():

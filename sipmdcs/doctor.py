@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from dataclasses import asdict
 import click
 
 from sipmdcs.cli import Invocation, pass_invocation
+from sipmdcs.collector import uncollected
 from sipmdcs.command_examples import examples
 from sipmdcs.doctor_machine import check_machine, trying_screens
 from sipmdcs.doctor_site import SITE_CHECKS, ReadOnce
@@ -29,13 +29,13 @@ _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_context
 @pass_invocation
+@uncollected()
 def doctor(invocation: Invocation, ctx: click.Context, as_json: bool) -> None:
     """Check this machine and the site before anything starts.
 
     One line for each check: ok, warn or FAIL, what was found and what to do next. Exit status 1 if anything fails.
     """
     findings: list[Finding] = []
-    gc.disable()  # it looks through all records again and again, and this process ends soon
     for finding in examine(lambda: ReadOnce(invocation.folder)):
         findings.append(finding)
         if not as_json:

@@ -170,7 +170,7 @@ def test_the_scan_finds_the_breakdown_voltages_of_the_sensors(
     assert len(found) >= 12, {channel: row["reason"] for channel, row in breakdown.items() if channel not in found}
     assert all(row["reason"] for channel, row in breakdown.items() if channel not in found)
     off = {channel: value - truth[channel[-2:]] for channel, value in found.items()}
-    # An error covers the truth; what has none of less than a volt is no number.
+    # Each value is as far from the truth as its uncertainty allows.
     assert not {channel: by for channel, by in off.items() if abs(by) > 5 * breakdown[channel]["uncertainty"]}
     assert np.median(np.abs([*off.values()])) < 0.3
 

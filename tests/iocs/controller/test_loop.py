@@ -239,17 +239,36 @@ def raising(problem: Exception) -> Callable[..., Any]:
     return method
 
 
-@pytest.mark.parametrize("methods", [("poll",), ("poll", "close"), ("poll", "take_flaws"), ("slew_rate",)])
+DIVISION = ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"
+NEXT = StopIteration(), "RuntimeError: it raised StopIteration()"
+"""Of ``next`` on an iterator without items: a future does not take it, and its waiter would wait for ever."""
+
+
+@pytest.mark.parametrize(
+    ("methods", "fault"),
+    [
+        (("poll",), DIVISION),
+        (("poll",), NEXT),
+        (("poll", "close"), DIVISION),
+        (("poll", "take_flaws"), DIVISION),
+        (("slew_rate",), DIVISION),
+    ],
+)
 async def test_a_fault_in_a_driver_is_a_missed_poll(
-    stand: Stand, methods: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    stand: Stand,
+    methods: tuple[str, ...],
+    fault: tuple[Exception, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    problem, shown = fault
     await stand.poll()
     with monkeypatch.context() as patch:
         for method in methods:
-            patch.setattr(stand.driver, method, raising(ZeroDivisionError("division by zero")))
+            patch.setattr(stand.driver, method, raising(problem))
         await stand.poll(3)
     assert stand.alarm("CH01:VMON_RBV") == LOST
-    assert stand.get("LAST_ERROR") == "ZeroDivisionError: division by zero"
+    assert stand.get("LAST_ERROR") == shown
     assert "HV01: poll failed" in caplog.text
     await stand.poll()
     assert (stand.get("CONNECTED"), stand.alarm("CH01:VMON_RBV")) == (1, GOOD)
