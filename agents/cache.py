@@ -76,11 +76,11 @@ class HotCache:
     def put(self, entries: Mapping[str, bytes], ttl: int) -> None:
         """Leave entries to be written, each to be gone ``ttl`` seconds from now."""
         expires = self._clock.monotonic() + ttl
-        good = {key: (data, expires) for key, data in entries.items() if len(data) <= LARGEST_VALUE and is_key(key)}
-        self._pending.update(good)
+        fitting = {key: (data, expires) for key, data in entries.items() if len(data) <= LARGEST_VALUE and is_key(key)}
+        self._pending.update(fitting)
         if self._dropped:
-            self._dropped.difference_update(good)
-        for key in entries.keys() - good.keys() - self._uncachable if len(good) < len(entries) else ():
+            self._dropped.difference_update(fitting)
+        for key in entries.keys() - fitting.keys() - self._uncachable if len(fitting) < len(entries) else ():
             self._uncachable.add(key)  # not again at every run
             _log.error("%s cannot be cached: %d bytes under a key of %d", key[:60], len(entries[key]), len(key))
 
