@@ -5,7 +5,7 @@ capture       drains events and makes rows of them, in memory; never waits for a
 log           writes the rows and forces them to the disk
 upkeep        compacts and merges
 metadata      asks PVs for units, limits, labels and types
-renewal       after a loss of events monitors every PV anew, so that its value is known
+renewal       after a loss of events or files monitors every PV anew, so that its value is known
 ============  ==========================================================================
 
 A thread that fails ends the engine: ``failure`` tells why, and the process should end so that it is started again. A
@@ -197,7 +197,11 @@ class Engine:
 
     def _renew_until_stopped(self) -> None:
         renewed_at = -RENEW_S
+        damaged = 0
         while not self._stop.wait(UPKEEP_S):
+            if len(self._storage.lake.damaged) > damaged:  # with it the only sample of a steady PV may be lost
+                damaged = len(self._storage.lake.damaged)
+                self._lost_at = self._clock.monotonic()
             now, lost_at = self._clock.monotonic(), self._lost_at
             if lost_at is not None and now - lost_at >= QUIET_S and now - renewed_at >= RENEW_S:
                 self._lost_at = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 from collections import OrderedDict
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from archiver import manifest
 from archiver.catalogue import Catalogue
 from archiver.errors import DamagedFile
 from archiver.lake_file import Content, LakeFile, temporary_name
@@ -45,15 +45,18 @@ class Lake:
             row_count: how many.
 
         Raises:
-            FileNotFoundError: ``filename`` was replaced; look in the manifest again.
-            DamagedFile: it is not what was written.
+            FileNotFoundError: merging has replaced it; look in the manifest again.
+            DamagedFile: it is lost, or not what was written.
         """
         if path in self.damaged:
             raise DamagedFile(self.folder / path, self.damaged[path])
         try:
             table = self._open(path, content).read(first_row, row_count)
         except FileNotFoundError as err:
-            raise FileNotFoundError(errno.ENOENT, "is gone", str(self.folder / path)) from err
+            with self._catalogue.reading() as db:
+                if not manifest.names_file(db, path):
+                    raise
+            raise self.note_damage(path, "it is gone") from err
         except (OSError, pa.ArrowException) as err:
             raise self.note_damage(path, str(err)) from err
         if table.num_rows != row_count:
@@ -92,9 +95,10 @@ class Lake:
         rename_synced(temporary_name(final), final)
 
     def remove_obsolete(self, now_ns: int) -> None:
-        """Remove replaced files whose time of grace is over."""
+        """Remove replaced files whose time of grace is over, or cannot be known as the clock was set back."""
         with self._catalogue.reading() as db:
-            due = db.execute("SELECT path FROM obsolete WHERE since_ns <= ?", (now_ns - GRACE_NS,)).fetchall()
+            recent = (now_ns - GRACE_NS + 1, now_ns)
+            due = db.execute("SELECT path FROM obsolete WHERE since_ns NOT BETWEEN ? AND ?", recent).fetchall()
         for (path,) in due:
             (self.folder / path).unlink(missing_ok=True)
             with self._lock:

@@ -79,6 +79,11 @@ def files(db: sqlite3.Connection) -> list[FileEntry]:
     ]
 
 
+def names_file(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether a file, below the lake folder, is one of those that count."""
+    return db.execute("SELECT 1 FROM file WHERE path = ?", (str(path),)).fetchone() is not None
+
+
 def chunks_of_file(db: sqlite3.Connection, file: FileEntry) -> list[Chunk]:
     """What a file holds, by PV number."""
     rows = db.execute(

@@ -80,8 +80,6 @@ class Merger:
                 pass
         except DamagedFile:
             pass  # the lake has noted it; the others are merged without it
-        except FileNotFoundError as err:  # nobody but the merger removes files
-            self._lake.note_damage(Path(err.filename).relative_to(self._lake.folder), "it is gone")
         return True
 
     def steps(self, files: Sequence[FileEntry]) -> Iterator[str]:

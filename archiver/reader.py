@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -32,7 +32,6 @@ from archiver.samples import Samples, in_order, join
 from archiver.segment import View
 from sipmdcs.channels import Kind, PvData
 
-_RETRIES = 5
 EVER_NS = np.iinfo(np.int64).max
 
 Fresh = tuple[NDArray[np.void], Sequence[PvData]]
@@ -83,15 +82,9 @@ class Reader:
         Raises:
             TooManySamples: there are more than ``limit``.
         """
-        for retry in range(_RETRIES):
-            try:
+        while True:  # merging may replace a file after we looked in the manifest
+            with suppress(FileNotFoundError):
                 return self._read(pv_id, from_ns, to_ns, limit)
-            except FileNotFoundError as err:  # merging replaced a file after we looked in the manifest, or it is lost
-                if retry == _RETRIES - 2:
-                    self._lake.note_damage(Path(err.filename).relative_to(self._lake.folder), "it is gone")
-                elif retry == _RETRIES - 1:
-                    raise
-        raise AssertionError("unreachable")
 
     def _read(self, pv_id: int, from_ns: int, to_ns: int, limit: int) -> History:
         near_ns = min(to_ns, EVER_NS - UNDER_WAY_NS) + UNDER_WAY_NS

@@ -70,7 +70,8 @@ class Retrieval:
             answers.append(answer)
             left = Budget(left.read, max(left.answer - len(answer.samples), 0))
         if not any(len(answer.samples) for answer in answers):
-            raise NothingFound(f"{', '.join(name for name, _ in wanted)}: no sample up to then")
+            lost = "" if all(answer.complete for answer in answers) else "; files that may hold some are lost or damaged"
+            raise NothingFound(f"{', '.join(name for name, _ in wanted)}: no sample up to then{lost}")
         return answers
 
     async def at_time(self, request: Request) -> Response:

@@ -7,6 +7,7 @@ appends, one thread writes, any thread may look; nothing that appends or looks w
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 from archiver.block import FILE_HEADER_SIZE, Block, Damage, pack_block, pack_file_header, read_blocks, unpack_file_header
 from archiver.rows import Rows, empty_rows
 from sipmdcs.channels import PvData
-from sipmdcs.durable import rename_synced, sync_folder
+from sipmdcs.durable import make_folder, rename_synced, sync_folder
+
+logger = logging.getLogger(__name__)
 
 _FIRST_CAPACITY = 16_384
 REWRITTEN = ".rewritten"
@@ -129,7 +132,7 @@ class SegmentFile:
         self.dirty = False
         """Something was written and not yet forced to the disk."""
         self._doubtful = False
-        """The disk refused to force it: what it has is not known any more."""
+        """The disk refused to force it, or its file is gone: what the disk has is not known any more."""
         try:
             self._write(pack_file_header(segment.created_ns))
             sync_folder(segment.path.parent)  # or the file might be without a name after a loss of power
@@ -178,6 +181,9 @@ class SegmentFile:
         Raises:
             OSError: the disk refused.
         """
+        if not self._doubtful and not self._is_in_place():
+            logger.error("%s was removed or replaced; it is written again", self.segment.path)
+            self._doubtful = True
         if self._doubtful:
             self._rewrite(self.segment.alive_ns)
         if self.dirty:
@@ -188,6 +194,12 @@ class SegmentFile:
                 raise
             self.dirty = False
 
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(self.segment.path.stat(), os.fstat(self._fd))
+        except FileNotFoundError:
+            return False
+
     def _rewrite(self, heard_ns: int) -> None:
         """Write the whole segment to another file that takes the place of this one.
 
@@ -196,6 +208,7 @@ class SegmentFile:
         spare = self.segment.path.with_suffix(REWRITTEN)
         rows, payloads = self.segment.since(0, 0)
         parts = (pack_file_header(self.segment.created_ns), *pack_block(rows, 0, payloads, heard_ns))
+        make_folder(spare.parent)
         fd = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             _write_all(fd, parts, spare)

@@ -1,13 +1,15 @@
 """The archiver as a process, on a real EPICS Base IOC, asked over HTTP."""
 
 import itertools
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.archiver.processes import ArchiverProcess, base_ioc, ca_environment, wait_until
+from tests.archiver.processes import ArchiverProcess, base_ioc, ca_environment, iso, wait_until
 
 pytestmark = pytest.mark.timeout(180)  # processes of their own, on a machine that may be busy
 
@@ -91,6 +93,45 @@ def test_killed_it_loses_nothing_older_than_a_second_and_nothing_after_it_is_bac
             assert killed - 2 <= lost <= killed
             assert killed - 1 <= regained <= restarted + 1
     assert archiver.terminate() == 0
+
+
+def test_an_archive_deleted_while_it_runs_costs_what_was_in_it_and_heals(tmp_path, environment, archiver):
+    archive = tmp_path / "archive"
+    start = time.time()
+    with base_ioc(tmp_path, DATABASE, environment):
+        archiver.start()
+
+        def ask(pv: str) -> httpx.Response:
+            return archiver.client.get(
+                "/retrieval/data/getData.json", params={"pv": pv, "from": iso(start), "to": iso(start + 99)}
+            )
+
+        wait_until(lambda: seen(archiver, "T:0", start) > 5 and ask("T:REAL").is_success, "samples")
+        for _ in range(2):  # several files of each PV that changes
+            before = len(list(archive.rglob("scalar/**/*.parquet")))
+            archiver.client.post("/mgmt/bpl/compactLog")
+            wait_until(lambda before=before: len(list(archive.rglob("scalar/**/*.parquet"))) > before, "files in the lake")
+            count = seen(archiver, "T:0", start)
+            wait_until(lambda count=count: seen(archiver, "T:0", start) > count + 5, "more samples")
+        for path in (archive / "lake", archive / "log"):
+            shutil.rmtree(path)
+        for path in (*archive.glob("catalogue.sqlite*"), archive / "pvs.csv"):
+            path.unlink()
+        lost = ask("T:REAL")
+        assert (lost.status_code, lost.text.count("lost or damaged")) == (404, 1)
+        reply = ask("T:0")
+        assert reply.json()[0]["meta"]["incomplete"] == "true"
+        wait_until(lambda: ask("T:REAL").is_success, "a PV that does not change is known again")
+        known = time.time()
+        wait_until(lambda: seen(archiver, "T:0", known) > 30, "samples after that")
+        killed = time.time()
+        archiver.kill()
+        archiver.start()
+        after = values(archiver.history("T:0", known, killed - 1))
+        assert after == list(range(after[0], after[0] + len(after)))
+        assert len(after) > 15
+        assert ask("T:REAL").json()[0]["data"][-1]["val"] == 2.5
+    assert "Traceback" not in (tmp_path / "archiver.log").read_text()
 
 
 def test_values_of_every_kind_and_what_pvs_say_about_themselves(tmp_path, environment, archiver):

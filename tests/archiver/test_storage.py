@@ -271,6 +271,28 @@ def test_a_damaged_file_costs_what_is_in_it_and_nothing_else(folder, clock, capl
     storage.close()
 
 
+def test_lost_files_cost_what_is_in_them_and_replaced_ones_nothing_wherever_the_clock_is_set(folder, clock):
+    storage = opened(folder, clock)
+    for second in range(merger.MERGE_AT - 1):
+        store(storage, sample_rows([(1, second, float(second))]))
+        compact(storage)
+    files = sorted(folder.rglob("*.parquet"))
+    for path in files[:7]:
+        path.unlink()
+    assert not storage.reader.read(1, *EVER, 100).complete
+    assert [second for second, _ in seen(storage, 1)] == list(range(7, merger.MERGE_AT - 1))
+    for second in range(100, 108):
+        store(storage, sample_rows([(1, second, 0.0)]))
+        compact(storage)
+    (merged,) = folder.rglob("*-1.parquet")
+    clock.step(-3600)
+    compact(storage)
+    assert not any(path.exists() for path in files), "the time of grace does not last until the clock is where it was"
+    assert merged.exists()
+    assert len(seen(storage, 1)) == merger.MERGE_AT - 1 - 7 + 8
+    storage.close()
+
+
 def test_damage_that_merging_finds_stops_nothing(folder, clock):
     storage = opened(folder, clock)
     for second in range(merger.MERGE_AT + 1):
