@@ -38,6 +38,6 @@ def make_app(served: Served) -> Starlette:
     return Starlette(routes=routes, exception_handlers=dict(ERROR_HANDLERS), lifespan=_few_threads)
 
 
-def make_edge(served: Served, settings: HttpEdge) -> Edge:
-    """What stands before it."""
-    return Edge("archiver", settings, health=lambda: {"figures": dict(served.figures())}, limits=_LIMITS)
+def make_edge(served: Served, settings: HttpEdge, site: str = "") -> Edge:
+    """What stands before it; requests for another site than ``site`` are refused, if it is one."""
+    return Edge("archiver", settings, health=lambda: {"figures": dict(served.figures())}, limits=_LIMITS, site=site)

@@ -107,22 +107,22 @@ _when = _Moment()
 @pass_site
 def get(site: Site, pv: str, *, from_ns: int, to_ns: int, as_json: bool, as_csv: bool) -> None:
     """Print the history of PV, beginning with what it was at --from."""
-    client = ArchiverClient(site.file.archiver)
+    client = ArchiverClient(site)
     parameters = {"pv": pv, "from": format_iso(from_ns), "to": format_iso(to_ns), "fetchLatestMetadata": "true"}
     if as_csv:
         click.echo(client.text("/retrieval/data/getData.csv", parameters).rstrip("\n"))
         return
-    text = client.text("/retrieval/data/getData.json", parameters)
+    answers = client.get("/retrieval/data/getData.json", parameters)
     if as_json:
-        click.echo(text.rstrip("\n"))
+        click.echo(json.dumps(answers))
         return
-    (answer,) = json.loads(text)
+    (answer,) = answers
     meta = answer["meta"]
     unit = meta.get("EGU", "")
     for sample in answer["data"]:
         marks = " ".join(f"{key}={value}" for key, value in sample.get("fields", {}).items())
         severity = "" if not sample["severity"] else Severity(sample["severity"]).name
-        value = meta.get(f"ENUM_{sample['val']}", sample["val"])
+        value = "not finite" if sample["val"] is None else meta.get(f"ENUM_{sample['val']}", sample["val"])
         line = f"{format_iso(sample['secs'] * NS + sample['nanos'])}  {value} {unit}  {severity}  {marks}"
         click.echo(line.rstrip())
 
@@ -138,7 +138,7 @@ def get(site: Site, pv: str, *, from_ns: int, to_ns: int, as_json: bool, as_csv:
 @pass_site
 def list_pvs(site: Site, pattern: str, *, as_json: bool) -> None:
     """List archived PVs that match PATTERN, with how they do."""
-    rows = ArchiverClient(site.file.archiver).get("/mgmt/bpl/getPVStatus", {"pv": pattern})
+    rows = ArchiverClient(site).get("/mgmt/bpl/getPVStatus", {"pv": pattern})
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -153,7 +153,7 @@ def list_pvs(site: Site, pattern: str, *, as_json: bool) -> None:
 @pass_site
 def compact(site: Site) -> None:
     """Have what came in so far put into Parquet files now."""
-    ArchiverClient(site.file.archiver).text("/mgmt/bpl/compactLog", post=True)
+    ArchiverClient(site).post("/mgmt/bpl/compactLog", {})
     click.echo("the log is being compacted")
 
 
@@ -162,7 +162,7 @@ def compact(site: Site) -> None:
 @pass_site
 def status(site: Site, *, as_json: bool) -> None:
     """Print the key figures of the archiver."""
-    (figures,) = ArchiverClient(site.file.archiver).get("/mgmt/bpl/getInstanceMetrics")
+    (figures,) = ArchiverClient(site).get("/mgmt/bpl/getInstanceMetrics")
     figures.pop("instance")
     if as_json:
         click.echo(json.dumps(figures, indent=2))

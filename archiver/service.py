@@ -40,6 +40,7 @@ async def archive(
     sock: socket.socket,
     *,
     edge: HttpEdge | None = None,
+    site: str = "",
     aliases: Mapping[str, str] | None = None,
     report: Report = lambda figures: None,
     ready: Callable[[], None] = lambda: None,
@@ -52,6 +53,7 @@ async def archive(
         wanted: PVs and how to archive them.
         sock: where to serve HTTP.
         edge: what HTTP lets in.
+        site: identity of the site, if it is the archiver of one.
         aliases: name of the PV by alias; if left out, records are asked for their names.
         report: told the key figures once a second.
         ready: called once when samples are taken and HTTP is served.
@@ -76,7 +78,7 @@ async def archive(
             meter=meter,
         )
         async with asyncio.TaskGroup() as group:
-            group.create_task(serve(make_app(served), sock, make_edge(served, edge or HttpEdge())), name="http")
+            group.create_task(serve(make_app(served), sock, make_edge(served, edge or HttpEdge(), site)), name="http")
             group.create_task(_report(engine, figures, report), name="figures")
             group.create_task(_look_at_disk(figures), name="disk")
             ready()
@@ -133,7 +135,17 @@ async def run_archiver(site: Site) -> None:
         http = site.file.archiver
         sock = listen(http.interface, http.port)
         edge, names = site.file.http, aliases(records)
-        await archive(storage, open_channels(), wanted, sock, edge=edge, aliases=names, report=report, ready=service.ready)
+        await archive(
+            storage,
+            open_channels(),
+            wanted,
+            sock,
+            edge=edge,
+            site=site.identity,
+            aliases=names,
+            report=report,
+            ready=service.ready,
+        )
 
     await run_service(site, NAME, own, body)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -62,14 +62,17 @@ class JsonClient:
 
     def get(self, path: str, query: Mapping[str, str | Sequence[str]] | None = None) -> Any:
         """The answer to a GET request; parameters without a value are left out, several values are several parameters."""
-        given = {key: value for key, value in (query or {}).items() if value}
-        return self._ask("GET", quote(path) + (f"?{urlencode(given, doseq=True)}" if given else ""))
+        return self._ask("GET", _target(path, query))
+
+    def text(self, path: str, query: Mapping[str, str | Sequence[str]] | None = None) -> str:
+        """The answer to a GET request that is not answered in JSON unless refused."""
+        return self._ask("GET", _target(path, query), parse=bytes.decode)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The answer to a POST request."""
         return self._ask("POST", quote(path), json.dumps(body))
 
-    def _ask(self, method: str, target: str, body: str | None = None) -> Any:
+    def _ask(self, method: str, target: str, body: str | None = None, parse: Callable[[bytes], Any] = json.loads) -> Any:
         where = f"http://{self._host}:{self._port}"
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         try:
@@ -79,10 +82,10 @@ class JsonClient:
             theirs = reply.getheader(HEADER)
             if self._site and theirs is not None and theirs != encoded(self._site):
                 raise ServiceError(f"what answers at {where} is {self._name} of another site, {unquote(theirs)[:120]!r}")
-            answer = json.loads(reply.read())
+            answer = reply.read()
             if reply.status < 400:
-                return answer
-            text = str(answer["error"])
+                return parse(answer)
+            text = str(json.loads(answer)["error"])
         except ConnectionRefusedError as err:
             raise NotRunning(f"{self._name} does not answer at {where}: {err.strerror}") from err
         except OSError as err:
@@ -92,3 +95,8 @@ class JsonClient:
         finally:
             connection.close()
         raise self._errors.get(reply.status, ServiceError if reply.status >= 500 else BadInput)(text)
+
+
+def _target(path: str, query: Mapping[str, str | Sequence[str]] | None) -> str:
+    given = {key: value for key, value in (query or {}).items() if value}
+    return quote(path) + (f"?{urlencode(given, doseq=True)}" if given else "")

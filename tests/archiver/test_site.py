@@ -108,6 +108,17 @@ def test_figures_and_compaction(running: Site):
 
 
 @pytest.mark.parametrize(
+    "arguments", [["compact"], ["status"], ["list"], ["get", f"{OWN}:DISK"], ["get", f"{OWN}:DISK", "--csv"]]
+)
+def test_the_archiver_of_another_site_on_the_same_port_is_left_alone(running: Site, tmp_path: Path, arguments: list[str]):
+    (tmp_path / "site.yaml").write_text((running.folder / "site.yaml").read_text())
+    refused = running.run("--site", str(tmp_path), "archive", *arguments)
+    assert refused.returncode == 1
+    assert refused.stderr.endswith(f"is the archiver of another site, 'ARC in {running.folder}'\n")
+    assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (["get", "ARC:NONE"], 1, "Error: ARC:NONE: is not archived"),
