@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, event, select
 from sqlalchemy.orm import Session
 
 from configtool import pushrun
 from configtool.push import FORCED, Outcome, carry_out
-from configtool.pushlock import Client, this_client
+from configtool.pushlock import Client, LockLost, this_client
 from configtool.pushplan import PushState
 from configtool.pushrecord import PushRecord, Request
 from configtool.pushrun import StopRequest
@@ -34,15 +34,20 @@ class Quiet:
     def __init__(self) -> None:
         self.at: dict[str, Callable[[], None]] = {}
         self.steps: list[str] = []
+        self.totals: list[int] = []
+        self.done: list[int] = []
 
     def step(self, text: str, total: int) -> None:
         self.steps.append(text)
+        self.totals.append(total)
+        self.done.append(0)
         for name, action in self.at.items():
             if text.startswith(name):
                 action()
 
     def advance(self, done: int) -> None:
-        pass
+        assert self.done[-1] <= done <= self.totals[-1]
+        self.done[-1] = done
 
 
 class Bench:
@@ -149,6 +154,7 @@ def test_a_good_push(bench: Bench) -> None:
         "verifying",
         "verifying",
     ]
+    assert bench.watcher.done == bench.watcher.totals == [48, 32, 32, 16, 16, 48]
 
 
 def test_a_second_push_writes_nothing_and_verifies_all(bench: Bench) -> None:
@@ -440,6 +446,32 @@ def test_a_second_ctrl_c_stops_at_once_and_says_so(bench: Bench) -> None:
     assert FORCED == "its client was forced to stop; what had been written was not rolled back"
     assert not bench.locked()
     assert len(bench.channels.puts) == 32
+
+
+def test_ctrl_c_while_the_end_is_recorded_leaves_no_push_without_an_end(bench: Bench) -> None:
+    hits: list[str] = []
+
+    def interrupt(*args: Any) -> None:
+        if args[2].startswith("UPDATE config_push ") and "ended_at=" in args[2] and not hits:
+            hits.append(args[2])
+            raise KeyboardInterrupt
+
+    event.listen(bench.engine, "before_cursor_execute", interrupt)
+    assert bench.push().state is PushState.VERIFIED
+    assert hits
+    assert bench.rows()[0].state == PushState.VERIFIED
+    assert not bench.locked()
+
+
+def test_a_push_that_was_taken_over_while_it_read_writes_nothing_and_says_so(bench: Bench) -> None:
+    def take_over() -> None:
+        with bench.engine.begin() as connection:
+            connection.execute(delete(PushLock))
+
+    bench.watcher.at["reading"] = take_over
+    with pytest.raises(LockLost, match="another client"):
+        bench.push()
+    assert bench.channels.puts == []
 
 
 def test_rows_are_there_before_the_put(bench: Bench) -> None:

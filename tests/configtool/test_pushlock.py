@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from configtool.pushlock import Client, LockLost, PushBusy, mark_dead_pushes, this_client
+from configtool.pushlock import Client, LockLost, PushBusy, describe_holder, mark_dead_pushes, this_client
 from configtool.pushplan import PushState
 from configtool.store import Store
 from configtool.tables import Push, PushLock
@@ -28,6 +28,8 @@ def test_one_push_at_a_time(bench: Bench) -> None:
         bench.push()
     assert bench.channels.puts == []
     record.finish(PushState.ABORTED, "test")
+    with Session(bench.engine) as session:  # as between the refusal and the question who holds it
+        assert describe_holder(session) == "another push is just starting or ending; try again"
     assert bench.push().state is PushState.VERIFIED
 
 
@@ -66,6 +68,18 @@ def test_a_dead_client_loses_the_lock(bench: Bench, client: Client, silent_s: fl
     assert bench.locked() == (not dead)
     assert bench.rows()[0].state == ("aborted" if dead else "planned")
     assert mark(bench) == []
+
+
+def test_a_push_that_lives_hides_no_dead_one(bench: Bench) -> None:
+    bench.record()
+    with Session(bench.engine) as session, session.begin():  # whose client died after its lock had been given to the first
+        alive = session.scalars(select(Push)).one()
+        columns = {column.name: getattr(alive, column.name) for column in Push.__table__.columns if column.name != "id"}
+        session.add(Push(**columns | {"author": "victim", "process_started": alive.process_started - 0.01}))
+    (line,) = mark(bench)
+    assert "push 2 of version 1 by victim is marked aborted" in line
+    assert [row.state for row in bench.rows()] == ["planned", "aborted"]
+    assert bench.locked()
 
 
 def test_a_client_that_was_taken_for_dead_writes_nothing_more(bench: Bench) -> None:
@@ -112,6 +126,6 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert (bench.rows()[0].state, bench.locked()) == ("running", True)
     (line,) = mark(bench)
     assert line.startswith("push 1 of version 1 by victim is marked aborted: its client (process ")
-    assert "1 values had been sent" in line
+    assert "; 1 values had been sent, of which 0 are recorded as rolled back; " in line
     assert line.endswith("compare with: sipmdcs config diff 1 live")
     assert bench.push().state is PushState.VERIFIED
