@@ -5,7 +5,7 @@
 #     SECONDS=30             ends by itself
 #     SITE=folder            another site
 #     PLAY=file              plays a scenario, such as examples/padme-like/hour.yaml
-#   make test              all checks and tests
+#   make test              all checks and tests; the type checker runs beside the tests
 #   make lint bench screenshots docs install clean
 #   make page              build web/page from web/frontend, after a change there
 #   make lock              renew requirements.lock after a change of pyproject.toml
@@ -15,7 +15,7 @@
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test lint bench screenshots docs install page lock clean
+.PHONY: demo test lint style bench screenshots docs install page lock clean
 .DEFAULT_GOAL := install
 
 install:
@@ -24,13 +24,15 @@ install:
 demo: install
 	@$(BIN)/sipmdcs demo $(if $(HEADLESS),--headless) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PLAY),--play $(PLAY)) $(SITE)
 
-test: lint
+test: style
 	@scripts/test.sh
 
-lint: install
+lint: style
+	@$(BIN)/pyright
+
+style: install
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/pyright
 	@$(BIN)/lint-imports
 
 bench: install

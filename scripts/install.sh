@@ -10,6 +10,8 @@ key() { sha256sum "$@" | sha256sum | cut -c1-16; }
 
 venv=.venv
 locked=$venv/.locked-$(key requirements.lock)
+pip="$venv/bin/pip install --quiet --disable-pip-version-check"
+locked_wheels="--quiet --no-deps --require-hashes --only-binary :all: -r"
 built=$venv/.built-$(key pyproject.toml sipmdcs/_capture.c sipmdcs/*.h)
 
 scripts/debian-packages.sh
@@ -22,7 +24,10 @@ if [ ! -e "$locked" ]; then
         "$python" -m venv $venv
     fi
     say "installing $(grep -c '^[a-z].*==' requirements.lock) packages from PyPI, as locked in requirements.lock"
-    $venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements.lock \
+    # uv does on every core what pip does on one; pip alone knows the mirror or certificate that its own settings name.
+    sed -n '/^uv==/,/[^\\]$/p' requirements.lock | $pip $locked_wheels /dev/stdin \
+        && $venv/bin/uv pip install --python $venv --compile-bytecode $locked_wheels requirements.lock \
+        || { say "uv did not install them; trying pip"; $pip $locked_wheels requirements.lock; } \
         || fail "pip failed; without network this works only once everything is installed"
     rm -f $venv/.locked-*
     : > "$locked"
@@ -30,7 +35,7 @@ fi
 
 if [ ! -e "$built" ]; then
     say "building sipmdcs"
-    $venv/bin/pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+    $pip --no-index --no-deps --no-build-isolation --editable .
     $venv/bin/python -c 'import sipmdcs._capture' 2>/dev/null \
         || say "warning: the C capture extension was not built; the archiver will need more processor time"
     rm -f $venv/.built-*
