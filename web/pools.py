@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
 from typing import TypeVar
-
-import anyio
-import anyio.to_thread
-from anyio import CapacityLimiter
 
 from web.errors import source_away
 
@@ -41,7 +38,7 @@ class _Share:
     """What one client may have in work in one pool: all places but one, so that another client finds a place."""
 
     def __init__(self, pool: Pool) -> None:
-        self.places = CapacityLimiter(max(pool.threads - 1, 1))
+        self.places = asyncio.Semaphore(max(pool.threads - 1, 1))
         self.users = 0
 
 
@@ -49,9 +46,9 @@ class Pools:
     """Runs work in the pools; for one event loop."""
 
     def __init__(self) -> None:
-        self._places = {pool: CapacityLimiter(pool.threads) for pool in Pool}
+        self._places = {pool: asyncio.Semaphore(pool.threads) for pool in Pool}
         self._shares: dict[tuple[Pool, str], _Share] = {}
-        self._threads = CapacityLimiter(math.inf)  # the places limit them
+        self._threads = ThreadPoolExecutor(sum(pool.threads for pool in Pool), "request")
 
     async def run(self, pool: Pool, client: str, work: Callable[[], T]) -> T:
         """What ``work`` gives; it runs in a thread of the pool, to its end even if the caller is cancelled.
@@ -65,14 +62,19 @@ class Pools:
             ApiError: 503, every place was taken for ``QUEUE_S``.
         """
         async with self._share(pool, client) as share, AsyncExitStack() as taken:
-            with anyio.move_on_after(QUEUE_S) as waiting:
-                for places in (share.places, self._places[pool]):
-                    ours = object()
-                    await places.acquire_on_behalf_of(ours)
-                    taken.callback(places.release_on_behalf_of, ours)
-            if waiting.cancelled_caught:
-                raise source_away(f"{pool.threads} requests that need {pool.title} are in work already; try again", 1)
-            return await anyio.to_thread.run_sync(work, limiter=self._threads)
+            try:
+                async with asyncio.timeout(QUEUE_S):
+                    for places in (share.places, self._places[pool]):
+                        await taken.enter_async_context(places)
+            except TimeoutError:
+                text = f"{pool.threads} requests that need {pool.title} are in work already; try again"
+                raise source_away(text, 1) from None
+            done = asyncio.get_running_loop().run_in_executor(self._threads, work)
+            try:
+                return await asyncio.shield(done)
+            finally:
+                if not done.done():  # a thread cannot be stopped, so its place is taken until it ends
+                    await asyncio.wait([done])
 
     @asynccontextmanager
     async def _share(self, pool: Pool, client: str) -> AsyncIterator[_Share]:
