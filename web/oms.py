@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -11,15 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sipmdcs import __version__
+from sipmdcs.remembered import Remembered
 from web.asked import Asked, columns
 from web.errors import bad_parameter
+from web.keptbody import KeptReply
 from web.objects import Json, Shaper, identifier, schema_meta, total_meta
 from web.oms_request import META, PRESENTATION, OmsRequest
 from web.pagelinks import page_links
 from web.parameters import Parameter, read_parameters, whole_number
 from web.query import MOST_ROWS, NOTHING, Page
 from web.reader import Reader
-from web.remembered import Remembered
 from web.replies import csv_reply, document_reply, rows_reply
 from web.resource import Resource
 from web.values import iso, json_value, presentation
@@ -35,14 +36,20 @@ class Oms:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._remembered = Remembered()
+        self._remembered = Remembered[tuple[bytes, int, Mapping[str, str]]]()
 
     def collection(self, request: Request, resource: Resource) -> Response:
         """``/{resource}``: rows of a page."""
-        parameters, asked = _asked(request, resource)
         key = _root(request), request.scope["path"], request.scope["query_string"]
+        version = self._reader.version(resource)
+        if (kept := self._remembered.get(key, version)) is not None:
+            return Response(*kept)  # another each time: headers are added to it on its way
+        parameters, asked = _asked(request, resource)
         with self._reader.page(resource, asked) as page:
-            return self._remembered.reply(key, page, lambda: _page(request, resource, parameters, asked, page))
+            reply = _page(request, resource, parameters, asked, page)
+            if not page.moving() and not isinstance(reply, KeptReply):
+                self._remembered.keep(key, version, (bytes(reply.body), reply.status_code, dict(reply.headers)))
+            return reply
 
     def one(self, request: Request, resource: Resource, id_: str) -> Response:
         """``/{resource}/{id}``; parameters of pages are taken and change nothing."""

@@ -112,8 +112,6 @@ class Page:
     """Whether ``total`` is a lower bound, beyond the end of this page: counting ended there."""
     counted_at: datetime | None = None
     """When ``total`` was counted, if not now."""
-    version: str | None = None
-    """Of all that the source holds: as long as it is the same, so is the answer, unless ``moving``. ``None`` if not known."""
     moving: Callable[[], bool] = lambda: True
     """Whether something of the rows that were read follows the present."""
 
@@ -143,6 +141,13 @@ class Collection(Protocol):
     @property
     def source(self) -> Source:
         """What ``fetch`` may wait for."""
+        ...
+
+    def version(self) -> str | None:
+        """Of all that the source holds: as long as it is the same, so are the rows, unless they are ``moving``. May block.
+
+        ``None`` if that is not known.
+        """
         ...
 
     def open(self, query: Query) -> AbstractContextManager[Page]:

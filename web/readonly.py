@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -18,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from sipmdcs.dbversion import DatabaseVersion, file_identity
 from sipmdcs.errors import BadInput
 
 if TYPE_CHECKING:
@@ -32,14 +32,9 @@ LIMIT = "statement limit"
 """Of a connection's ``info``: the ``StatementLimit`` of its transaction; on SQLite only."""
 _STEPS = 20_000
 """Steps of SQLite's virtual machine between two looks at the clock: some tenths of a millisecond."""
-SNAPSHOT = "snapshot"
-"""Of a connection's ``info``: text that is the same for two transactions only if they see the same rows; on PostgreSQL only."""
-_BEGIN = """
-    BEGIN ISOLATION LEVEL REPEATABLE READ;
-    SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE concat(pg_current_snapshot(), ' ', pg_postmaster_start_time()) END"""
-"""One round trip. A snapshot says which transactions are seen; on a stand-by it does not name those under way."""
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 CONNECTIONS = 10
-"""Open at a time, at most."""
+"""Open at a time, at most, besides the one that asks for the version."""
 _CONNECT_S = 2
 _PING_S = 2.0
 _GRACE_S = 2.0
@@ -93,6 +88,16 @@ def open_for_reading(url: str, timeout_s: float = STATEMENT_TIMEOUT_S) -> Engine
             raise BadInput(f"database URL {parsed}: {backend} is not supported, use sqlite or postgresql+psycopg")
 
 
+def version_of(engine: Engine) -> DatabaseVersion:
+    """Tells the version of such a database; a server that is silent tells none, as soon as it gives no connection."""
+
+    def prepare(connection: Any) -> None:
+        if engine.dialect.name == "postgresql":
+            connection.silence_s = _PING_S
+
+    return DatabaseVersion(engine, prepare)
+
+
 def _sqlite(url: URL, timeout_s: float) -> Engine:
     uri = f"file:{quote(url.database or '')}?mode=ro"
 
@@ -113,25 +118,16 @@ def _sqlite(url: URL, timeout_s: float) -> Engine:
         raw.set_progress_handler(limit.passed, _STEPS)  # type: ignore[union-attr]
 
     def remember(_: object, record: ConnectionPoolEntry) -> None:
-        record.info["file"] = _identity(url.database or "")
+        record.info["file"] = file_identity(url.database or "")
 
     def check(_: object, record: ConnectionPoolEntry, __: object) -> None:
-        if record.info["file"] != _identity(url.database or ""):
+        if record.info["file"] != file_identity(url.database or ""):
             raise DisconnectionError("the file is another one now")
 
     event.listen(engine, "begin", begin)
     event.listen(engine, "connect", remember)
     event.listen(engine, "checkout", check)
     return engine
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Which file a path leads to: one restored from a backup must not go on unseen beside the old one."""
-    try:
-        found = Path(path).stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _postgresql(url: URL, timeout_s: float) -> Engine:
@@ -154,12 +150,10 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
         connection.silence_s = timeout_s + _GRACE_S
         return connection
 
-    def check(connection: TimedConnection, record: ConnectionPoolEntry, _: object) -> None:
+    def check(connection: TimedConnection, _: object, __: object) -> None:
         try:
             with connection.impatient(_PING_S):
-                answers = connection.execute(_BEGIN, prepare=False)
-                answers.nextset()
-                (record.info[SNAPSHOT],) = answers.fetchone() or (None,)
+                connection.execute(_BEGIN, prepare=False)
         except psycopg.Error as err:
             raise DisconnectionError("the connection is gone") from err
 

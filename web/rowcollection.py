@@ -33,6 +33,9 @@ class RowCollection:
         self.source = source
         self._make = make
 
+    def version(self) -> None:
+        """Nobody knows."""
+
     @contextmanager
     def open(self, query: Query) -> Iterator[Page]:
         made = self._make(query)

@@ -17,7 +17,7 @@ from sipmdcs.database import database_error
 from web.bulkhead import Bulkhead, NoAnswer
 from web.errors import ApiError, source_away
 from web.query import Page, Query, Source
-from web.readonly import CONNECTIONS, SNAPSHOT
+from web.readonly import CONNECTIONS, version_of
 from web.resource import Resource
 from web.sqlquestion import SqlQuestion, Totals
 from web.sqlselect import SQLITE
@@ -41,6 +41,7 @@ class Database:
         self._clock = clock
         self._seen: set[str] = set()
         self._totals = Totals(clock)
+        self._version = version_of(engine)
 
     @contextmanager
     def open(self, resource: Resource, query: Query) -> Iterator[Page]:
@@ -60,6 +61,10 @@ class Database:
                 raise source_away("every connection to the database is busy; try again", 1) from err
             except SQLAlchemyError as err:
                 raise self._failure(resource, err) from err
+
+    def version(self) -> str | None:
+        """As long as it is the same, so are all rows; ``None`` if that is not known."""
+        return None if self.bulkhead.away else self._version.now()
 
     def probe(self) -> None:
         """See that it is there; a SQLite file that is not made yet is no silence.
@@ -87,8 +92,7 @@ class Database:
             total.number,
             at_least=total.at_least,
             counted_at=total.counted_at,
-            version=connection.info.get(SNAPSHOT),
-            moving=lambda: question.moving,
+            moving=lambda: question.moving or (total.counted_at is not None and not total.at_least),
         )
 
     def _missing(self, connection: Connection, tables: Iterable[str]) -> list[str]:
@@ -114,6 +118,7 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.bulkhead.close()
+        self._version.close()
         self.engine.dispose()
 
 
@@ -134,6 +139,9 @@ class SqlCollection:
     def __init__(self, resource: Resource, database: Database) -> None:
         self.resource = resource
         self._database = database
+
+    def version(self) -> str | None:
+        return self._database.version()
 
     def open(self, query: Query) -> AbstractContextManager[Page]:
         return self._database.open(self.resource, query)
