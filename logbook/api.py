@@ -35,14 +35,17 @@ from logbook.desk import Desk
 from logbook.refusals import Conflict, NotThere
 from logbook.requests import BeatRequest, MoveRequest, NoteRequest, OpenRequest, SummaryRequest
 from logbook.run import Run, run_json
-from logbook.run_query import run_filter
+from logbook.run_query import RunFilter, run_filter
 from logbook.run_state import Command
 from sipmdcs.errors import BadInput
 from sipmdcs.http.body import read_model
-from sipmdcs.http.errors import exception_handlers
+from sipmdcs.http.errors import JSON_TYPE, exception_handlers
+from sipmdcs.remembered import Remembered
 
 MAX_BODY = 256_000
 """Bytes."""
+_MAX_REMEMBERED = 65_536
+"""Bytes of a list of runs that is kept to be sent again."""
 _LARGEST_NUMBER = 2**31 - 1
 _STATUSES = {NotThere: HTTPStatus.NOT_FOUND, Conflict: HTTPStatus.CONFLICT}
 
@@ -63,6 +66,7 @@ class Api:
         self._desk = desk
         self._summarise = summarise
         self._changed = changed
+        self._remembered = Remembered[bytes]()
 
     def application(self) -> Starlette:
         """All of it as an ASGI application."""
@@ -83,7 +87,19 @@ class Api:
     async def runs(self, request: Request) -> Response:
         """Runs that match the filters."""
         wanted = run_filter(_parameters(request))
-        return JSONResponse(await asyncio.to_thread(view.listed, self._desk, wanted))
+        return Response(await asyncio.to_thread(self._listed, request.scope["query_string"], wanted), media_type=JSON_TYPE)
+
+    def _listed(self, question: bytes, wanted: RunFilter) -> bytes:
+        if not self._desk.database_answers:
+            return bytes(JSONResponse(view.listed(self._desk, wanted)).body)
+        version = self._desk.store.version()
+        kept = self._remembered.get(question, version)
+        if kept is not None:
+            return kept
+        body = bytes(JSONResponse(view.stored(self._desk, wanted)).body)
+        if len(body) <= _MAX_REMEMBERED:
+            self._remembered.keep(question, version, body)
+        return body
 
     async def run(self, request: Request) -> Response:
         """One run."""

@@ -20,6 +20,7 @@ from logbook.tables import Remark as RemarkRow
 from logbook.tables import Run as RunRow
 from logbook.tables import Transition as TransitionRow
 from sipmdcs.database import database_error, make_engine
+from sipmdcs.dbversion import DatabaseVersion
 from sipmdcs.errors import BadInput, ServiceError
 
 _BY_NAME = [getattr(RunRow, name).label(name) for name in COLUMNS]
@@ -39,10 +40,12 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._reading = make_engine(engine.url, reading=True)
+        self._version = DatabaseVersion(self._reading)
         self._upgraded = False
 
     def close(self) -> None:
         """Give connections back."""
+        self._version.close()
         self.engine.dispose()
         self._reading.dispose()
 
@@ -59,6 +62,10 @@ class Store:
             raise Conflict(str(database_error(self.engine, err))) from err
         except SQLAlchemyError as err:
             raise DatabaseAway(str(database_error(self.engine, err))) from err
+
+    def version(self) -> str | None:
+        """As long as it is the same, so are all rows; ``None`` if that is not known."""
+        return self._version.now()
 
     def ping(self) -> bool:
         """That the database answers."""

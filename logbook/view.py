@@ -20,10 +20,19 @@ def listed(desk: Desk, wanted: RunFilter) -> list[dict[str, Any]]:
     Raises:
         DatabaseAway: as it says; only open runs can be told without it.
     """
-    if not desk.database_answers:
-        if not wanted.open:
-            raise DatabaseAway(f"only open runs are known, the database cannot be reached: {desk.trouble}")
-        return [run_json(run) | {"remarks": None} for run in _matching(desk, wanted)]
+    if desk.database_answers:
+        return stored(desk, wanted)
+    if not wanted.open:
+        raise DatabaseAway(f"only open runs are known, the database cannot be reached: {desk.trouble}")
+    return [run_json(run) | {"remarks": None} for run in _matching(desk, wanted)]
+
+
+def stored(desk: Desk, wanted: RunFilter) -> list[dict[str, Any]]:
+    """The same from the database alone.
+
+    Raises:
+        DatabaseAway: as it says.
+    """
     rows, said = desk.store.runs(runs_query(wanted))
     remarks: dict[int, dict[str, str]] = {}
     for row in said:

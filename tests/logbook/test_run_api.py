@@ -66,6 +66,28 @@ def test_the_contract(service: RunService) -> None:
     )
 
 
+def test_a_list_shows_each_change_at_once(service: RunService) -> None:
+    number = service.open("listed").json()["number"]
+    seen: list[Any] = []
+    for fresh, (path, body) in enumerate(
+        [
+            ("start", {}),
+            ("heartbeat", {"events": 7}),
+            ("remarks", {"value": "one"}),
+            ("remarks", {"value": "two"}),
+            ("end", {"reason": "done"}),
+            ("summarise", {}),
+        ]
+    ):
+        assert service.post(f"/runs/{number}/{path}", **body).is_success
+        listed = [service.get("/runs", first=number, last=number) for _ in range(2)]
+        assert listed[0] == listed[1] == service.get("/runs", first=number, last=number, limit=str(fresh + 1))
+        seen.append(listed[0][0])
+    assert [run["events"] for run in seen[1:]] == [7] * 5
+    assert [run["remarks"].get("comment") for run in seen] == [None, None, "one", "two", "two", "two"]
+    assert [run["state"] for run in seen] == ["running"] * 4 + ["ended"] * 2
+
+
 def test_many_at_once_with_one_request_key(service: RunService) -> None:
     def ask(n: int) -> tuple[int, int]:
         body = GOOD | {"request_key": f"once-{n % 4}", "partition": "LED"}
