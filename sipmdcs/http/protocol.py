@@ -32,6 +32,8 @@ _PATH = 200
 """Bytes of a request line that tell in which dialect a refusal is written."""
 _MAX_PIPELINED = 32
 """Requests that a client may send ahead."""
+_FRAMING = 8
+"""Bytes of chunk lengths and extensions for one byte of a body: enough for chunks of one byte."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._in_head = False
         self._in_body = False
         self._head_size = 0
+        self._fed = 0
+        """Bytes given to the parser, in whole reads, since it last began or ended a head or a body."""
         self._body_size = 0
         self._body_limit = 0
         self._unread_since: float | None = None
@@ -136,7 +140,10 @@ class EdgeProtocol(HttpToolsProtocol):
             if self._dropped > _MAX_DROPPED:
                 self.cut("last bytes")
             return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._fed += len(data)
+        self._feed(data)
+        self._check_fed()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client may close its side after its last request, and still wants the replies (RFC 9112, 9.6).
@@ -156,9 +163,43 @@ class EdgeProtocol(HttpToolsProtocol):
 
     # Of the parser ----------------------------------------------------------------------------------------------------
 
+    def _feed(self, data: bytes) -> None:
+        while data and self._dropped is None and not self.transport.is_closing():
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as err:
+                data = self._without_upgrade() + data[err.args[0] :]
+            except httptools.HttpParserError:
+                self.send_400_response("")
+
+    def _without_upgrade(self) -> bytes:
+        """The head of a request as if it asked for no other protocol (RFC 9110, 7.8): the parser takes its body for that."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            self._refuse(HttpError(HTTPStatus.BAD_REQUEST, "this service is no proxy"))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        fields = [b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"]
+        return b"\r\n".join([b"%b %b HTTP/%b" % (method, self.url, version), *fields, b"", b""])
+
+    def _check_fed(self) -> None:
+        """The parser does not tell of blank lines, of a header field that goes on, of what stands around chunks."""
+        limits = self._rules.limits
+        if self._dropped is not None or self._fed <= limits.head_bytes + self._body_size * (1 + _FRAMING):
+            return
+        if self._in_head:
+            self._head_too_large()
+        elif self._in_body:
+            self._refuse(
+                HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the framing of the body is too large")
+            )
+        else:
+            self._refuse(HttpError(HTTPStatus.BAD_REQUEST, "there is no request between the blank lines"))
+
     def on_message_begin(self) -> None:
         self._begun = time.monotonic()
-        self._head_size = self._body_size = 0
+        self._fed = self._head_size = self._body_size = 0
         self._in_head = True
         super().on_message_begin()
 
@@ -167,13 +208,14 @@ class EdgeProtocol(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._dropped is None and self._fits(len(name) + len(value) + 4):
-            super().on_header(name, value)
+        if self._dropped is None and self._fits(len(name) + len(value) + 4) and self._in_head:
+            super().on_header(name, value)  # a trailer must not be taken for a header field (RFC 9110, 6.5.1)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if self._dropped is not None:
+        if self._dropped is not None or self.parser.should_upgrade():
             return
+        self._fed = 0
         self._begun = time.monotonic()
         self._in_body = True
         if len(self.pipeline) >= _MAX_PIPELINED:
@@ -184,6 +226,10 @@ class EdgeProtocol(HttpToolsProtocol):
             path = httptools.parse_url(self.url).path.decode("ascii")
         except (httptools.HttpParserInvalidURLError, AttributeError, UnicodeDecodeError):
             self._refuse(HttpError(HTTPStatus.BAD_REQUEST, "the request line has no path"))
+            return
+        coding = self._header(b"transfer-encoding")
+        if coding is not None and coding.lower() != b"chunked":
+            self._refuse(HttpError(HTTPStatus.NOT_IMPLEMENTED, "the transfer coding is not chunked"))
             return
         self._body_limit = self._rules.body_bytes(path)
         if (length := self._header(b"content-length")) and (len(length) > 18 or int(length) > self._body_limit):
@@ -202,7 +248,10 @@ class EdgeProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._in_body = False
+        self._fed = self._body_size = 0
         self._begun = time.monotonic()
         if self._dropped is None:
             super().on_message_complete()
@@ -238,9 +287,12 @@ class EdgeProtocol(HttpToolsProtocol):
             text = f"path and query are longer than {limits.url_bytes:,} bytes"
             self._refuse(HttpError(HTTPStatus.REQUEST_URI_TOO_LONG, text))
         elif self._head_size > limits.head_bytes:
-            text = f"the header fields are longer than {limits.head_bytes:,} bytes"
-            self._refuse(HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text))
+            self._head_too_large()
         return self._dropped is None
+
+    def _head_too_large(self) -> None:
+        text = f"the header fields are longer than {self._rules.limits.head_bytes:,} bytes"
+        self._refuse(HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text))
 
     def _too_large(self) -> None:
         self._refuse(HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {self._body_limit:,} bytes"))

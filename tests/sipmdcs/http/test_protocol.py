@@ -90,8 +90,8 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def post(path: str, *, size: int, body: bytes) -> bytes:
-    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode() + body
+def post(path: str, *, size: int, body: bytes, more: bytes = b"") -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n".encode() + more + b"\r\n" + body
 
 
 def chunked(path: str, *pieces: bytes) -> bytes:
@@ -99,6 +99,7 @@ def chunked(path: str, *pieces: bytes) -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
 
 
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
 REFUSED: list[tuple[str, bytes, int]] = [
     ("not HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
     ("no version", b"GET /\r\n\r\n", 400),
@@ -112,6 +113,17 @@ REFUSED: list[tuple[str, bytes, int]] = [
     ("a long field", b"GET /echo HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 9_000 + b"\r\n\r\n", 431),
     ("many fields", b"GET /echo HTTP/1.1\r\nHost: localhost\r\n" + b"X: 1\r\n" * 2_000 + b"\r\n", 431),
     ("an endless path", b"GET /" + b"x" * 3_000_000, 414),
+    ("an endless field", b"GET /echo HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 3_000_000, 431),
+    ("an endless name of a field", b"GET /echo HTTP/1.1\r\nHost: localhost\r\n" + b"y" * 3_000_000, 431),
+    ("blank lines", b"\r\n" * 1_500_000, 400),
+    ("an endless extension of a chunk", chunked("/echo") + b"1;" + b"e" * 3_000_000, 413),
+    ("chunks of little more than extensions", chunked("/echo") + (b"1;" + b"e" * 4_000 + b"\r\nx\r\n") * 700, 413),
+    ("an endless length of a chunk", chunked("/echo") + b"0" * 3_000_000, 413),
+    ("an endless trailer", chunked("/echo", b"x") + b"0\r\nX: " + b"y" * 3_000_000, 413),
+    ("many trailers", chunked("/echo", b"x") + b"0\r\n" + b"X: 1\r\n" * 3_000, 431),
+    ("a tunnel in a protocol of its own", b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n" + UPGRADE + b"\r\n", 400),
+    ("a large body in another protocol", post("/echo", size=2_000, body=b"", more=UPGRADE), 413),
+    ("another coding", chunked("/echo").replace(b"chunked", b"gzip, chunked") + b"1\r\nx\r\n0\r\n\r\n", 501),
     ("a large body", post("/echo", size=300_000_000, body=b"x" * 3_000_000), 413),
     ("a large body in chunks", chunked("/echo", b"x" * 999, b"x" * 2_000_000), 413),
     ("a length that is none", b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", 400),
@@ -121,6 +133,7 @@ REFUSED: list[tuple[str, bytes, int]] = [
     ("half a head", b"GET /echo HTTP/1.1\r\nHost: loc", 408),
     ("half a body", post("/echo", size=500, body=b"x" * 499), 408),
     ("half a body in chunks", chunked("/echo", b"x" * 999), 408),
+    ("half a trailer", chunked("/echo", b"x") + b"0\r\nX: 1", 408),
 ]  # fmt: skip
 
 
@@ -145,6 +158,35 @@ def test_the_limit_of_a_body_is_that_of_its_route(server: Server) -> None:
     assert server.client.post("/large", content=iter([body] * 3)).json()["size"] == 3_000_000
     assert server.client.post("/echo", content=body).status_code == 413
     assert server.client.post("/echo", content=b"x" * 1_000).json()["size"] == 1_000
+
+
+def test_a_body_may_come_in_chunks_of_one_byte(server: Server) -> None:
+    assert server.client.post("/echo", content=iter([b"x"] * 1_000)).json()["size"] == 1_000
+
+
+def test_a_trailer_is_no_header_field(server: Server) -> None:
+    trailers = b"X-Forwarded-Prefix: /evil\r\nHost: evil.example\r\nAuthorization: stranger\r\n"
+    with server.connect() as connection:
+        connection.sendall(chunked("/echo", b"x") + b"0\r\n" + trailers + b"\r\n" + ECHO)
+        connection.shutdown(socket.SHUT_WR)
+        said = answer_of(connection)
+    assert said.count(b" 200 OK\r\n") == said.count(b'"root":""') == 2, "nor one of the next request"
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 9])
+def test_a_request_for_another_protocol_is_answered_in_this_one(server: Server, body: bytes) -> None:
+    ask = post("/echo", size=len(body), body=body, more=UPGRADE)
+    with server.connect() as connection:
+        for count in (1, 3):
+            connection.sendall((ask + ECHO) * count)
+            said = b""
+            while said.count(b'"root"') < 2 * count and (part := connection.recv(65_536)):
+                said += part
+            assert said.count(b'{"size":%d,' % len(body)) >= count
+    with server.connect() as connection:
+        connection.sendall(ask * 4_000)
+        answer_of(connection)
+    assert server.client.get("/echo").status_code == 200
 
 
 def test_a_client_that_asks_first_is_told_before_it_sends(server: Server) -> None:
@@ -173,6 +215,7 @@ def test_a_client_that_does_not_read_is_cut_off_and_its_reply_stops(server: Serv
     assert len(sent) < 500
 
 
+ECHO = b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ASK = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -223,7 +266,7 @@ def test_requests_sent_ahead_are_answered_in_order_and_bounded(server: Server) -
     with server.connect() as connection:
         connection.sendall(b"".join(ask % number for number in range(3_000)))
         answer_of(connection)
-    assert metric(server, "sipmdcs_http_connections_closed_total", reason="sent ahead") == 1
+    assert metric(server, "sipmdcs_http_connections_closed_total", reason="sent ahead") >= 1
     assert server.client.get("/echo").status_code == 200
 
 
