@@ -32,7 +32,8 @@ def check_site(scope: Scope, identity: str) -> None:
     """
     given = Headers(scope=scope).get(HEADER)
     if identity and given is not None and given != encoded(identity):
-        text = f"this is a service of site {identity}, asked for was {unquote(given)[:_MAX_SHOWN]!r}: two sites use one port"
+        asked = unquote(given[: 3 * _MAX_SHOWN])[:_MAX_SHOWN]
+        text = f"this is a service of site {identity}, asked for was {asked!r}: two sites use one port"
         raise HttpError(HTTPStatus.MISDIRECTED_REQUEST, text)
 
 

@@ -191,9 +191,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_too_large()
         elif self._in_body:
-            self._refuse(
-                HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the framing of the body is too large")
-            )
+            self._refuse(HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the framing of the body is too large"))
         else:
             self._refuse(HttpError(HTTPStatus.BAD_REQUEST, "there is no request between the blank lines"))
 

@@ -1,6 +1,7 @@
 """The four services behind the edge, as processes of one site: what strangers and enemies send them."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -187,11 +188,12 @@ def test_idle_and_half_sent_requests_are_closed(services: dict[str, Running]) ->
         b"",
         b"GET / HT",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX: half a trailer",
         b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ]
     open_ = []
     for service in services.values():
-        for request in half * 50:
+        for request in half * 40:
             connection = service.connect()
             connection.sendall(request)
             open_.append(connection)
@@ -199,6 +201,40 @@ def test_idle_and_half_sent_requests_are_closed(services: dict[str, Running]) ->
         list(pool.map(answer_of, open_))  # each ends, or its time-out of a minute fails the test
     for connection in open_:
         connection.close()
+
+
+STRANGE: list[tuple[str, bytes, int]] = [
+    ("HEAD", b"HEAD %b HTTP/1.1\r\n", 200),
+    ("HTTP/1.0", b"GET %b HTTP/1.0\r\n", 200),
+    ("absolute form", b"GET http://localhost%b HTTP/1.1\r\n", 200),
+    ("absolute form of another host", b"GET http://localhost@evil.example%b HTTP/1.1\r\n", 421),
+    ("WebSocket", b"GET %b HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", 200),
+    ("thousands of fields", b"GET %b HTTP/1.1\r\n" + b"a:\r\n" * 12_000, 200),
+    ("more fields than fit", b"GET %b HTTP/1.1\r\n" + b"a:\r\n" * 14_000, 431),
+    ("a long identity of a site", b"GET %b HTTP/1.1\r\nX-Sipmdcs-Site: " + b"%%" * 60_000 + b"\r\n", 421),
+    ("percent signs", b"GET %b/%%zz%%%%1 HTTP/1.1\r\n", 404),
+    ("a path out of the site", b"GET /%%2e%%2e/..%%2fetc/passwd?%b HTTP/1.1\r\n", 404),
+    ("bytes that are no text", b"GET /%b/%%00%%ff%%c0%%80%%ed%%a0%%80%%0d%%0aX:%%20y HTTP/1.1\r\n", 404),
+    ("another host in the path", b"GET //evil.example/%b/ HTTP/1.1\r\n", 404),
+    ("TRACE", b"TRACE %b HTTP/1.1\r\n", 405),
+    ("a method of its own", b"BREW %b HTTP/1.1\r\n", 400),
+]
+
+
+@pytest.mark.parametrize(("what", "head", "status"), STRANGE, ids=[what for what, _, _ in STRANGE])
+def test_strange_requests_have_one_reply_each(service: Running, what: str, head: bytes, status: int) -> None:
+    if service.name == "web" and what == "a long identity of a site":
+        status = 200  # it answers for any
+    request = head % READING[service.name].encode() + b"Host: localhost\r\n\r\n"
+    health = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    ends = status in (400, 431) or what == "HTTP/1.0"
+    with service.connect() as connection:
+        connection.sendall(request if ends else request + health + request)
+        connection.shutdown(socket.SHUT_WR)
+        said = answer_of(connection)
+    found = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", said)]
+    assert found == ([status] if ends else [status, 200, status])
+    assert b"evil.example" not in b"".join(re.findall(rb"(?m)^location: .*", said))
 
 
 PATTERNS = ["([A-Z0-9_:]+)*!", "(((a*)*)*)*b", "(A|A?)+(A|A?)+(A|A?)+!", "(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)!"]
