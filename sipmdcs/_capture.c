@@ -1,11 +1,11 @@
 /* Channel Access callbacks that never touch the interpreter, and how Python takes over what they collected.
  *
  * libca calls on_connection() and on_event() (_capture_callbacks.h) from its own threads. Nothing of EPICS is needed to
- * compile or link: the addresses of seven libca functions come in through bind(), those of the two callbacks go out.
+ * compile or link: the addresses of nine libca functions come in through bind(), those of the two callbacks go out.
  *
  * Life time: a slot address is the user pointer of a channel and of its subscription. ca_clear_channel() returns only
- * after callbacks of that channel have ended, so the owner clears every channel and then calls close(). A ring that was
- * never closed is never freed: libca may still hold its address.
+ * after callbacks of that channel have ended; close() clears every channel that open() made. Both are called in the
+ * context of libca that has the channels. A ring that was never closed is never freed: libca may still hold its address.
  */
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
@@ -151,6 +151,41 @@ static void ring_dealloc(PyObject *self) {
     Py_DECREF(type);
 }
 
+enum { PRIORITIES = 100 }; /* of Channel Access */
+
+static PyObject *ring_open(PyObject *self, PyObject *args) {
+    struct ring *ring = ring_of(self);
+    PyObject *names;
+    unsigned int circuit;
+    if (!PyArg_ParseTuple(args, "O!I", &PyTuple_Type, &names, &circuit))
+        return NULL;
+    if (PyTuple_Size(names) != (Py_ssize_t)ring->pv_count || circuit == 0 || ring->closed) {
+        PyErr_SetString(PyExc_ValueError, "expected a name for each PV of an open ring, and PVs for a circuit");
+        return NULL;
+    }
+    const char **text = malloc((ring->pv_count + 1) * sizeof *text); /* of strings that the tuple keeps */
+    if (text == NULL)
+        return PyErr_NoMemory();
+    for (uint32_t index = 0; index < ring->pv_count; index++)
+        if ((text[index] = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(names, index), NULL)) == NULL) {
+            free(text);
+            return NULL;
+        }
+    uint32_t made = 0;
+    int status = ECA_NORMAL;
+    Py_BEGIN_ALLOW_THREADS
+    for (; made < ring->pv_count; made++) {
+        struct slot *slot = &ring->slots[made];
+        uint32_t priority = made / circuit % PRIORITIES; /* circuits differ by address and priority */
+        status = ca_create_channel(text[made], on_connection, slot, priority, &slot->chid);
+        if (status != ECA_NORMAL || slot->chid == NULL)
+            break;
+    }
+    Py_END_ALLOW_THREADS
+    free(text);
+    return Py_BuildValue("Ii", made, status);
+}
+
 static PyObject *ring_drain(PyObject *self, PyObject *Py_UNUSED(none)) {
     struct ring *ring = ring_of(self);
     PyObject *blocks[BUFFERS] = {NULL};
@@ -241,6 +276,13 @@ static PyObject *ring_connected(PyObject *self, PyObject *Py_UNUSED(none)) {
 
 static PyObject *ring_close(PyObject *self, PyObject *Py_UNUSED(none)) {
     struct ring *ring = ring_of(self);
+    Py_BEGIN_ALLOW_THREADS
+    for (uint32_t index = 0; index < ring->pv_count; index++)
+        if (ring->slots[index].chid != NULL) {
+            ca_clear_channel(ring->slots[index].chid);
+            ring->slots[index].chid = NULL;
+        }
+    Py_END_ALLOW_THREADS
     pthread_mutex_lock(&ring->lock);
     __atomic_store_n(&ring->closed, 1, __ATOMIC_RELAXED);
     eventfd_write(ring->wake_fd, 1);
@@ -248,7 +290,7 @@ static PyObject *ring_close(PyObject *self, PyObject *Py_UNUSED(none)) {
     Py_RETURN_NONE;
 }
 
-static PyObject *ring_user(PyObject *self, PyObject *argument) {
+static PyObject *ring_channel(PyObject *self, PyObject *argument) {
     struct ring *ring = ring_of(self);
     unsigned long index = PyLong_AsUnsignedLong(argument);
     if (PyErr_Occurred())
@@ -257,15 +299,18 @@ static PyObject *ring_user(PyObject *self, PyObject *argument) {
         PyErr_Format(PyExc_IndexError, "PV %lu of %u", index, ring->pv_count);
         return NULL;
     }
-    return PyLong_FromVoidPtr(&ring->slots[index]);
+    return PyLong_FromVoidPtr(ring->slots[index].chid);
 }
 
 static PyMethodDef ring_methods[] = {
+    {"open", ring_open, METH_VARARGS,
+     "open(names, circuit): look for the PVs, so many of them in each circuit to a server. Returns how many channels were\n"
+     "made, less than all if the next name is impossible, and the status of libca."},
     {"drain", ring_drain, METH_NOARGS, "Take over rows, payload entries, payload data and the number of dropped events."},
     {"wait", ring_wait, METH_O, "Wait until there is something to drain, at most so many seconds."},
     {"connected", ring_connected, METH_NOARGS, "One byte per PV, 1 if connected."},
-    {"user", ring_user, METH_O, "User pointer for the channel of PV number index."},
-    {"close", ring_close, METH_NOARGS, "Allow the memory to be freed; every channel must be cleared before."},
+    {"channel", ring_channel, METH_O, "Identifier of the channel of PV number index."},
+    {"close", ring_close, METH_NOARGS, "Clear all channels; events that were not drained are gone."},
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot ring_slots[] = {
@@ -278,9 +323,9 @@ static PyType_Slot ring_slots[] = {
 static PyType_Spec ring_spec = {"sipmdcs._capture.Ring", sizeof(struct ring_object), 0, Py_TPFLAGS_DEFAULT, ring_slots};
 
 static PyObject *bind(PyObject *Py_UNUSED(module), PyObject *args) {
-    unsigned long long address[7];
-    if (!PyArg_ParseTuple(args, "KKKKKKK", &address[0], &address[1], &address[2], &address[3], &address[4], &address[5],
-                          &address[6]))
+    unsigned long long address[9];
+    if (!PyArg_ParseTuple(args, "KKKKKKKKK", &address[0], &address[1], &address[2], &address[3], &address[4], &address[5],
+                          &address[6], &address[7], &address[8]))
         return NULL;
     ca_puser = (void *(*)(void *))(uintptr_t)address[0];
     ca_field_type = (short (*)(void *))(uintptr_t)address[1];
@@ -291,14 +336,17 @@ static PyObject *bind(PyObject *Py_UNUSED(module), PyObject *args) {
     ca_array_get_callback = (int (*)(long, unsigned long, void *, void (*)(struct event_handler_args), void *))(uintptr_t)
         address[5];
     ca_write_access = (unsigned (*)(void *))(uintptr_t)address[6];
+    ca_create_channel = (int (*)(const char *, void (*)(struct connection_handler_args), void *, unsigned, void **))(uintptr_t)
+        address[7];
+    ca_clear_channel = (int (*)(void *))(uintptr_t)address[8];
     return Py_BuildValue("KK", (unsigned long long)(uintptr_t)on_connection, (unsigned long long)(uintptr_t)on_event);
 }
 
 static PyMethodDef module_methods[] = {
     {"bind", bind, METH_VARARGS,
      "bind(ca_puser, ca_field_type, ca_element_count, ca_create_subscription, ca_clear_subscription,\n"
-     "ca_array_get_callback, ca_write_access): addresses of libca's functions in, addresses of the connection handler and\n"
-     "the event handler out."},
+     "ca_array_get_callback, ca_write_access, ca_create_channel, ca_clear_channel): addresses of libca's functions in,\n"
+     "addresses of the connection handler and the event handler out."},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "sipmdcs._capture", "Callbacks and ring of the capture.", -1,
@@ -309,7 +357,7 @@ PyMODINIT_FUNC PyInit__capture(void) {
     block_type = (PyTypeObject *)PyType_FromSpec(&block_spec);
     PyObject *ring_type = PyType_FromSpec(&ring_spec);
     if (self == NULL || block_type == NULL || ring_type == NULL || PyModule_AddObjectRef(self, "Ring", ring_type) < 0 ||
-        PyModule_AddIntConstant(self, "INTERFACE", 2) < 0) /* of channels_ca_ring.py */
+        PyModule_AddIntConstant(self, "INTERFACE", 3) < 0) /* of channels_ca_ring.py */
         return NULL;
     Py_DECREF(ring_type);
     return self;

@@ -44,7 +44,14 @@ struct buffer { char *start; size_t used, room, limit; };
 enum { ROWS, ENTRIES, DATA, BUFFERS };
 
 struct ring;
-struct slot { struct ring *ring; void *subscription; unsigned long count; uint32_t index; short type; uint8_t connected; };
+struct slot {
+    struct ring *ring;
+    void *chid, *subscription;
+    unsigned long count;
+    uint32_t index;
+    short type;
+    uint8_t connected;
+};
 
 struct ring {
     pthread_mutex_t lock;
@@ -69,6 +76,9 @@ static int (*ca_clear_subscription)(void *subscription);
 static int (*ca_array_get_callback)(long type, unsigned long count, void *chid,
                                     void (*callback)(struct event_handler_args), void *user);
 static unsigned (*ca_write_access)(void *chid);
+static int (*ca_create_channel)(const char *name, void (*handler)(struct connection_handler_args), void *user,
+                                unsigned priority, void **chid);
+static int (*ca_clear_channel)(void *chid);
 
 static int64_t now_ns(void) {
     struct timespec now;

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipmdcs.channels import Batch, PvType
-from sipmdcs.channels_ca_context import CaContext, create_channel
+from sipmdcs.channels_ca_context import CaContext
 from sipmdcs.channels_ca_requests import LentChannel
 from sipmdcs.channels_ca_ring import Ring
 from sipmdcs.libca import CS_CONN
@@ -35,18 +35,17 @@ class CaCapture:
         *,
         on_close: Callable[[CaCapture], None],
     ) -> None:
-        self.names: Sequence[str] = tuple(names)
+        self.names: Sequence[str] = (opened := tuple(names))
         self._context = context
         self._on_close = on_close
         self._closing = threading.Lock()
         self._lent = threading.Condition()
         self._borrowers = 0
         self._ring = ring
-        self._chids: list[int] | None = []
+        self._closed = False
         try:
             with context.attached() as ca:
-                for index, name in enumerate(self.names):
-                    self._chids.append(create_channel(ca, name, self._ring.connection_handler, self._ring.user(index)))
+                ring.open(opened)
                 ca.ca_flush_io()
         except BaseException:
             self.close()
@@ -65,23 +64,23 @@ class CaCapture:
     def lend(self, ca: ctypes.CDLL, names: Iterable[str]) -> Iterator[dict[str, LentChannel]]:
         """Those of ``names`` that are captured and connected, for requests: their servers need not be searched for again."""
         with self._lent:
-            chids = self._chids or ()
+            lent = () if self._closed else names
             self._borrowers += 1
         try:
-            yield dict(self._connected(ca, chids, names))
+            yield dict(self._connected(ca, lent))
         finally:
             with self._lent:
                 self._borrowers -= 1
                 self._lent.notify_all()
 
-    def _connected(self, ca: ctypes.CDLL, chids: Sequence[int], names: Iterable[str]) -> Iterator[tuple[str, LentChannel]]:
-        for name in names if chids else ():
+    def _connected(self, ca: ctypes.CDLL, names: Iterable[str]) -> Iterator[tuple[str, LentChannel]]:
+        for name in names:
             place = self._places.get(name)
-            if place is None or ca.ca_state(chids[place]) != CS_CONN:
+            if place is None or ca.ca_state(chid := self._ring.channel(place)) != CS_CONN:
                 continue
-            type_, count = ca.ca_field_type(chids[place]), ca.ca_element_count(chids[place])
+            type_, count = ca.ca_field_type(chid), ca.ca_element_count(chid)
             if PvType.STRING <= type_ <= PvType.DOUBLE:  # else it was disconnected this moment
-                yield name, LentChannel(name, chids[place], PvType(type_), count)
+                yield name, LentChannel(name, chid, PvType(type_), count)
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -90,15 +89,13 @@ class CaCapture:
     def close(self) -> None:
         with self._closing:
             with self._lent:
-                chids, self._chids = self._chids, None
-                if chids is None:
+                if self._closed:
                     return
+                self._closed = True
                 self._lent.wait_for(lambda: self._borrowers == 0)
             with self._context.attached() as ca:
-                for chid in chids:
-                    ca.ca_clear_channel(chid)  # waits for the channel's callbacks to end
+                self._ring.close()
                 ca.ca_flush_io()
-            self._ring.close()
         self._on_close(self)
 
     def __enter__(self) -> Self:

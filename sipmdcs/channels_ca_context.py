@@ -111,17 +111,22 @@ _PR_GET_TIMERSLACK = 30
 _TIMER_SLACK_NS = 50_000_000
 
 
-def create_channel(ca: ctypes.CDLL, name: str, handler: int, user: int) -> int:
+def create_channel(ca: ctypes.CDLL, name: str, handler: int, user: int, priority: int = 0) -> int:
     """Start looking for a PV in the context that the thread is attached to.
 
     Raises:
         NotConnected: no PV can have this name.
     """
     chid = ctypes.c_void_p()
-    status = ca.ca_create_channel(name.encode(), handler, user, 0, ctypes.byref(chid))
+    status = ca.ca_create_channel(name.encode(), handler, user, priority, ctypes.byref(chid))
     if status != Eca.NORMAL or chid.value is None:
-        raise NotConnected(name, f"no possible PV name: {libca.message(status)}")
+        raise impossible_name(name, status)
     return chid.value
+
+
+def impossible_name(name: str, status: int) -> NotConnected:
+    """What to raise where libca makes no channel."""
+    return NotConnected(name, f"no possible PV name: {libca.message(status)}")
 
 
 @ExceptionHandler

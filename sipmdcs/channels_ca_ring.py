@@ -8,8 +8,11 @@ from typing import Protocol
 
 from sipmdcs.channels import Batch, Mask
 
-_INTERFACE = 2
+_INTERFACE = 3
 """Number of the interface of ``_capture.c`` that is expected."""
+
+PVS_PER_CIRCUIT = 10_000
+"""More than that have several circuits to a server: EPICS Base goes through all monitors of a circuit for each new one."""
 
 log = logging.getLogger(__name__)
 
@@ -17,11 +20,16 @@ log = logging.getLogger(__name__)
 class Ring(Protocol):
     """Events of many PVs, bounded; the newest are dropped and counted when full."""
 
-    connection_handler: int
-    """Address of the connection handler; it makes the subscriptions, too."""
+    def open(self, names: tuple[str, ...]) -> None:
+        """Look for the PVs, in the context of libca that the thread is attached to; their subscriptions make themselves.
 
-    def user(self, index: int) -> int:
-        """User pointer to create the channel of PV ``index`` with."""
+        Raises:
+            NotConnected: a name that no PV can have.
+        """
+        ...
+
+    def channel(self, index: int) -> int:
+        """Identifier of the channel of PV ``index``."""
         ...
 
     def drain(self) -> Batch:
@@ -37,7 +45,7 @@ class Ring(Protocol):
         ...
 
     def close(self) -> None:
-        """Free what callbacks used; every channel must be cleared before."""
+        """Clear all channels, in the same context, and free what callbacks used."""
         ...
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from sipmdcs import _capture, libca
 from sipmdcs.channels import EVENT, Batch, Mask, PvData, PvMetadata, PvType
+from sipmdcs.channels_ca_context import impossible_name
 from sipmdcs.channels_ca_dbr import DTYPES, METADATA_SIZE, elements, read_metadata, text
+from sipmdcs.channels_ca_ring import PVS_PER_CIRCUIT
 
 ENTRY = np.dtype([("offset", "<u8"), ("count", "<u4"), ("type", "<u4")])
 """Where a payload lies, its elements (of one string: its bytes) and its type."""
@@ -24,6 +26,19 @@ _METADATA, _WRITABLE = 32, 64
 _TYPES = tuple(PvType)
 """By number."""
 
+_FUNCTIONS = (
+    "puser",
+    "field_type",
+    "element_count",
+    "create_subscription",
+    "clear_subscription",
+    "array_get_callback",
+    "write_access",
+    "create_channel",
+    "clear_channel",
+)
+"""Of libca, in the order of ``bind`` in ``_capture.c``."""
+
 _PAYLOAD_BYTES_PER_EVENT = 64
 _PAYLOAD_BYTES_MIN = 16 * 2**20
 
@@ -32,12 +47,17 @@ class NativeRing:
     """See ``channels_ca_ring.Ring``. Strings and arrays are bounded by 64 bytes per event of capacity, at least 16 MiB."""
 
     def __init__(self, pv_count: int, capacity: int, mask: Mask, enum_mask: Mask, *, metadata: bool = False) -> None:
-        self.connection_handler, _ = _bound()
+        bind()
         payload_bytes = max(capacity * _PAYLOAD_BYTES_PER_EVENT, _PAYLOAD_BYTES_MIN)
         self._ring = _capture.Ring(pv_count, capacity, payload_bytes, int(mask), int(enum_mask), metadata)
 
-    def user(self, index: int) -> int:
-        return self._ring.user(index)
+    def open(self, names: tuple[str, ...]) -> None:
+        made, status = self._ring.open(names, PVS_PER_CIRCUIT)
+        if made < len(names):
+            raise impossible_name(names[made], status)
+
+    def channel(self, index: int) -> int:
+        return self._ring.channel(index)
 
     def drain(self) -> Batch:
         events, entries, data, dropped = self._ring.drain()
@@ -93,8 +113,7 @@ def _rows(block: _capture.Block, dtype: np.dtype) -> NDArray[np.void]:
 
 
 @cache
-def _bound() -> tuple[int, int]:
+def bind() -> None:
+    """Give the extension the functions of libca."""
     ca = libca.load()
-    names = "puser", "field_type", "element_count", "create_subscription", "clear_subscription", "array_get_callback"
-    functions = (*(getattr(ca, f"ca_{name}") for name in names), ca.ca_write_access)
-    return _capture.bind(*(libca.address(function) for function in functions))
+    _capture.bind(*(libca.address(getattr(ca, f"ca_{name}")) for name in _FUNCTIONS))

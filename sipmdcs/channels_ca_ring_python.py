@@ -13,7 +13,9 @@ import numpy as np
 
 from sipmdcs import libca
 from sipmdcs.channels import EVENT, Batch, Kind, Mask, PvData, PvMetadata, PvType
+from sipmdcs.channels_ca_context import create_channel
 from sipmdcs.channels_ca_dbr import DBR_TIME, METADATA_SIZE, metadata_type, read_metadata, read_time
+from sipmdcs.channels_ca_ring import PVS_PER_CIRCUIT
 from sipmdcs.libca import ConnectionArgs, ConnectionHandler, Eca, EventArgs, EventHandler
 from sipmdcs.severity import Severity, Status
 
@@ -23,16 +25,20 @@ _Row = tuple[int, int, float, int, int, int, int, int]
 class _Slot:
     """One PV of a ring, found by the number that libca hands back as user pointer."""
 
-    __slots__ = ("connected", "count", "index", "ring", "subscription", "type")
+    __slots__ = ("chid", "connected", "count", "index", "ring", "subscription", "type")
 
     def __init__(self, ring: PythonRing, index: int) -> None:
         self.ring = ring
         self.index = index
+        self.chid = 0
         self.connected = False
         self.type = -1
         self.count = 0
         self.subscription: int | None = None
 
+
+_PRIORITIES = 100
+"""Of Channel Access; circuits differ by address and priority."""
 
 _slots: dict[int, _Slot] = {}
 _keys = itertools.count(1)
@@ -42,7 +48,6 @@ class PythonRing:
     """See ``channels_ca_ring.Ring``."""
 
     def __init__(self, pv_count: int, capacity: int, mask: Mask, enum_mask: Mask, *, metadata: bool = False) -> None:
-        self.connection_handler = libca.address(_on_connection)
         self._capacity = capacity
         self._metadata = metadata
         self._mask = int(mask)
@@ -56,8 +61,14 @@ class PythonRing:
         self._slots = [_Slot(self, index) for index in range(pv_count)]
         _slots.update(zip(self._keys, self._slots, strict=True))
 
-    def user(self, index: int) -> int:
-        return self._keys[index]
+    def open(self, names: tuple[str, ...]) -> None:
+        ca, handler = libca.load(), libca.address(_on_connection)
+        for index, name in enumerate(names):
+            priority = index // PVS_PER_CIRCUIT % _PRIORITIES
+            self._slots[index].chid = create_channel(ca, name, handler, self._keys[index], priority)
+
+    def channel(self, index: int) -> int:
+        return self._slots[index].chid
 
     def drain(self) -> Batch:
         with self._changed:
@@ -75,6 +86,9 @@ class PythonRing:
         return bytes(slot.connected for slot in self._slots)
 
     def close(self) -> None:
+        for slot in self._slots:
+            if slot.chid:
+                libca.load().ca_clear_channel(slot.chid)  # waits for the channel's callbacks to end
         with self._changed:
             self._closed = True
             self._changed.notify_all()

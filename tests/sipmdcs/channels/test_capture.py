@@ -6,9 +6,10 @@ import threading
 import time
 
 import numpy as np
+import psutil
 import pytest
 
-from sipmdcs import channels_ca
+from sipmdcs import channels_ca, channels_ca_ring_native, channels_ca_ring_python
 from sipmdcs.channels import Kind, Mask, PvValue
 from sipmdcs.channels_ca import CaChannels
 from sipmdcs.errors import NotConnected
@@ -279,6 +280,25 @@ def test_many_captures(pvs):
     recordings = [Recording(capture).until(lambda r: len(r.values(1)) > 2) for capture in captures]
     pvs.close()
     assert all(recording.values(0) for recording in recordings)
+
+
+def test_so_many_pvs_of_a_server_have_several_circuits(pvs, monkeypatch, module_ioc):
+    """EPICS Base goes through all monitors of a circuit whenever one is added."""
+    for ring in (channels_ca_ring_native, channels_ca_ring_python):
+        monkeypatch.setattr(ring, "PVS_PER_CIRCUIT", 300)
+
+    def circuits() -> int:
+        connections = psutil.Process().net_connections("tcp")
+        return sum(c.status == "ESTABLISHED" and c.raddr.port == module_ioc.port for c in connections)
+
+    names = [f"N{index}" for index in range(COUNTERS)]
+    before = circuits()
+    with pvs.capture(names) as capture:
+        Recording(capture).until(lambda r: all(r.values(pv) for pv in range(COUNTERS)))
+        assert circuits() == before + 3, "the first is shared with requests"
+        assert all(isinstance(value, PvValue) for value in pvs.get(names).values())
+    while circuits() > before:
+        time.sleep(0.01)
 
 
 def test_says_what_runs(address, open_client, caplog):

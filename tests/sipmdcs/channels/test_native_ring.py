@@ -5,7 +5,8 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from ctypes import CFUNCTYPE, POINTER, c_int, c_long, c_short, c_uint, c_ulong, c_void_p
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_long, c_short, c_uint, c_ulong, c_void_p
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,13 @@ import pytest
 from sipmdcs import libca
 from sipmdcs.channels import EVENT, Batch, Kind, PvMetadata, PvType
 from sipmdcs.channels_ca_dbr import DBR_TIME, DTYPES, TIME_VALUE_OFFSET
-from sipmdcs.channels_ca_ring_native import ENTRY, Payloads
+from sipmdcs.channels_ca_ring_native import ENTRY, Payloads, bind
 from sipmdcs.libca import CA_OP_CONN_UP, ConnectionArgs, ConnectionHandler, Eca, EventArgs, EventHandler
 
 _capture = pytest.importorskip("sipmdcs._capture")
 
 CA_OP_CONN_DOWN = 7
+ECA_BADSTR = 186
 DBR_CTRL_DOUBLE = 34
 
 
@@ -28,6 +30,8 @@ class World:
     def __init__(self) -> None:
         self.types: dict[int, tuple[PvType, int]] = {}
         self.calls: list[tuple[object, ...]] = []
+        self.channels: dict[int, tuple[bytes, int]] = {}
+        """Name and priority of each channel that is not cleared."""
         self._functions = (
             CFUNCTYPE(c_void_p, c_void_p)(lambda chid: chid),
             CFUNCTYPE(c_short, c_void_p)(lambda chid: self.types[chid][0]),
@@ -36,10 +40,23 @@ class World:
             CFUNCTYPE(c_int, c_void_p)(self._clear),
             CFUNCTYPE(c_int, c_long, c_ulong, c_void_p, c_void_p, c_void_p)(self._get),
             CFUNCTYPE(c_uint, c_void_p)(lambda _chid: 1),
+            CFUNCTYPE(c_int, c_char_p, c_void_p, c_void_p, c_uint, POINTER(c_void_p))(self._create),
+            CFUNCTYPE(c_int, c_void_p)(self._clear_channel),
         )
         on_connection, on_event = _capture.bind(*(libca.address(function) for function in self._functions))
         self._connection = ConnectionHandler(on_connection)
         self._event = EventHandler(on_event)
+
+    def _create(self, name, _handler, user, priority, chid) -> int:
+        if b" " in name:
+            return ECA_BADSTR
+        self.channels[user] = name, priority
+        chid[0] = user
+        return Eca.NORMAL
+
+    def _clear_channel(self, chid) -> int:
+        del self.channels[chid]
+        return Eca.NORMAL
 
     def connect(self, chid: int, type_: PvType, count: int) -> None:
         self.types[chid] = type_, count
@@ -81,10 +98,15 @@ class World:
 @pytest.fixture
 def world() -> Iterator[World]:
     yield World()
-    ca = libca.load()
-    names = "puser", "field_type", "element_count", "create_subscription", "clear_subscription", "array_get_callback"
-    functions = (*(getattr(ca, f"ca_{name}") for name in names), ca.ca_write_access)
-    _capture.bind(*(libca.address(function) for function in functions))
+    bind.cache_clear()
+    bind()
+
+
+def opened(*arguments, **keywords) -> Any:
+    ring = _capture.Ring(*arguments, **keywords)
+    pv_count = arguments[0]
+    assert ring.open(tuple(f"PV{index}" for index in range(pv_count)), 10) == (pv_count, Eca.NORMAL)
+    return ring
 
 
 def drain(ring) -> Batch:
@@ -96,8 +118,8 @@ def drain(ring) -> Batch:
 
 def test_metadata_come_before_values_and_only_from_an_answer_of_their_type(world):
     """A server may answer with anything; what is too short must not be read past its end."""
-    ring = _capture.Ring(1, 100, 10_000, 5, metadata=True)
-    chid = ring.user(0)
+    ring = opened(1, 100, 10_000, 5, metadata=True)
+    chid = ring.channel(0)
     world.connect(chid, PvType.DOUBLE, 1)
     assert world.calls == [("get", DBR_CTRL_DOUBLE, 1), ("subscribe", PvType.DOUBLE, 1, 5)]
     limits = np.arange(1.0, 9.0)
@@ -128,8 +150,8 @@ def test_metadata_come_before_values_and_only_from_an_answer_of_their_type(world
     ],
 )
 def test_numbers_are_exact(world, type_, numbers):
-    ring = _capture.Ring(2, 100, 1000, 5)
-    scalar, array = ring.user(0), ring.user(1)
+    ring = opened(2, 100, 1000, 5)
+    scalar, array = ring.channel(0), ring.channel(1)
     world.connect(scalar, type_, 1)
     world.connect(array, type_, 10)
     values = np.array(numbers, DTYPES[type_])
@@ -152,8 +174,8 @@ def test_numbers_are_exact(world, type_, numbers):
 
 
 def test_subscriptions_follow_type_and_count(world):
-    ring = _capture.Ring(1, 100, 1000, 5)
-    chid = ring.user(0)
+    ring = opened(1, 100, 1000, 5)
+    chid = ring.channel(0)
     for type_, count in [(PvType.DOUBLE, 1), (PvType.DOUBLE, 1), (PvType.STRING, 1), (PvType.STRING, 9), (PvType.STRING, 9)]:
         world.connect(chid, type_, count)
         assert ring.connected() == b"\1"
@@ -173,9 +195,9 @@ def test_subscriptions_follow_type_and_count(world):
     ("status", "expected"), [(Eca.NORDACCESS, [20]), (152, [1]), (Eca.DISCONN, [])], ids=["no access", "get failed", "gone"]
 )
 def test_bad_events(world, status, expected):
-    ring = _capture.Ring(1, 100, 1000, 5)
-    world.connect(ring.user(0), PvType.DOUBLE, 1)
-    world.event(ring.user(0), PvType.DOUBLE, b"", status)
+    ring = opened(1, 100, 1000, 5)
+    world.connect(ring.channel(0), PvType.DOUBLE, 1)
+    world.event(ring.channel(0), PvType.DOUBLE, b"", status)
     events = drain(ring).events[1:]
     assert list(events["status"]) == expected
     assert (events["severity"] == 3).all()
@@ -184,23 +206,24 @@ def test_bad_events(world, status, expected):
 
 
 def test_payloads_are_bounded(world):
-    ring = _capture.Ring(1, 100, 256, 5)
-    world.connect(ring.user(0), PvType.CHAR, 10_000)
-    world.event(ring.user(0), PvType.CHAR, bytes(10_000))  # one always fits
-    world.event(ring.user(0), PvType.CHAR, bytes(1))
+    ring = opened(1, 100, 256, 5)
+    world.connect(ring.channel(0), PvType.CHAR, 10_000)
+    world.event(ring.channel(0), PvType.CHAR, bytes(10_000))  # one always fits
+    world.event(ring.channel(0), PvType.CHAR, bytes(1))
     batch = drain(ring)
     assert (len(batch.events), batch.dropped, len(batch.payloads)) == (2, 1, 1)
     for _ in range(50):
-        world.event(ring.user(0), PvType.CHAR, bytes(16))
+        world.event(ring.channel(0), PvType.CHAR, bytes(16))
     batch = drain(ring)
     assert (len(batch.events), batch.dropped) == (16, 34)
     ring.close()
 
 
 def test_closed_ring_takes_nothing(world):
-    ring = _capture.Ring(1, 100, 100, 5)
+    ring = opened(1, 100, 100, 5)
+    chid = ring.channel(0)
     ring.close()
-    world.connect(ring.user(0), PvType.DOUBLE, 1)
+    world.connect(chid, PvType.DOUBLE, 1)
     assert len(drain(ring).events) == 0
     assert not ring.wait(0.0)
 
@@ -211,33 +234,66 @@ def test_bad_arguments(arguments):
         _capture.Ring(*arguments)
 
 
-def test_no_such_pv():
-    ring = _capture.Ring(2, 1, 1, 5)
+def test_no_such_pv(world):
+    ring = opened(2, 1, 1, 5)
     for index in (2, 2**40):
         with pytest.raises(IndexError):
-            ring.user(index)
+            ring.channel(index)
+    ring.close()
+
+
+def test_so_many_pvs_of_a_circuit_and_all_channels_are_cleared(world):
+    ring = _capture.Ring(2003, 1, 1, 5)
+    names = tuple(f"PV{index}" for index in range(2003))
+    assert ring.open(names, 20) == (2003, Eca.NORMAL)
+    assert list(world.channels.values()) == [(name.encode(), index // 20 % 100) for index, name in enumerate(names)]
+    assert [ring.channel(index) for index in range(2003)] == list(world.channels)
+    ring.close()
+    ring.close()
+    assert not world.channels
+    with pytest.raises(ValueError, match="open ring"):
+        ring.open(names, 20)
+
+
+def test_an_impossible_name_is_the_last_that_is_looked_at(world):
+    ring = _capture.Ring(3, 1, 1, 5)
+    assert ring.open(("A", "B C", "D"), 10) == (1, ECA_BADSTR)
+    assert [name for name, _ in world.channels.values()] == [b"A"]
+    ring.close()
+    assert not world.channels
+
+
+@pytest.mark.parametrize("arguments", [(("A",), 10), (("A", "B"), 0), (("A", "B", "C"), 10)])
+def test_open_takes_a_name_for_each_pv(world, arguments):
+    ring = _capture.Ring(2, 1, 1, 5)
+    with pytest.raises(ValueError, match="expected a name for each PV"):
+        ring.open(*arguments)
+    for other in (["A", "B"], ("A", 5), ("A", "\ud800")):
+        with pytest.raises((TypeError, UnicodeEncodeError)):
+            ring.open(other, 10)
+    assert not world.channels
     ring.close()
 
 
 def test_many_threads(world):
     """Writers race with drains, with batches that live on, and with a ring that is too small at times."""
     writers, rounds, capacity = 4, 10_000, 700
-    ring = _capture.Ring(writers, capacity, 200_000, 5)
+    ring = opened(writers, capacity, 200_000, 5)
     for writer in range(writers):
-        world.connect(ring.user(writer), PvType.STRING if writer % 2 else PvType.LONG, 1 + writer // 2 * 99)
+        world.connect(ring.channel(writer), PvType.STRING if writer % 2 else PvType.LONG, 1 + writer // 2 * 99)
     drain(ring)
 
     def write(writer: int) -> None:
         for count in range(rounds):
             match writer:
                 case 0:
-                    world.event(ring.user(0), PvType.LONG, struct.pack("=i", count))
+                    world.event(ring.channel(0), PvType.LONG, struct.pack("=i", count))
                 case 1:
-                    world.event(ring.user(1), PvType.STRING, f"{count}".encode().ljust(40, b"\0"))
+                    world.event(ring.channel(1), PvType.STRING, f"{count}".encode().ljust(40, b"\0"))
                 case 2:
-                    world.event(ring.user(2), PvType.LONG, struct.pack("=i", count) * (count % 9))
+                    world.event(ring.channel(2), PvType.LONG, struct.pack("=i", count) * (count % 9))
                 case _:
-                    world.event(ring.user(3), PvType.STRING, f"{count}".encode().ljust(40, b"\0") * (count % 3))
+                    world.event(ring.channel(3), PvType.STRING, f"{count}".encode().ljust(40, b"\0") * (count % 3))
 
     threads = [threading.Thread(target=write, args=(writer,)) for writer in range(writers)]
     for thread in threads:
