@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import socket
 import time
+from typing import Any
 
 from iocs.drivers.driver import Endpoint
 from iocs.drivers.padme_nim_console import Prompt, reply_text, scan_prompts, scan_telnet
@@ -138,6 +140,7 @@ class Pages:
     def __init__(self, endpoint: Endpoint) -> None:
         host, port = host_and_port(endpoint["http"])
         self._connection = http.client.HTTPConnection(host, port, timeout=REPLY_S)
+        self._connection.response_class = _Reply
 
     def get(self, page: str) -> bytes:
         """One page.
@@ -158,7 +161,7 @@ class Pages:
         try:
             self._connection.request("GET", page)
             reply = self._connection.getresponse()
-            body = _whole(reply, time.monotonic() + PAGE_S)
+            body = _whole(reply)
         except ConnectionResetError as err:
             self.close()
             raise _Dropped(f"{page}: connection closed") from err
@@ -180,11 +183,43 @@ class Pages:
         self._connection.close()
 
 
-def _whole(reply: http.client.HTTPResponse, deadline: float) -> bytes:
+class _Reply(http.client.HTTPResponse):
+    """A reply that has to be here within ``PAGE_S``, header and body, however slowly it comes."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Until(sock, time.monotonic() + PAGE_S))
+
+
+class _Until(io.RawIOBase):
+    """What a socket receives up to a moment."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._socket = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(min(left, REPLY_S))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _whole(reply: http.client.HTTPResponse) -> bytes:
     body = b""
     while part := reply.read1(_CHUNK):
         body += part
-        if len(body) > MAX_PAGE or time.monotonic() > deadline:
+        if len(body) > MAX_PAGE:
             raise TimeoutError
     if reply.length:
         raise http.client.IncompleteRead(body, reply.length)

@@ -266,14 +266,29 @@ def test_unplugged_and_plugged_in_again(driver: PadmeNimDriver, padme_nim: Backg
     assert len(driver.poll().channels) == 16
 
 
-@pytest.mark.parametrize(("piece", "pause_s"), [(b" ", 0.02), (b" " * 100_000, 0.0)], ids=["for hours", "for gigabytes"])
-def test_a_page_that_has_no_end_is_no_reply(piece: bytes, pause_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+_HEADER = b"HTTP/1.0 200 OK\r\nContent-Length: 9999999999\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "piece", "pause_s"),
+    [
+        (_HEADER + b"\r\n[", b" ", 0.02),
+        (_HEADER + b"\r\n[", b" " * 100_000, 0.0),
+        (_HEADER + b"X: ", b" ", 0.02),
+        (_HEADER, b"X: y\r\n", 0.02),
+        (b"", b"HTTP/1.0 100 Continue\r\n\r\n", 0.02),
+    ],
+    ids=["for hours", "for gigabytes", "a header for hours", "headers for hours", "promises for hours"],
+)
+def test_a_page_that_has_no_end_is_no_reply(
+    start: bytes, piece: bytes, pause_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(padme_nim_link, "PAGE_S", 0.3 if pause_s else 60.0)
 
     def serve(listener: socket.socket) -> None:
         client, _ = listener.accept()
         with client, contextlib.suppress(OSError):  # until the driver hangs up
-            client.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 9999999999\r\n\r\n[")
+            client.sendall(start)
             while True:
                 client.sendall(piece)
                 time.sleep(pause_s)
