@@ -19,7 +19,7 @@ from logbook.configuration_used import configuration_at
 from logbook.desk_lock import DeskLock
 from logbook.logbookfile import LogbookFile
 from logbook.orders import Compared, Move, Note, Opening, Order, compared, moved, opened, order_json, order_of, same_request
-from logbook.orphans import Death, death, owner_lives
+from logbook.orphans import Death, death, noted, owner_lives
 from logbook.present import Present, read_present, write_present
 from logbook.refusals import Conflict, DatabaseAway, NotThere
 from logbook.requests import BeatRequest, MoveRequest, NoteRequest, OpenRequest, moment
@@ -74,8 +74,6 @@ class Desk:
         self._since = clock.monotonic()
         self._noticed: dict[int, float] = {}
         """When a sign of life of an open run was noticed, by the clock that nobody sets."""
-        self._owners: dict[int, float] = {}
-        """When the owner of a run started, by that clock."""
         self._alive: dict[int, datetime] = {}
         """When the process that owns a run was last found alive."""
         self._database_answers = False
@@ -117,7 +115,7 @@ class Desk:
                 source=source,
                 who=request.who,
                 software_version=__version__,
-                facts=request.facts | ({"owner": request.owner.model_dump()} if request.owner else {}),
+                facts=request.facts | ({"owner": noted(request.owner.model_dump())} if request.owner else {}),
             )
             self._refresh()
             if known := self._run_of_key(request.request_key):
@@ -216,7 +214,7 @@ class Desk:
     def _death(self, run: Run) -> Death | None:
         """Evidence that the owner of a run is dead; that it lives is noted."""
         now = self._now()
-        lives = owner_lives(run, self._owners)
+        lives = owner_lives(run)
         if lives:
             self._alive[run.number] = now
             self._noticed[run.number] = self._clock.monotonic()
@@ -348,7 +346,6 @@ class Desk:
         self.orphans += 1
         self._alive.pop(run.number, None)
         self._noticed.pop(run.number, None)
-        self._owners.pop(run.number, None)
         who = "logbook service"
         self._do(Move(number=run.number, command=Command.ABORT, at=at, source="service", who=who, reason=reason, orphaned=True))
 

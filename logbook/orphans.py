@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import psutil
 
@@ -17,7 +19,8 @@ from logbook.run import Run, iso
 from sipmdcs.process_start import started_s
 
 _START_SLACK_S = 2.0
-"""Start times of one process may differ by this after the clock was set."""
+"""Times of day at which one process started may differ by this."""
+SINCE_BOOT = "since_boot_s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,23 @@ def death(
     return None
 
 
-def owner_lives(run: Run, starts: dict[int, float]) -> bool | None:
-    """Whether the process that owns a run is there (``host``, ``pid``, ``process_started``), ``None`` if nothing is known.
+def noted(owner: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The process that opens a run (``host``, ``pid``, ``process_started``), with when it started by a clock that nobody sets.
+
+    That is ``since_boot_s``, left out where it cannot be found: of another machine, or gone already.
+    """
+    if owner["host"] == socket.gethostname():
+        with suppress(psutil.Error, ProcessLookupError):
+            started, process = started_s(owner["pid"]), psutil.Process(owner["pid"])
+            if abs(process.create_time() - owner["process_started"]) <= _START_SLACK_S:
+                return {**owner, SINCE_BOOT: started}
+    return owner
+
+
+def owner_lives(run: Run) -> bool | None:
+    """Whether the process that owns a run, as ``noted``, is there; ``None`` if nothing is known.
 
     Of processes of other machines nothing is known.
-
-    Args:
-        run: is open.
-        starts: when the owners of runs started, as found first, by a clock that nobody sets; this one is added.
     """
     owner = run.facts.get("owner")
     if not isinstance(owner, Mapping) or owner.get("host") != socket.gethostname():
@@ -68,9 +80,11 @@ def owner_lives(run: Run, starts: dict[int, float]) -> bool | None:
     try:
         pid = int(owner["pid"])
         started, process = started_s(pid), psutil.Process(pid)
-        if run.number not in starts and abs(process.create_time() - float(owner["process_started"])) > _START_SLACK_S:
-            return False
-        return starts.setdefault(run.number, started) == started and process.status() != psutil.STATUS_ZOMBIE
+        if SINCE_BOOT in owner:
+            same = started == owner[SINCE_BOOT]
+        else:
+            same = abs(process.create_time() - float(owner["process_started"])) <= _START_SLACK_S
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, ProcessLookupError):
         return False
     except (psutil.AccessDenied, KeyError, TypeError, ValueError):

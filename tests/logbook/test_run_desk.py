@@ -21,6 +21,7 @@ from logbook.run_state import Command
 from logbook.view import listed, shown
 from sipmdcs.clock import ManualClock, to_datetime
 from sipmdcs.errors import BadInput
+from sipmdcs.process_start import started_s
 from sipmdcs.sqltypes import UtcDateTime
 from tests.logbook.conftest import MakeDesk
 from tests.logbook.run_service import wait_until
@@ -188,7 +189,9 @@ def test_silence_while_nobody_listened_is_no_evidence(
     assert later.run(number).state == "aborted"
 
 
-def test_a_run_whose_process_is_gone_is_closed_at_once(desk: Desk, make_desk: MakeDesk, database_url: str) -> None:
+def test_a_run_whose_process_is_gone_is_closed_at_once_and_no_other_though_the_clock_was_set(
+    desk: Desk, make_desk: MakeDesk, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     daq = multiprocessing.get_context("spawn").Process(target=socket.gethostname)
     daq.start()
     assert daq.pid is not None
@@ -198,10 +201,13 @@ def test_a_run_whose_process_is_gone_is_closed_at_once(desk: Desk, make_desk: Ma
     gone = {"host": socket.gethostname(), "pid": daq.pid, "process_started": started}
     alive = desk.open(asked("a", owner=me), "http").run
     orphan = desk.open(asked("b", partition="LED", owner=gone), "http").run
+    booted_s = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted_s + 3600)  # the clock of the machine is set
     later = make_desk(database_url)
     assert later.run(alive.number).state.is_open
     assert later.run(orphan.number).end_reason == f"its data acquisition, process {daq.pid} on {gone['host']}, is gone"
-    assert (alive.facts["owner"], later.run(orphan.number).state) == (me, "aborted")
+    assert later.run(orphan.number).state == "aborted"
+    assert alive.facts["owner"] == {**me, "since_boot_s": started_s(os.getpid())}
 
 
 def test_an_orphan_ends_with_the_last_sign_of_life_and_is_marked(
