@@ -111,12 +111,11 @@ def histogram(charges: Charges, width: float) -> Histogram:
     values, code = charges.values, charges.code
     if code:
         width = code * max(1, round(width / code))
-        start = values[0] - code / 2
-    else:
-        start = values[0] - width / 2
-    stop = values[-1] - code / 2 if charges.overflow else values[-1] + width / 2
+    # from the first value to the last and no farther: a spectrum that was cut has bins that are full up to its ends
+    start = values[0] - code / 2
+    stop = values[-1] + (-code / 2 if charges.overflow else code / 2)
     bins = max(1, int(np.ceil((stop - start) / width - 1e-9)))
-    edges = start + width * np.arange(bins + 1)
+    edges = start + (width if code else (stop - start) / bins) * np.arange(bins + 1)
     if charges.overflow:
         edges[-1] = stop
         edges = np.append(edges, values[-1] + max(code, width))

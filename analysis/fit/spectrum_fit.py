@@ -47,8 +47,8 @@ TURNED_STARTS = 2
 LARGEST_CUT_LAMBDA, MAX_CUT_MU = 0.6, 30.0
 LARGEST_ERROR = 0.1
 """Of the gain, relative."""
-SHOULDER_EVENTS = 3000
-"""With fewer, a smooth spectrum passes for peaks by chance: there must be a valley then."""
+SHOULDER_EVENTS = 5000
+"""With fewer, or cut, a smooth spectrum passes for peaks by chance: there must be a valley then."""
 VALLEY = 0.15
 """Half the width, in distances of peaks, of the places where peaks and valleys are counted."""
 VALLEY_SIGMAS = 4.0
@@ -350,7 +350,8 @@ def _result(explanation: _Explanation) -> SpectrumFit:
     at_bound = not LOWEST_LAMBDA + 1e-3 < parameters.lam < LARGEST_LAMBDA - 1e-3
     if at_bound or (poor and chi2 - ndf > WORST_MISFIT * charges.values.size):
         raise NoResult(f"no finger spectrum: no law of separate peaks describes it (chi2/ndf {chi2 / ndf:.3g})")
-    if (poor or charges.values.size < SHOULDER_EVENTS) and not has_valley(charges.values, parameters):
+    shoulders = charges.values.size >= SHOULDER_EVENTS and not poor and best.cut == WHOLE
+    if not shoulders and not has_valley(charges.values, parameters):
         raise NoResult(f"no separate peaks: no valley between them stands out of chance (chi2/ndf {chi2 / ndf:.3g})")
     if best.fit.covariance[1, 1] > (LARGEST_ERROR * parameters.gain) ** 2:
         raise NoResult(

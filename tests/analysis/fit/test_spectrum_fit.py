@@ -227,6 +227,28 @@ def test_a_cut_spectrum_has_its_gain_and_polarity_but_no_light(sign, mu, low, hi
         assert fit.doubt or fit.polarity == sign
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("mu", "low", "high"), [(0.3, 0.2, 1), (0.3, 0.8, 1), (1.0, 0, 0.8), (1.0, 0.5, 1), (3.0, 0.2, 0.9)])
+def test_a_spectrum_cut_within_a_peak_has_its_gain_within_the_uncertainty(sign, mu, low, high):
+    rng = np.random.default_rng(66)
+    for _ in range(2):
+        charges = spectrum(rng, 20_000, mu=mu)
+        least, most = np.quantile(charges, (low, high))
+        fit = fit_spectrum(sign * charges[(charges >= least) & (charges <= most)])
+        assert fit.parameters.gain == pytest.approx(20, abs=3.5 * fit.uncertainty("gain"))
+        assert fit.uncertainty("gain") < 0.3
+
+
+def test_a_part_of_a_smooth_spectrum_never_passes_for_peaks():
+    rng = np.random.default_rng(67)
+    for draw in (rng.standard_normal, rng.standard_exponential, lambda events: rng.gamma(3, 1, events)):
+        for low, high in ((0, 0.5), (0.5, 1), (0, 0.2)):
+            charges = draw(8_000)
+            least, most = np.quantile(charges, (low, high))
+            with pytest.raises(NoResult):
+                fit_spectrum(500 + 20 * charges[(charges >= least) & (charges <= most)])
+
+
 def test_the_polarity_that_is_stated_is_taken():
     rng = np.random.default_rng(64)
     charges = spectrum(rng, mu=1.5, polarity=-1)
