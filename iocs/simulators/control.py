@@ -7,7 +7,6 @@ or ``{"ok": false, "error": "…"}``.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from iocs.simulators.faults import Knob
+from iocs.simulators.listening import listen
 from iocs.simulators.server import SimulatedController
 from sipmdcs.errors import BadInput, ServiceError
 
@@ -28,7 +28,7 @@ def answer(line: bytes, controllers: Controllers) -> dict[str, Any]:
         request = json.loads(line)
         controller, channel = request["controller"], request.get("channel")
         knob, value = request["knob"], request["value"]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {"ok": False, "error": "expected a JSON object with controller, knob, value and perhaps channel"}
     try:
         if controller not in controllers:
@@ -43,27 +43,15 @@ def answer(line: bytes, controllers: Controllers) -> dict[str, Any]:
 @asynccontextmanager
 async def serve_control(controllers: Controllers) -> AsyncIterator[str]:
     """Listen on a free loopback port as long as the context lasts; gives ``host:port``."""
-    clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        clients[writer] = asyncio.current_task()
-        with contextlib.suppress(ConnectionError):
-            while line := await reader.readline():
-                writer.write(json.dumps(answer(line, controllers)).encode() + b"\n")
-                await writer.drain()
-        del clients[writer]
-        writer.close()
+        while True:
+            line = await reader.readuntil()
+            writer.write(json.dumps(answer(line, controllers)).encode() + b"\n")
+            await writer.drain()
 
-    server = await asyncio.start_server(session, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
-    try:
-        yield f"{host}:{port}"
-    finally:
-        server.close()
-        tasks = [task for task in clients.values() if task is not None]
-        for writer in clients:
-            writer.transport.abort()
-        await asyncio.gather(*tasks)
+    async with listen(session) as listening:
+        yield listening.endpoint
 
 
 def turn_knob(endpoint: str, controller: str, channel: int | None, knob: str, value: str) -> float | None:

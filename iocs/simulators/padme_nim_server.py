@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from iocs.drivers.padme_nim_console import Prompt
 from iocs.simulators.climate import Climate
 from iocs.simulators.faults import Faults, Knob, Spoilers
+from iocs.simulators.listening import Listening, listen
 from iocs.simulators.output import Load
 from iocs.simulators.padme_nim_device import KNOBS, PadmeNimDevice
 from iocs.simulators.server import Setup
-
-_Session = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 
 _WILL_ECHO_AND_NO_GO_AHEAD = bytes((255, 251, 1, 255, 251, 3))
 _IAC, _WILL, _DONT = 255, 251, 254
@@ -51,7 +49,7 @@ class PadmeNimServer:
         self._device = PadmeNimDevice(setup.name, loads, self._faults)
         self._loop = asyncio.get_running_loop()
         self._device.power_up(self._loop.time())
-        self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        self._servers: list[Listening] = []
         self._endpoint: dict[str, str] = {}
 
     @property
@@ -65,38 +63,16 @@ class PadmeNimServer:
         if knob is Knob.POWER_CYCLE and value is not None:
             self._device.power_up(self._loop.time())
             self._faults.turn(channel, knob, "off")
-            for writer in self._clients:
-                writer.transport.abort()
+            for listening in self._servers:
+                listening.hang_up()
         return value
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Listen until ``stack`` is left."""
         for key, session in (("telnet", self._console), ("http", self._web)):
-            server = await asyncio.start_server(self._tracked(session), "127.0.0.1", 0)
-            stack.callback(server.close)
-            host, port = server.sockets[0].getsockname()
-            self._endpoint[key] = f"{host}:{port}"
-        stack.push_async_callback(self._hang_up)
-
-    async def _hang_up(self) -> None:
-        tasks = list(self._clients.values())
-        for writer in self._clients:
-            writer.transport.abort()
-        await asyncio.gather(*tasks)
-
-    def _tracked(self, session: _Session) -> _Session:
-        async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None  # noqa: S101 - for the type checker
-            self._clients[writer] = task
-            try:
-                with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                    await session(reader, writer)
-            finally:
-                del self._clients[writer]
-                writer.close()
-
-        return run
+            listening = await stack.enter_async_context(listen(session))
+            self._servers.append(listening)
+            self._endpoint[key] = listening.endpoint
 
     async def _console(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._faults.unplugged:

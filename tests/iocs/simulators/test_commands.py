@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +42,9 @@ def sipmdcs(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen([str(PROGRAM), "--site", str(folder), "sim", "run"], stdout=subprocess.PIPE, text=True)
+    command = [str(PROGRAM), "--site", str(folder), "sim", "run"]
+    with (folder / "said").open("w") as said:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "2 controllers listen\n"
     yield process
@@ -88,10 +92,14 @@ def test_wrong_use(folder: Path, running: subprocess.Popen[str], arguments: tupl
 def test_control_port_survives_nonsense(folder: Path, running: subprocess.Popen[str]) -> None:
     host, port = json.loads((folder / "var/sim/control.json").read_text())["control"].split(":")
     with socket.create_connection((host, int(port)), 5) as wire, wire.makefile("rwb") as stream:
-        for line in (b"nonsense\n", b"[]\n", b'{"controller": "HV01"}\n'):
+        for line in (b"nonsense\n", b"[]\n", b'{"controller": "HV01"}\n', b"[" * 60_000 + b"\n", b"\xff\n"):
             stream.write(line)
             stream.flush()
             assert json.loads(stream.readline())["ok"] is False
+        with contextlib.suppress(ConnectionError):
+            stream.write(b" " * 200_000)
+            stream.flush()
+            assert stream.readline() == b""
 
 
 def test_a_second_one_is_refused_and_harms_nothing(folder: Path, running: subprocess.Popen[str]) -> None:
@@ -102,9 +110,25 @@ def test_a_second_one_is_refused_and_harms_nothing(folder: Path, running: subpro
     assert {path.name: path.read_text() for path in (folder / "var/sim").glob("*.json")} == before
 
 
-def test_sigterm_ends_it_cleanly(folder: Path, running: subprocess.Popen[str]) -> None:
+def test_sigterm_ends_it_cleanly_though_clients_come(folder: Path, running: subprocess.Popen[str]) -> None:
+    places = json.loads((folder / "var/sim/HV01.json").read_text()) | json.loads((folder / "var/sim/control.json").read_text())
+    ended = threading.Event()
+
+    def come(place: str) -> None:
+        host, port = place.split(":")
+        while not ended.is_set():
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1) as wire:
+                wire.sendall(b"GET / HTTP/1.0\r\n")
+
+    clients = [threading.Thread(target=come, args=(places[key],)) for key in ("http", "telnet", "control") for _ in range(2)]
+    for client in clients:
+        client.start()
     os.kill(running.pid, signal.SIGTERM)
-    assert running.wait(50) == 0
+    status = running.wait(50)
+    ended.set()
+    for client in clients:
+        client.join()
+    assert (status, (folder / "said").read_text()) == (0, "")
     assert [path.name for path in (folder / "var/sim").iterdir()] == ["control.lock"]
     done = sipmdcs(folder, "sim", "fault", "LED", "garbage", "1")
     assert done.returncode == 1
