@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 from math import ceil
 
@@ -38,8 +39,12 @@ class CacheState(IntEnum):
     LOST = 2
 
 
-_Pending = tuple[bytes, float]
-"""An entry and when it expires, monotonic seconds."""
+@dataclass
+class _Pending:
+    """Entries by key, and when each expires, monotonic seconds."""
+
+    data: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    expires: dict[str, float] = field(default_factory=dict[str, float])
 
 
 class HotCache:
@@ -58,9 +63,11 @@ class HotCache:
         )
         self._place = f"memcached at {host}:{port}"
         self._clock = clock
-        self._pending: dict[str, _Pending] = {}
-        self._writing: dict[str, _Pending] = {}
+        self._pending = _Pending()
+        self._writing = _Pending()
         self._dropped: set[str] = set()
+        self._keys: set[str] = set()
+        """What was found to be a key; as many as there are PVs."""
         self._uncachable: set[str] = set()
         self.state = CacheState.LOST
         self.connections = 0
@@ -71,13 +78,18 @@ class HotCache:
     @property
     def waiting(self) -> int:
         """Entries that are not written yet."""
-        return len(self._pending.keys() | self._writing)
+        return len(self._pending.data.keys() | self._writing.data)
 
     def put(self, entries: Mapping[str, bytes], ttl: int) -> None:
         """Leave entries to be written, each to be gone ``ttl`` seconds from now."""
         expires = self._clock.monotonic() + ttl
-        fitting = {key: (data, expires) for key, data in entries.items() if len(data) <= LARGEST_VALUE and is_key(key)}
-        self._pending.update(fitting)
+        if not entries.keys() <= self._keys:
+            self._keys.update(filter(is_key, entries))
+        fitting = entries
+        if not entries.keys() <= self._keys or max(map(len, entries.values()), default=0) > LARGEST_VALUE:
+            fitting = {key: data for key, data in entries.items() if len(data) <= LARGEST_VALUE and key in self._keys}
+        self._pending.data.update(fitting)
+        self._pending.expires.update(dict.fromkeys(fitting, expires))
         if self._dropped:
             self._dropped.difference_update(fitting)
         for key in entries.keys() - fitting.keys() - self._uncachable if len(fitting) < len(entries) else ():
@@ -87,7 +99,9 @@ class HotCache:
     def drop(self, keys: Iterable[str]) -> None:
         """Let entries be gone before their time."""
         for key in filter(is_key, keys):
-            self._pending.pop(key, None)
+            self._pending.data.pop(key, None)
+            self._pending.expires.pop(key, None)
+            self._keys.discard(key)
             self._dropped.add(key)
 
     async def get(self, keys: Iterable[str]) -> dict[str, bytes]:
@@ -128,28 +142,32 @@ class HotCache:
         if gone := list(self._dropped):
             await asyncio.to_thread(self._client.delete_many, gone, noreply=False)
             self._dropped.difference_update(gone)
-        if not self._pending:
+        if not self._pending.data:
             if self.state is not CacheState.CONNECTED:
                 await asyncio.to_thread(self._client.version)
             return
-        self._writing, self._pending = self._pending, {}
+        writing = self._writing = self._pending
+        self._pending = _Pending()
         try:
-            self.writes += await asyncio.to_thread(self._store, self._writing)
+            self.writes += await asyncio.to_thread(self._store, writing)
         except (OSError, MemcacheError):
-            now = self._clock.monotonic()
-            again = {key: one for key, one in self._writing.items() if one[1] > now and key not in self._dropped}
-            self._pending = again | self._pending
+            now, newer = self._clock.monotonic(), self._pending
+            kept = [key for key, expires in writing.expires.items() if expires > now and key not in self._dropped]
+            self._pending = _Pending(
+                {key: writing.data[key] for key in kept} | newer.data,
+                {key: writing.expires[key] for key in kept} | newer.expires,
+            )
             raise
         finally:
-            self._writing = {}
+            self._writing = _Pending()
 
-    def _store(self, entries: Mapping[str, _Pending]) -> int:
+    def _store(self, pending: _Pending) -> int:
         """Write those that have not expired; how many they are."""
         now = self._clock.monotonic()
         commands = [
             b"set %b 0 %d %d noreply\r\n%b\r\n" % (key.encode(), ceil(expires - now), len(data), data)
-            for key, (data, expires) in entries.items()
-            if expires > now
+            for key, data in pending.data.items()
+            if (expires := pending.expires[key]) > now
         ]
         for start in range(0, len(commands), _BATCH):
             # One answer for all; an error that memcached tells nevertheless comes before it, and is raised.

@@ -48,19 +48,23 @@ def ttl_of(interval: float, keep_intervals: int) -> int:
 
 def encode_entry(value: Any, *, time: float, severity: str, status: str, unit: str, ttl: int, source: str, seq: int) -> bytes:
     """An entry as it lies in the cache; a number that is not finite becomes ``null``."""
-    return join_entry(value, time, entry_tail(severity, status, unit, ttl, source, seq))
+    return join_entry(value, entry_end(time, severity, status, unit, ttl, source, seq))
 
 
-def join_entry(value: Any, time: float, tail: bytes) -> bytes:
-    """An entry from what differs from one to the next, and ``entry_tail``."""
+def join_entry(value: Any, end: bytes) -> bytes:
+    """An entry from its value, and ``entry_end``."""
     if type(value) is float and isfinite(value) and not value.is_integer():
-        return b'{"value":%r,"time":%.6f,%b' % (value, time, tail)  # thousands a second: the encoder takes three times as long
-    return b'{"value":%b,"time":%.6f,%b' % (_ENCODER.encode(_plain(value)).encode(), time, tail)
+        return b'{"value":%r,%b' % (value, end)  # thousands a second: the encoder takes three times as long
+    return b'{"value":%b,%b' % (_ENCODER.encode(_plain(value)).encode(), end)
+
+
+def entry_end(time: float, severity: str, status: str, unit: str, ttl: int, source: str, seq: int) -> bytes:
+    """What follows the value of an entry."""
+    return b'"time":%.6f,%b' % (time, _tail(severity, status, unit, ttl, source, seq))
 
 
 @lru_cache(1024)  # many entries of one run, few severities and units
-def entry_tail(severity: str, status: str, unit: str, ttl: int, source: str, seq: int) -> bytes:
-    """The end of an entry."""
+def _tail(severity: str, status: str, unit: str, ttl: int, source: str, seq: int) -> bytes:
     said = {"severity": severity, "status": status, "unit": unit, "ttl": ttl, "source": source, "seq": seq}
     return _ENCODER.encode(said)[1:].encode()
 

@@ -6,7 +6,7 @@ never a queue. A row holds when its value arrived, so that an age needs no messa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from agents.cache import HotCache
@@ -29,35 +29,56 @@ class Feed:
 
     def __init__(self, wiring: Wiring, latest: Latest, cache: HotCache | None, clock: Clock) -> None:
         self.wiring = wiring
-        self.rows: dict[str, dict[str, Row]] = {group: dict.fromkeys(names, NOTHING) for group, names in wiring.groups.items()}
-        """By group and name, in the order of the names."""
         self._latest = latest
         self._cache = cache
         self._clock = clock
+        self._watched = {group: latest.select(names) for group, names in wiring.groups.items() if group not in wiring.cached}
+        self._cached = dict.fromkeys(wiring.keys, NOTHING)
+        """Rows of the cached groups, by key."""
         self._entries: dict[str, bytes] = {}
         """Entries of the hot cache as they were read last."""
-        self._invalid: dict[str, set[str]] = {group: set(names) for group, names in wiring.groups.items()}
         self._unsent: dict[str, dict[str, Row]] = {}
         self._send_all = True
 
-    async def refresh(self) -> dict[str, Row]:
-        """Take in what is new; returns the rows that are, by name."""
+    @property
+    def rows(self) -> dict[str, dict[str, Row]]:
+        """By group and name, in the order of the names."""
+        return {
+            group: self._watched[group].rows if group in self._watched else {name: self._cached[name] for name in names}
+            for group, names in self.wiring.groups.items()
+        }
+
+    async def refresh(self) -> tuple[Mapping[str, Row], Collection[str]]:
+        """Take in what is new; returns the rows that are, by name, and which of them stand for nothing that is there now."""
         self._latest.refresh()
         read = await self._read()
+        self._cached.update(read)
         fresh: dict[str, Row] = {}
-        for group, held in self.rows.items():
-            if group in self.wiring.cached:
-                news = {name: read[name] for name in held.keys() & read.keys()}
+        gone = {key for key, row in read.items() if row[0] is None}
+        for group, names in self.wiring.groups.items():
+            if group in self._watched:
+                news, lost = self._watched[group].news()
+                gone.update(lost)
             else:
-                news = self._latest.news(held)
-            self._take(group, news)
-            fresh |= news
-        return fresh
+                news = {name: read[name] for name in names if name in read}
+            if group in self._unsent:
+                self._unsent[group].update(news)
+            elif news and not self._send_all:
+                self._unsent[group] = news
+            fresh = fresh | news if fresh else news
+        return fresh, gone
 
     def request(self) -> dict[str, Any]:
         """What a process is to be sent of the inputs; it is taken to have that from now on."""
-        rows: Mapping[str, Mapping[str, Row]] = self.rows if self._send_all else self._unsent
-        request = {"all": self._send_all, "rows": rows, "now": self._clock.monotonic()}
+        rows = self.rows if self._send_all else self._unsent
+        groups = self.wiring.groups
+        request = {
+            "all": self._send_all,
+            "rows": rows,
+            "invalid": {group: self._invalid(group) for group in groups},
+            "oldest": {group: self._oldest(group) for group in groups},
+            "now": self._clock.monotonic(),
+        }
         self._send_all = False
         self._unsent = {}
         return request
@@ -71,13 +92,17 @@ class Feed:
         """Which inputs there are not, in words; see ``agents.inputs.lacking``."""
         return lacking(require, self.wiring.groups, self._invalid)
 
-    def _take(self, group: str, news: Mapping[str, Row]) -> None:
-        self.rows[group].update(news)
-        invalid = self._invalid[group]
-        invalid.difference_update(news)
-        invalid.update([name for name, row in news.items() if not is_valid(row)])
-        if news and not self._send_all:
-            self._unsent.setdefault(group, {}).update(news)
+    def _invalid(self, group: str) -> Sequence[int]:
+        if group in self._watched:
+            return self._watched[group].invalid
+        return [index for index, key in enumerate(self.wiring.groups[group]) if not is_valid(self._cached[key])]
+
+    def _oldest(self, group: str) -> float | None:
+        if group in self._watched:
+            return self._watched[group].oldest
+        return min(
+            (arrived for key in self.wiring.groups[group] if (arrived := self._cached[key][4]) is not None), default=None
+        )
 
     async def _read(self) -> dict[str, Row]:
         """Rows of those entries of the hot cache that are not as they were."""

@@ -127,7 +127,7 @@ class HostedAgent:
             "ERRORS": self._errors,
             "OVERRUNS": self._schedule.missed,
             "RESTARTS": self._restarts,
-            "AGE": round(now - self._good, 1) if self._active else 0.0,
+            "AGE": float(int(now - self._good)) if self._active else 0.0,
             "VERSION": self.member.version,
         }
         if self._latency_s is not None:
@@ -341,9 +341,9 @@ class HostedAgent:
         self._seq += 1
         interval, clock = self._schedule.interval, self._around.clock
         feed = self._feed
-        fresh = await feed.refresh()
+        fresh, gone = await feed.refresh()
         if self._mirror is not None and declaration.mirror:
-            self._mirror.note(fresh)
+            self._mirror.note(fresh, gone)
         if reason := feed.lacking(declaration.require):
             self.state = AgentState.NO_INPUT
             self._shown.say(reason, reason)

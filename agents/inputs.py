@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -70,18 +70,18 @@ def _is_pattern(text: str) -> bool:
     return bool(set(text) & set("*?["))
 
 
-def lacking(require: str, groups: Mapping[str, Sequence[str]], invalid: Mapping[str, Collection[str]]) -> str:
+def lacking(require: str, groups: Mapping[str, Sequence[str]], invalid: Callable[[str], Sequence[int]]) -> str:
     """Which inputs an agent lacks to run, in words; empty if none.
 
     Args:
         require: ``any``, ``all`` or ``none``.
         groups: names by group.
-        invalid: those among them that cannot be used.
+        invalid: the numbers of those of a group that cannot be used.
     """
-    for group, names in groups.items():
-        bad = invalid[group]
+    for group, names in groups.items() if require != "none" else ():
+        bad = invalid(group)
         if require == "all" and bad:
-            first = next(name for name in names if name in bad)
+            first = names[bad[0]]
             return f"{first} is INVALID" if len(bad) == 1 else f"{len(bad)} of {group} are INVALID: {first}, …"
         if require == "any" and len(bad) == len(names):
             return f"all of {group} are INVALID" if names else f"no PV in {group}"

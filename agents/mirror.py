@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Collection, Mapping
-from heapq import heappop, heappush
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from agents.cache import HotCache
-from agents.entry import entry_tail, join_entry, ttl_of
+from agents.entry import entry_end, join_entry, ttl_of
 from agents.reading import Row
 from sipmdcs.clock import Clock
-from sipmdcs.severity import Severity, Status
+from sipmdcs.severity import Severity
 
 MIRROR_TTL_S = 300
 """How long a copy lives at least, so that one that stands still costs next to nothing to keep."""
 _SEVERITIES = tuple(one.name for one in Severity)
-_DISCONNECTED = Status.COMM.name
-_RENEWED = (0.3, 0.7)
-"""When a copy is written again although nothing changed, in times to live."""
+_RENEWED = 0.3
+"""In which share of their time to live all copies are written again, a few at each run, whether they changed or not."""
 
 
 class Mirror:
@@ -36,19 +33,21 @@ class Mirror:
         self._keep = keep_intervals
         self._clock = clock
         self._rows: dict[str, Row] = {}
-        self._fresh: set[str] = set()
+        self._fresh: dict[str, Row] = {}
+        """Those that are to be written."""
         self._written: tuple[int, int] | None = None
         """``connections`` of the cache and time to live that all copies were written with, ``None`` if there are none."""
-        self._last: dict[str, float] = {}
-        """When each copy was written, monotonic seconds."""
-        self._renewals: list[tuple[float, str, float]] = []
-        """A heap with one entry for each copy: when it is to be written again unless it was since the last (monotonic s)."""
+        self._turn: list[str] = []
+        """All copies there were when the present turn of writing them again began; those from ``_done`` on are to come."""
+        self._began = 0.0
+        """When that was, monotonic seconds."""
+        self._done = 0
 
-    def note(self, changed: Mapping[str, Row]) -> None:
-        """Inputs that are not as they were; one that is not connected any more is removed from the cache."""
+    def note(self, changed: Mapping[str, Row], gone: Iterable[str]) -> None:
+        """Inputs that are not as they were, and those among them whose copies are to be removed."""
         self._rows.update(changed)
         self._fresh.update(changed)
-        for name in [name for name, row in changed.items() if row[0] is None or row[2] == _DISCONNECTED]:
+        for name in gone:
             self._forget(name)
 
     def keep(self, names: Collection[str]) -> None:
@@ -61,23 +60,13 @@ class Mirror:
         now, ttl = self._clock.monotonic(), max(ttl_of(interval, self._keep), MIRROR_TTL_S)
         written = self._cache.connections, ttl
         if self._written == written:
-            self._fresh.update(self._expiring(now, ttl))
+            self._fresh |= self._renewed(now, ttl)
         else:
-            self._fresh.update(self._rows)
             self._written = written
-            self._renewals.clear()
-            self._last.clear()
-        names, self._fresh = self._fresh, set()
-        entries: dict[str, bytes] = {}
-        rows, unit_of = self._rows, units.get
-        for name in names:
-            value, severity, status, time, _ = rows[name]
-            tail = entry_tail(_SEVERITIES[severity], status, unit_of(name, ""), ttl, self._source, seq)
-            entries[name] = join_entry(value, time, tail)
-        for name in names - self._last.keys():
-            self._renew(name, now, ttl)
-        self._last.update(dict.fromkeys(names, now))
-        self._cache.put(entries, ttl)
+            self._fresh = self._rows.copy()
+            self._begin_turn(now)
+        fresh, self._fresh = self._fresh, {}
+        self._cache.put(dict(zip(fresh, self._entries(fresh, units, ttl, seq), strict=True)), ttl)
 
     def drop(self) -> None:
         """Remove all copies until they are written again."""
@@ -85,23 +74,30 @@ class Mirror:
             self._cache.drop(self._rows)
             self._written = None
 
+    def _entries(self, rows: Mapping[str, Row], units: Mapping[str, str], ttl: int, seq: int) -> Iterator[bytes]:
+        ends: dict[tuple[float, int, str, str], bytes] = {}  # of PVs of one poll, which have one time
+        unit_of = units.get
+        for name, (value, severity, status, time, _) in rows.items():
+            key = time, severity, status, unit_of(name, "")
+            end = ends.get(key)
+            if end is None:
+                end = ends[key] = entry_end(time, _SEVERITIES[severity], status, key[3], ttl, self._source, seq)
+            yield join_entry(value, end)
+
     def _forget(self, name: str) -> None:
-        self._fresh.discard(name)
+        self._fresh.pop(name, None)
         if self._rows.pop(name, None) is not None:
             self._cache.drop([name])
 
-    def _renew(self, name: str, last: float, ttl: int) -> None:
-        heappush(self._renewals, (last + ttl * random.uniform(*_RENEWED), name, last))  # noqa: S311 - not all at once
+    def _renewed(self, now: float, ttl: int) -> dict[str, Row]:
+        """Copies whose turn it is."""
+        share = (now - self._began) / (_RENEWED * ttl)
+        end = int(share * len(self._turn))
+        due = self._turn[self._done : end]
+        self._done = end
+        if share >= 1:
+            self._begin_turn(now)
+        return {name: self._rows[name] for name in due if name in self._rows}
 
-    def _expiring(self, now: float, ttl: int) -> list[str]:
-        expiring: list[str] = []
-        while self._renewals and self._renewals[0][0] <= now:
-            _, name, noted = heappop(self._renewals)
-            last = self._last[name]
-            if name in self._rows and last > noted:  # it was written since
-                self._renew(name, last, ttl)
-                continue
-            del self._last[name]
-            if name in self._rows:
-                expiring.append(name)
-        return expiring
+    def _begin_turn(self, now: float) -> None:
+        self._turn, self._done, self._began = list(self._rows), 0, now

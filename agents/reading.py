@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from copy import deepcopy
 from dataclasses import dataclass
 from math import isfinite
@@ -70,12 +70,23 @@ class Readings(Mapping[str, Reading]):
         self._made = dict(readings)
         self._rows: Mapping[str, Row] = {name: _row(reading) for name, reading in self._made.items()}
         self._now = 0.0
+        self._bad: Sequence[int] | None = None
+        self._first: float | None = None
 
     @classmethod
-    def of_rows(cls, rows: Mapping[str, Row], now: float) -> Self:
-        """What a run at ``now``, monotonic seconds, sees of rows; whatever it does to that, the rows stay as they are."""
+    def of_rows(
+        cls, rows: Mapping[str, Row], now: float, *, invalid: Sequence[int] | None = None, oldest: float | None = None
+    ) -> Self:
+        """What a run sees of rows; whatever it does to that, the rows stay as they are.
+
+        Args:
+            rows: by name; they must not change as long as the readings are there.
+            now: of the run, monotonic seconds.
+            invalid: which of them are, by their number, if that is known.
+            oldest: when the first of them came in, monotonic seconds, if ``invalid`` is known.
+        """
         made = cls()
-        made._rows, made._now = dict(rows), now
+        made._rows, made._now, made._bad, made._first = rows, now, invalid, oldest
         return made
 
     @property
@@ -90,6 +101,9 @@ class Readings(Mapping[str, Reading]):
     @property
     def invalid(self) -> list[str]:
         """Names of those that cannot be used."""
+        if self._bad is not None:
+            names = list(self._rows) if self._bad else []
+            return [names[index] for index in self._bad]
         return [name for name, row in self._rows.items() if row[0] is None or row[1] >= INVALID]
 
     @property
@@ -102,6 +116,14 @@ class Readings(Mapping[str, Reading]):
         """Seconds since each came in, of those that did."""
         now = self._now
         return {name: now - row[4] for name, row in self._rows.items() if row[4] is not None}
+
+    @property
+    def oldest_s(self) -> float | None:
+        """The largest of ``ages``, ``None`` if nothing came in."""
+        first = self._first
+        if self._bad is None:
+            first = min((row[4] for row in self._rows.values() if row[4] is not None), default=None)
+        return None if first is None else self._now - first
 
     @property
     def only(self) -> Reading:

@@ -102,7 +102,7 @@ def _output_records(template: Path, prefix: str, member: Member, output: Output)
         if output.limits and output.alarm:
             yield record
         else:  # nothing to be alarmed about: the agent's own STATE alarms when it fails
-            yield replace(record, info={key: value for key, value in record.info.items() if key != "alarm"})
+            yield record._replace(info={key: value for key, value in record.info.items() if key != "alarm"})
 
 
 def _age_limit_s(member: Member) -> float:

@@ -4,6 +4,7 @@ Requests come on standard input (``agents.requests``), answers go to standard ou
 
     {"load": {"source", "path", "folder", "prefix", "subsystems", "parameters"}}  ->  {"declaration": {…}}
     {"run": {"all": whether to forget what came before, "rows": {GROUP: {NAME: (value, severity, status, time, arrived)}},
+             "invalid": {GROUP: numbers of the rows}, "oldest": {GROUP: the least arrived},
              "now": by the clock of ``arrived``, "time": …}}
         ->  {"outputs": {…}, "seconds": …, "excess": what it keeps too much of}
     either, when it went wrong  ->  {"problem": {"text", "file", "line", "parameter"}, "exhausted": whether something ran out}
@@ -36,6 +37,8 @@ from agents.tether import die_with_parent
 
 MEMORY_BYTES = 1 << 30
 """A plugin that wants more gets a MemoryError, before the machine suffers."""
+_UNSHARED = 3
+"""``sys.getrefcount`` of rows that nobody but the worker has: in its table, in a variable, in the question."""
 
 
 class Worker:
@@ -74,8 +77,14 @@ class Worker:
         if given["all"]:
             self._rows.clear()
         for group, changed in given["rows"].items():
-            self._rows.setdefault(group, {}).update(changed)
-        groups = {group: Readings.of_rows(rows, given["now"]) for group, rows in self._rows.items()}
+            rows = self._rows.setdefault(group, {})
+            if sys.getrefcount(rows) > _UNSHARED:  # the plugin keeps what it got in an earlier run, which stays as it was
+                rows = self._rows[group] = rows.copy()
+            rows.update(changed)
+        groups = {
+            group: Readings.of_rows(rows, given["now"], invalid=given["invalid"][group], oldest=given["oldest"][group])
+            for group, rows in self._rows.items()
+        }
         start = time.perf_counter()
         outputs = run_plugin(self._plugin, groups, given["time"])
         return {"outputs": outputs, "seconds": time.perf_counter() - start, "excess": self._excess()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from sipmdcs.epicsdb import Record, load_template
@@ -33,7 +32,7 @@ class StateRecords(Mapping[str, Record]):
         if [record.name for record in records] != [name]:
             raise BadInput("makes other records than the one named $(P)", file=self._template)
         start = {"VAL": str(AT_START), "PINI": "YES"}
-        return replace(records[0], fields={**records[0].fields, **start})
+        return records[0]._replace(fields={**records[0].fields, **start})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._meanings)

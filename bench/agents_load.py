@@ -15,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -30,7 +31,8 @@ from agents.inputs import Wiring
 from agents.latest import Latest
 from agents.memcached_service import find_program
 from agents.mirror import Mirror
-from sipmdcs.clock import SystemClock
+from agents.reading import Row
+from sipmdcs.clock import NS, Clock, SystemClock
 from sipmdcs.site import Site
 
 TARGET_PERCENT = 8.0
@@ -57,6 +59,14 @@ def seconds(process: psutil.Process) -> float:
     return times.user + times.system
 
 
+def rows(count: int, clock: Clock) -> Iterator[Row]:
+    """As polls make them: a hundred values of one time, of so many digits as a device has."""
+    for start in range(0, count, 100):
+        time, arrived = clock.time_ns() / NS, clock.monotonic()
+        for _ in range(min(100, count - start)):
+            yield random.randrange(100_000) / 1000, 0, "NO_ALARM", time, arrived
+
+
 async def measure(site: Site, port: int, memcached: psutil.Process, arguments: argparse.Namespace) -> dict[str, float]:
     clock = SystemClock()
     cache = HotCache("127.0.0.1", port, clock)
@@ -69,7 +79,7 @@ async def measure(site: Site, port: int, memcached: psutil.Process, arguments: a
         for number in range(arguments.properties)
     ]
     latest = Latest(None, clock)  # type: ignore[arg-type]
-    latest.accept({name: (random.random(), 0, "NO_ALARM", 1.8e9, clock.monotonic()) for name in names})
+    latest.accept(dict(zip(names, rows(len(names), clock), strict=True)))
     feed = Feed(Wiring({"pvs": tuple(names)}, frozenset()), latest, cache, clock)
     mirror = Mirror("hotcache", cache, 3, clock)
     child = await Child.start(site.folder / "workers")
@@ -84,9 +94,9 @@ async def measure(site: Site, port: int, memcached: psutil.Process, arguments: a
                     await asyncio.sleep(0.05)
                 before, writes = [seconds(one) for one in (own, worker, memcached)], cache.writes
             began = time.monotonic()
-            changing = random.sample(names, int(arguments.changing * len(names)))
-            latest.accept({name: (random.random(), 0, "NO_ALARM", time.time(), clock.monotonic()) for name in changing})
-            mirror.note(await feed.refresh())
+            changing = sorted(random.sample(names, int(arguments.changing * len(names))))
+            latest.accept(dict(zip(changing, rows(len(changing), clock), strict=True)))
+            mirror.note(*await feed.refresh())
             if not feed.lacking("none"):
                 mirror.write({}, 1.0, run)
             await child.ask({"run": {**feed.request(), "time": time.time()}}, TIMEOUT_S)

@@ -31,7 +31,9 @@ from sipmdcs.yamlfile import Strict, read_yaml
 CHECKS = "sipmdcs.checks"
 """Entry points of functions that take a ``Site`` and raise ``BadInput`` if a file of their part cannot be used."""
 
-_PV_NAME = re.compile(r"[A-Z0-9_:]+")
+_PV_NAME = re.compile(rf"[A-Z0-9_:]{{1,{MAX_NAME_LENGTH}}}")
+_PV_NAMES = re.compile(rf"(?:{_PV_NAME.pattern}\n)*")
+"""Thousands of names at once, each with the end of its line."""
 _RENDERED = "rendered"
 _GB = 1_000_000_000
 _SCARCE_BYTES = 10 * _GB
@@ -144,14 +146,18 @@ def check_records(site: Site) -> Iterator[Finding]:
 
 
 def _note_records(homes: dict[str, str], process: str, records: list[Record]) -> None:
-    for record in records:
-        for name in (record.name, *record.aliases):
-            if not _PV_NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
+    named = [(name, record) for record in records for name in (record.name, *record.aliases)]
+    names = dict.fromkeys([name for name, _ in named], process)
+    if len(names) < len(named) or not homes.keys().isdisjoint(names) or not _PV_NAMES.fullmatch("\n".join([*names, ""])):
+        for name, record in named:
+            if not _PV_NAME.fullmatch(name):
                 message = f"expected upper-case letters, digits, underscores and colons, at most {MAX_NAME_LENGTH} characters"
                 raise record.bad("", message)
             if name in homes:
                 raise record.bad("", f"is served by {homes[name]} and by {process}")
             homes[name] = process
+    homes |= names
+    for record in records:
         archive_policy(record)
         alarm_info(record)
         device_address(record)

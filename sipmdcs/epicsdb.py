@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sipmdcs.dbtokens import Item, Reader, open_reader
 from sipmdcs.errors import BadInput
@@ -30,8 +32,7 @@ _RECORD_NAME = re.compile(r"[!#%&(-\-/-~]+")
 """Letters that are seen, but no quote, dot or dollar sign."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record, all macros expanded."""
 
     type: str
@@ -46,7 +47,7 @@ class Record:
     """Other names of the same record."""
     file: str = ""
     """File of the definition."""
-    lines: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[str, int] = MappingProxyType({})
     """Line of each field, of each info item as ``info(name)``, and of the record itself as an empty string."""
 
     def bad(self, key: str, message: str) -> BadInput:
@@ -67,8 +68,10 @@ class _Body:
     aliases: list[Item] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     """As of ``Record``."""
-    macros: list[Item] = field(default_factory=list)
-    """The fields and info items that hold macros."""
+    field_macros: list[Item] = field(default_factory=list)
+    """The fields that hold macros."""
+    info_macros: list[Item] = field(default_factory=list)
+    """The info items that do."""
     twice: list[Item] = field(default_factory=list)
     """Those that were set before."""
 
@@ -83,11 +86,12 @@ class _Body:
         target[item.name] = item.value
         self.lines[key] = item.line
         if "$" in item.value:
-            self.macros.append(item)
+            (self.field_macros if item.kind == "field" else self.info_macros).append(item)
 
     def texts(self) -> Iterator[str]:
         """All that is expanded."""
-        yield from (self.type, self.name, *(item.value for item in (*self.aliases, *self.macros)))
+        yield from (self.type, self.name)
+        yield from (item.value for item in (*self.aliases, *self.field_macros, *self.info_macros))
 
 
 _Expand = Callable[[str, int], str]
@@ -235,11 +239,8 @@ def _check_new(name: str, earlier: int | None, path: Path, line: int) -> None:
 def _expand_record(body: _Body, name: str, expand: _Expand, path: str) -> Record:
     for item in body.twice:
         raise BadInput(f"{item.kind} {item.name} of {name} is set twice", file=path, line=item.line)
-    fields, info = body.fields, body.info
-    if body.macros:
-        fields, info = fields.copy(), info.copy()
-        for kind, key, value, line in body.macros:
-            (fields if kind == "field" else info)[key] = expand(value, line)
+    fields = _filled(body.fields, body.field_macros, expand) if body.field_macros else body.fields
+    info = _filled(body.info, body.info_macros, expand) if body.info_macros else body.info
     type_ = expand(body.type, body.line) if "$" in body.type else body.type
     aliases: tuple[str, ...] = ()
     if body.aliases:
@@ -249,9 +250,15 @@ def _expand_record(body: _Body, name: str, expand: _Expand, path: str) -> Record
     return Record(type_, name, fields, info, aliases, path, body.lines)
 
 
+def _filled(texts: dict[str, str], macros: Iterable[Item], expand: _Expand) -> dict[str, str]:
+    filled = texts.copy()
+    for _, name, value, line in macros:
+        filled[name] = expand(value, line)
+    return filled
+
+
 def _with_alias(record: Record, alias: str) -> Record:
-    aliases = (*record.aliases, alias)
-    return Record(record.type, record.name, record.fields, record.info, aliases, record.file, record.lines)
+    return record._replace(aliases=(*record.aliases, alias))
 
 
 def _check_name(name: str, path: Path | str, line: int) -> None:

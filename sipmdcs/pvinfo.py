@@ -19,6 +19,7 @@ import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sipmdcs.epicsdb import Record
 
@@ -56,8 +57,7 @@ class AlarmInfo:
     """PV that silences this one while it is not 0, such as the ``MASK`` of its channel."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceAddress:
+class DeviceAddress(NamedTuple):
     """What ``@asyn(PORT,ADDR)PARAMETER`` in ``INP`` or ``OUT`` says."""
 
     port: str
@@ -67,7 +67,7 @@ class DeviceAddress:
 
 _UNQUOTED = re.compile(r"[\w/:=.,;+ -]*", re.ASCII)
 """Words that mean the same to a shell as to ``str.split``, which is fifty times faster."""
-_ASYN = re.compile(r"@asyn\(\s*(?P<port>[^,()\s]+)\s*(?:,\s*(?P<addr>\d+)\s*)?\)\s*(?P<parameter>[A-Z0-9_]+)")
+_ASYN = re.compile(r"@asyn\(\s*([^,()\s]+)\s*(?:,\s*(\d+)\s*)?\)\s*([A-Z0-9_]+)")
 
 
 @lru_cache(256)  # many records, few policies
@@ -106,33 +106,36 @@ def alarm_info(record: Record) -> AlarmInfo | None:
         return None
     try:
         words = text.split() if _UNQUOTED.fullmatch(text) else shlex.split(text)
+        if not words or "=" in words[0] or not all(path := words[0].split("/")):
+            raise ValueError("does not start with a path such as PVETO/HV13/CH01")
+        return AlarmInfo(tuple(path), **dict(map(_alarm_option, words[1:])))
     except ValueError as err:
         raise record.bad("info(alarm)", f"{text!r}: {err}") from err
-    if not words or "=" in words[0] or not all(words[0].split("/")):
-        raise record.bad("info(alarm)", f"{text!r} does not start with a path such as PVETO/HV13/CH01")
-    options: dict[str, bool | int | str] = {}
-    for word in words[1:]:
-        key, has_value, value = word.partition("=")
-        if not has_value:
-            raise record.bad("info(alarm)", f"{word!r} is not of the form option=value")
-        options |= _alarm_option(record, key, value)
-    return AlarmInfo(tuple(words[0].split("/")), **options)  # type: ignore[arg-type]
 
 
-def _alarm_option(record: Record, key: str, value: str) -> dict[str, bool | int | str]:
+@lru_cache(4096)  # those of one channel come together
+def _alarm_option(word: str) -> tuple[str, Any]:
+    """Attribute and value of ``option=value``.
+
+    Raises:
+        ValueError: it is not that.
+    """
+    key, has_value, value = word.partition("=")
+    if not has_value:
+        raise ValueError(f"{word!r} is not of the form option=value")
     match key:
         case "latch" | "annunciate":
             if value not in ("yes", "no"):
-                raise record.bad("info(alarm)", f"{key}={value}: expected yes or no")
-            return {"latching" if key == "latch" else "annunciating": value == "yes"}
+                raise ValueError(f"{word}: expected yes or no")
+            return "latching" if key == "latch" else "annunciating", value == "yes"
         case "delay" | "count":
             if not value.isdecimal():
-                raise record.bad("info(alarm)", f"{key}={value}: expected a whole number")
-            return {"delay_s" if key == "delay" else "count": int(value)}
+                raise ValueError(f"{word}: expected a whole number")
+            return "delay_s" if key == "delay" else "count", int(value)
         case "guidance" | "mask":
-            return {key: value}
+            return key, value
         case _:
-            raise record.bad("info(alarm)", f"unknown option {key}, expected latch, annunciate, delay, count, guidance or mask")
+            raise ValueError(f"unknown option {key}, expected latch, annunciate, delay, count, guidance or mask")
 
 
 def autosave_fields(record: Record) -> tuple[str, ...]:
@@ -153,4 +156,5 @@ def device_address(record: Record) -> DeviceAddress | None:
     match = _ASYN.fullmatch(text)
     if match is None:
         raise record.bad(link, f"{text!r} is no device address, expected @asyn(PORT,ADDR)PARAMETER")
-    return DeviceAddress(match["port"], int(match["addr"] or 0), match["parameter"])
+    port, address, parameter = match.groups()
+    return DeviceAddress(port, int(address or 0), parameter)

@@ -27,7 +27,7 @@ def work(inputs: Inputs) -> Outputs:
         "N": len(beats),
         "N_BEATING": len(beats) - len(silent),
         "N_SILENT": len(silent),
-        "OLDEST_AGE": max(beats.ages.values(), default=None),
+        "OLDEST_AGE": beats.oldest_s,
         "WHO": ", ".join(silent),
     }
 

@@ -21,7 +21,7 @@ agent = Agent(
 def work(inputs: Inputs) -> Outputs:
     """One run."""
     pvs = inputs["pvs"]
-    return {"N": len(pvs), "N_VALID": len(pvs) - len(pvs.invalid), "OLDEST_AGE": max(pvs.ages.values(), default=None)}
+    return {"N": len(pvs), "N_VALID": len(pvs) - len(pvs.invalid), "OLDEST_AGE": pvs.oldest_s}
 
 
 if __name__ == "__main__":

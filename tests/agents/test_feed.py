@@ -24,9 +24,14 @@ WIRING = Wiring({"x": ("A", "B", "C"), "y": ("C", "D"), "none": (), "k": ("A", "
 PLUGIN = """
 import copy; from agents import Agent, Output
 agent = Agent(interval=1, inputs={"x": "A"}, outputs=[Output("V")])
+kept = []
 def work(inputs):
     global seen
     seen = {group: copy.deepcopy(dict(rows)) for group, rows in inputs.groups.items()}
+    kept.append((inputs.groups, seen))
+    invalid, oldest = inputs["x"].invalid, inputs["x"].oldest_s
+    assert invalid == [name for name, reading in seen["x"].items() if not reading.valid]
+    assert oldest == max((reading.age_s for reading in seen["x"].values() if reading.age_s is not None), default=None)
     for rows in inputs.groups.values():
         for reading in rows.values():
             if isinstance(reading.raw, list): reading.raw.clear()
@@ -106,6 +111,12 @@ async def _follow(changes):
             for key in WIRING.groups["k"]:
                 seen = saw["seen"]["k"][key]
                 assert seen.value == (int(cache.held[key].split(b",")[0].split()[1]) if key in cache.held else None)
+    for groups, seen in saw["kept"]:
+        assert groups.keys() == seen.keys()
+        for group, before in seen.items():
+            assert {name: replace(one, raw=None) for name, one in groups[group].items()} == {
+                name: replace(one, raw=None) for name, one in before.items()
+            }, "what a run got stays as it was"
 
 
 def test_readings_are_what_a_plugin_makes_of_the_same_values_and_cannot_be_changed():

@@ -49,24 +49,39 @@ async def test_newest_value_with_alarm_and_time(channels, clock):
             channels.set("A", value, severity=Severity.MAJOR, status=Status.HIHI)
         came = clock.monotonic()
         clock.advance(0.25)
-        held = {name: latest.row(name) for name in ("A", "T", "GONE")}
+        seen = latest.select(["GONE", "T", "A"])
+        assert list(seen.news()[0]) == ["T", "A"]
         latest.refresh()
-        assert latest.news(held) == {"A": (4.0, 2, "HIHI", pytest.approx(clock.time_ns() / 1e9 - 0.25), pytest.approx(came))}
+        newest = (4.0, 2, "HIHI", pytest.approx(clock.time_ns() / 1e9 - 0.25), pytest.approx(came))
+        assert seen.news() == ({"A": newest}, [])
+        assert seen.news() == ({}, [])
+        assert seen.invalid == [0]
+        assert seen.oldest == latest.row("T")[4]
         assert latest.row("GONE") == (None, 3, "UDF", 0.0, None)
         assert (latest.size, latest.disconnected) == (3, 1)
 
 
 async def test_what_is_disconnected_is_invalid_until_it_has_a_value_again(channels, clock):
     async with watching(channels, clock, ["A"]) as latest:
+        seen = latest.select(["A"])
         channels.disconnect("A")
         clock.advance(1.0)
         latest.refresh()
         assert latest.row("A")[:3] == (1.5, 3, "COMM")
         assert latest.disconnected == 1
+        fresh, gone = seen.news()
+        assert (list(fresh), gone, seen.invalid) == (["A"], ["A"], [0])
         channels.connect("A")
         clock.advance(1.0)
         latest.refresh()
         assert latest.row("A")[1] == 0
+        assert seen.news()[1] == []
+        channels.set("A", 1.5, severity=Severity.INVALID, status=Status.COMM)
+        clock.advance(1.0)
+        latest.refresh()
+        assert (seen.news()[1], seen.invalid, latest.disconnected) == ([], [0], 0), (
+            "the IOC lost its controller, not we the IOC"
+        )
 
 
 @pytest.mark.parametrize("step_s", [-3600, 3600])

@@ -3,8 +3,12 @@
 import asyncio
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.cache import HotCache
 from agents.mirror import MIRROR_TTL_S, Mirror
-from sipmdcs.clock import SystemClock
+from sipmdcs.clock import ManualClock, SystemClock
 from tests.agents.test_cache import running, until
 
 PVS = [f"T:BENCH:PS{n}:X" for n in range(500)]
@@ -16,8 +20,8 @@ class Copies(Mirror):
     def __init__(self, cache, clock=None):
         super().__init__("copies", cache, 3, clock or SystemClock())
 
-    def run(self, changed, seq):
-        self.note(changed)
+    def run(self, changed, seq, gone=()):
+        self.note(changed, gone)
         self.write({}, 1.0, seq)
 
 
@@ -46,13 +50,15 @@ async def test_an_input_that_is_lost_is_removed(memcached):
         copies = Copies(cache)
         copies.run(rows(), 1)
         await until(lambda: cache.writes == len(PVS), "written")
-        copies.run({PVS[0]: (1.5, 3, "COMM", 1.7e9, 2.0), PVS[1]: (None, 3, "UDF", 0.0, None)}, 2)
+        copies.run(dict.fromkeys(PVS[:3], (1.5, 3, "COMM", 1.7e9, 2.0)), 2, PVS[:2])
         async with asyncio.timeout(40):
             while len(await cache.get(PVS)) != len(PVS) - 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert not await cache.get(PVS[:2])
+        entry = json.loads((await cache.get([PVS[2]]))[PVS[2]])
+        assert (entry["severity"], entry["status"]) == ("INVALID", "COMM"), "an IOC that lost its controller is not lost itself"
         copies.run(dict(list(rows().items())[:2]), 3)
-        await until(lambda: cache.writes == len(PVS) + 2, "both are back")
+        await until(lambda: cache.writes == len(PVS) + 3, "one changed, and both are back")
 
 
 async def test_a_memcached_that_was_restarted_is_filled_again(memcached):
@@ -71,28 +77,54 @@ async def test_a_memcached_that_was_restarted_is_filled_again(memcached):
         assert len(await cache.get(PVS)) == len(PVS)
 
 
-async def test_copies_are_renewed_before_they_expire_a_share_at_a_time(memcached):
-    class Later(SystemClock):
-        ahead = 0.0
+class Noting(HotCache):
+    """Never writes; notes when what it was given will have expired."""
 
-        def monotonic(self):
-            return super().monotonic() + self.ahead
+    def __init__(self, clock):
+        super().__init__("127.0.0.1", 1, clock)
+        self.expiry: dict[str, float] = {}
+        self.given = 0
 
-    async with running(memcached.port) as cache:
-        await until(lambda: cache.connections == 1, "connected")
-        clock = Later()
-        copies = Copies(cache, clock)
-        copies.run(rows(), 1)
-        await until(lambda: cache.writes == len(PVS), "written")
-        written = []
-        for second in range(5, 25):
-            clock.ahead = second / 30 * MIRROR_TTL_S
-            before = cache.writes + cache.waiting
-            copies.run({}, second)
-            written.append(cache.writes + cache.waiting - before)
-            await until(lambda: cache.waiting == 0, "written")
-        assert len(PVS) <= sum(written) < 2 * len(PVS), "each once before its time is over"
-        assert max(written) < len(PVS) / 4
+    def put(self, entries, ttl):
+        self.expiry.update(dict.fromkeys(entries, self._clock.monotonic() + ttl))
+        self.given += len(entries)
+
+
+@given(
+    st.floats(0.1, 2000),
+    st.integers(2, 5),
+    st.integers(1, 60),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60))),
+)
+def test_no_copy_expires_while_it_is_kept_and_none_is_written_again_much_sooner(interval, keep, count, comings):
+    clock = ManualClock()
+    cache = Noting(clock)
+    copies = Mirror("copies", cache, keep, clock)
+    life = max(keep * interval, MIRROR_TTL_S)
+    runs = min(int(4 * life / interval) + 1, 400)
+    for run in range(runs):
+        now = clock.monotonic()
+        assert all(now <= expiry for expiry in cache.expiry.values())
+        news = [f"T:NEW{index}" for at, index in comings if at * runs // 60 == run]
+        if run == 0:
+            news += PVS[:count]
+        copies.note(dict.fromkeys(news, (1.5, 0, "NO_ALARM", 1.7e9, now)), ())
+        copies.write({}, interval, run)
+        clock.advance(interval)
+    changes = count + len(comings)
+    assert cache.given <= changes * (2 + runs * interval / (0.3 * life)), "all copies once in three tenths of their life"
+
+
+def test_few_copies_are_renewed_at_a_time():
+    clock = ManualClock()
+    cache = Noting(clock)
+    copies = Copies(cache, clock)
+    copies.run(rows(), 1)
+    for run in range(2, MIRROR_TTL_S):
+        before = cache.given
+        clock.advance(1.0)
+        copies.run({}, run)
+        assert cache.given - before <= len(PVS) / 50
 
 
 async def test_copies_that_were_dropped_are_written_again_and_what_is_not_read_any_more_is_removed(memcached):
@@ -102,7 +134,7 @@ async def test_copies_that_were_dropped_are_written_again_and_what_is_not_read_a
         copies.run(rows(), 1)
         await until(lambda: cache.waiting == 0, "written")
         copies.drop()
-        copies.note({PVS[0]: (7.0, 0, "NO_ALARM", 1.7e9, 2.0)})
+        copies.note({PVS[0]: (7.0, 0, "NO_ALARM", 1.7e9, 2.0)}, ())
         copies.keep(PVS[:10])
         copies.run({}, 2)
         await until(lambda: cache.waiting == 0, "written again")

@@ -86,5 +86,5 @@ GOOD_ROW, BAD_ROW, NEVER = [1.0, 0, "", 0.0, 0.1], [1.0, 3, "COMM", 0.0, 0.1], [
     ],
 )
 def test_what_an_agent_lacks(require, rows, reason):
-    invalid = {name for name, row in rows.items() if not is_valid(row)}
-    assert lacking(require, {"x": tuple(rows)}, {"x": invalid}) == reason
+    invalid = {"x": [index for index, row in enumerate(rows.values()) if not is_valid(row)]}
+    assert lacking(require, {"x": tuple(rows)}, invalid.__getitem__) == reason

@@ -125,7 +125,7 @@ def test_parts_read_their_own_files(make: Callable[..., Site], file: str, text: 
         ('record(ai, "TST:lower") {}', r"TST:lower: expected upper-case letters"),
         ('record(ai, "TST:A") {}\nrecord(ai, "TST:SYS:BENCH:PID") {}', r"TST:SYS:BENCH:PID"),
         ('record(ai, "TST:A") { info(archive, "sometimes") }', r"TST:A\.info\(archive\): 'sometimes' is no archive policy"),
-        ('record(ai, "TST:A") { info(alarm, "X why=no") }', r"TST:A\.info\(alarm\): unknown option why"),
+        ('record(ai, "TST:A") { info(alarm, "X why=no") }', r"TST:A\.info\(alarm\): 'X why=no': unknown option why"),
         ('record(ai, "TST:A") { field(DTYP, "asynFloat64") field(INP, "x") }', r"TST:A\.INP: 'x' is no device address"),
         ('record(ai, "TST:A") { field(', r"own\.template:\d+: expected"),
     ],
