@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import indent
 
@@ -58,12 +58,18 @@ class Desk:
 def write_letter(notices: Sequence[Notice], desk: Desk) -> Letter:
     """One mail about all of ``notices``, of which there is at least one."""
     calls = [notice for notice in notices if notice.kind.calls]
+    # an alarm may have ended while its mail waited
+    ended = {notice.pv: notice.kind for notice in notices if calls and not notice.kind.calls}
     if len(notices) > desk.summary_above:
-        return _summary(notices, calls, desk)
+        return _summary(notices, calls, ended, desk)
     body = "\n\n".join(_paragraph(notice, desk) for notice in notices)
-    first = max(calls or notices, key=urgency)
-    more = f" +{len(notices) - 1} more" if len(notices) > 1 else ""
-    return Letter(f"{_headline(first, desk)}{more} [{desk.site}]", f"{body}\n")
+    others = len({notice.pv for notice in notices}) - 1
+    more = f" +{others} more" if others else ""
+    return Letter(f"{_headline(_foremost(calls or notices, ended), ended, desk)}{more} [{desk.site}]", f"{body}\n")
+
+
+def _foremost(notices: Sequence[Notice], ended: Container[str]) -> Notice:
+    return max(notices, key=lambda notice: (notice.pv not in ended, urgency(notice)))
 
 
 def when(time_ns: int) -> str:
@@ -71,8 +77,10 @@ def when(time_ns: int) -> str:
     return f"{to_datetime(time_ns):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _headline(notice: Notice, desk: Desk) -> str:
+def _headline(notice: Notice, ended: Mapping[str, Kind], desk: Desk) -> str:
     what = _HEADLINE[notice.kind].format(level=notice.level.name)
+    if notice.pv in ended:
+        what = f"{what}, {_HEADLINE[ended[notice.pv]]}"
     if notice.kind is Kind.TEST:
         return "test page"
     value = f" {notice.value}" if notice.kind.calls and notice.value else ""
@@ -105,32 +113,36 @@ def _paragraph(notice: Notice, desk: Desk) -> str:
     return "\n".join(lines)
 
 
-def _summary(notices: Sequence[Notice], calls: Sequence[Notice], desk: Desk) -> Letter:
+def _summary(notices: Sequence[Notice], calls: Sequence[Notice], ended: Mapping[str, Kind], desk: Desk) -> Letter:
     worst = max((notice.level for notice in calls), default=Level.OK)
     place = _common_path([leaf.path for notice in notices if (leaf := desk.tree.leaves.get(notice.pv))])
     lines: list[str] = []
     if calls:
-        foremost = max(calls, key=urgency)
-        subject = f"{worst.name}: {len(calls)} alarms in {path_text(place)} [{desk.site}]"
+        foremost = _foremost(calls, ended)
+        subject = f"{worst.name}: {_alarms(calls)} in {path_text(place)} [{desk.site}]"
         if len({is_lost(notice) for notice in calls}) > 1 and not is_lost(foremost):
             # PVs without a value rank highest, and say nothing about the one that has a bad one.
-            subject = f"{_headline(foremost, desk)}, and {len(calls) - 1} alarms in {path_text(place)} [{desk.site}]"
+            subject = f"{_headline(foremost, ended, desk)}, and {_alarms(calls[1:])} in {path_text(place)} [{desk.site}]"
         levels = Counter(notice.level.name for notice in calls)
         counts = ", ".join(f"{number} {name}" for name, number in levels.most_common())
         first, last = min(n.pv_time_ns for n in calls), max(n.pv_time_ns for n in calls)
         took = f", within {(last - first) / NS:.0f} s" if last > first else ""
-        lines += [f"{len(calls)} alarms: {counts}", f"First  {when(first)}{took}", "", *_by_place(calls, place, desk)]
+        lines += [f"{_alarms(calls)}: {counts}", f"First  {when(first)}{took}", "", *_by_place(calls, place, desk)]
         lines += ["", *_listed(calls, desk)]
         lines += ["", "See them", f"  {shlex.join([*desk.command, 'alarm', 'list'])}"]
         lines += ["Acknowledge all", f"  {_acknowledge_command([path_text(place)], desk)}"]
     else:
-        subject = f"{len(notices)} alarms ended in {path_text(place)} [{desk.site}]"
+        subject = f"{_alarms(notices)} ended in {path_text(place)} [{desk.site}]"
     ends = [notice for notice in notices if not notice.kind.calls]
     if ends:
         kinds = Counter(notice.kind.value for notice in ends)
         counts = ", ".join(f"{number} {name}" for name, number in kinds.most_common())
-        lines += ["", f"{len(ends)} alarms ended: {counts}", "", *_listed(ends, desk)]
+        lines += ["", f"{_alarms(ends)} ended: {counts}", "", *_listed(ends, desk)]
     return Letter(subject, "\n".join(lines).strip() + "\n", summary=True)
+
+
+def _alarms(notices: Sequence[Notice]) -> str:
+    return f"{len(notices)} alarm{'' if len(notices) == 1 else 's'}"
 
 
 def _by_place(notices: Sequence[Notice], common: NodePath, desk: Desk) -> list[str]:

@@ -130,3 +130,15 @@ def test_the_worst_of_every_controller_is_listed_before_more_of_one():
     assert f"MAJOR  {PVS[40]}" in body
     assert f"MINOR  {PVS[63]}" in body
     assert "and 14 more" in body
+
+
+@pytest.mark.parametrize("kind", [Kind.CLEARED, Kind.ACKNOWLEDGED, Kind.DISABLED])
+def test_an_alarm_that_ended_while_its_mail_waited_is_not_what_the_subject_calls_for(kind):
+    gone = [notice(PVS[0]), notice(PVS[0], kind)]
+    assert write_letter(gone, DESK).subject == f"MAJOR, {kind}: VETO/HV00 CURRENT_RBV 25.00 uA [Veto]"
+    standing = notice(PVS[16], level=Level.MINOR)
+    assert write_letter([*gone, standing], DESK).subject == "MINOR: VETO/HV01 CURRENT_RBV 25.00 uA +1 more [Veto]"
+    lost = [notice(pv, level=Level.INVALID) for pv in PVS[20:24]]
+    summary = write_letter([*gone, standing, *lost], DESK)
+    assert summary.subject.startswith("INVALID: 6 alarms in VETO")
+    assert "1 alarm ended: 1 " in summary.body
