@@ -16,7 +16,7 @@ from sqlalchemy import Connection, inspect, select
 from sqlalchemy.schema import CreateColumn
 
 from alarms.tables import METADATA
-from sipmdcs.database import make_engine, transaction
+from sipmdcs.database import for_reading, make_engine, transaction
 
 
 class Database:
@@ -32,7 +32,7 @@ class Database:
         url = f"sqlite:///{path}"
         self._turns = Turns()
         self._writing = make_engine(url)
-        self._reading = make_engine(url, reading=True)
+        self._reading = for_reading(make_engine(url))
         try:
             with self._writing.begin() as connection:
                 _prepare(connection)

@@ -43,7 +43,7 @@ def diff(site: Site, ctx: click.Context, a: str, b: str, count: bool, as_json: b
     PV could not be read.
     """
     installed = installed_controllers(site)
-    with open_store(site, warn) as store, store.session() as session:
+    with open_store(site, warn) as store, store.session(reading=True) as session:
         first = load_content(session, installed, a)
         second = None if b == LIVE else load_content(session, installed, b)
     if second is not None:

@@ -34,7 +34,7 @@ def history(site: Site, limit: int, as_json: bool) -> None:
     A push ends verified, rolled_back, rollback_failed or aborted; the table config_push_item of the database has every value
     of it, before and after.
     """
-    with open_store(site, warn) as store, store.session() as session:
+    with open_store(site, warn) as store, store.session(reading=True) as session:
         versions = [_version(info) for info in list_versions(session)[:limit]]
         pushes = _pushes(session, limit)
     if as_json:

@@ -72,7 +72,7 @@ def push(
     """
     installed = installed_controllers(site)
     with open_store(site, warn) as store:
-        with store.session() as session:
+        with store.session(reading=True) as session:
             content = load_content(session, installed, name)
         targets = build_targets(content.values, installed, content.parameters).only(patterns)
         if not targets.targets:

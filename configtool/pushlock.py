@@ -116,6 +116,11 @@ def _what_was_sent(session: Session, push: Push) -> str:
     return f"{count} values had been sent, of which {restored} are recorded as rolled back"
 
 
+def has_unfinished(session: Session) -> bool:
+    """Whether a push has not ended, its client alive or dead."""
+    return session.scalar(select(Push.id).where(Push.state.not_in(FINAL)).limit(1)) is not None
+
+
 def mark_dead_pushes(session: Session, now: datetime) -> list[str]:
     """Mark pushes whose client died as aborted and free their lock.
 

@@ -31,7 +31,7 @@ def render(site: Site, name: str, as_json: bool) -> None:
     templates. A running IOC takes a new file at its next start.
     """
     installed = installed_controllers(site)
-    with open_store(site, warn) as store, store.session() as session:
+    with open_store(site, warn) as store, store.session(reading=True) as session:
         content = load_content(session, installed, name) if name else load_head(session, installed)
     files = render_site(site, installed, content)
     if as_json:

@@ -7,8 +7,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from configtool.parameters import INITIAL, Parameter, Phase, WriteMode
 from configtool.tables import ParameterRow
-from sipmdcs.database import database_error
-from sipmdcs.migration import migrate
+from sipmdcs.database import database_error, for_reading
+from sipmdcs.migration import is_current, migrate
 
 HEAD = "0002"
 """The newest migration."""
@@ -21,19 +21,20 @@ def upgrade(engine: Engine) -> None:
         ServiceError: the database cannot be reached, or a newer program made it.
     """
     try:
+        with for_reading(engine).begin() as connection:
+            if is_current(connection, HEAD, "config") and not _missing_parameters(connection):
+                return
         with engine.begin() as connection:
             migrate(connection, "configtool", HEAD, "config")
-            _add_parameters(connection)
+            if missing := _missing_parameters(connection):
+                connection.execute(ParameterRow.__table__.insert(), missing)  # type: ignore[attr-defined]
     except SQLAlchemyError as err:
         raise database_error(engine, err) from err
 
 
-def _add_parameters(connection: Connection) -> None:
-    table = ParameterRow.__table__
-    known = set(connection.scalars(select(table.c.name)))
-    missing = [_row(parameter) for parameter in INITIAL if parameter.name not in known]
-    if missing:
-        connection.execute(table.insert(), missing)  # type: ignore[attr-defined]
+def _missing_parameters(connection: Connection) -> list[dict[str, object]]:
+    known = set(connection.scalars(select(ParameterRow.__table__.c.name)))
+    return [_row(parameter) for parameter in INITIAL if parameter.name not in known]
 
 
 def _row(parameter: Parameter) -> dict[str, object]:

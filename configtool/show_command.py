@@ -40,7 +40,7 @@ def show(site: Site, version: str, patterns: tuple[str, ...], as_json: bool) -> 
     VERSION is a number, the start of a hash, or head.
     """
     installed = installed_controllers(site)
-    with open_store(site, warn) as store, store.session() as session:
+    with open_store(site, warn) as store, store.session(reading=True) as session:
         content = load_content(session, installed, version)
     channels = _chosen(content, installed, patterns)
     if as_json:

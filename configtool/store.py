@@ -12,10 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from configtool.pushjournal import replay
-from configtool.pushlock import mark_dead_pushes
+from configtool.pushlock import has_unfinished, mark_dead_pushes
 from configtool.schema import upgrade
 from sipmdcs.clock import Clock, SystemClock, to_datetime
-from sipmdcs.database import database_error, make_engine
+from sipmdcs.database import database_error, for_reading, make_engine
 from sipmdcs.site import Site
 from sipmdcs.spool import Spool
 
@@ -27,14 +27,14 @@ class Store:
         self.engine = engine
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """A transaction: committed at the end of the block, undone by an exception.
+    def session(self, *, reading: bool = False) -> Iterator[Session]:
+        """A transaction: committed at the end of the block, undone by an exception. One for ``reading`` waits for no writer.
 
         Raises:
             ServiceError: the database does not work.
         """
         try:
-            with Session(self.engine) as session, session.begin():
+            with Session(for_reading(self.engine) if reading else self.engine) as session, session.begin():
                 yield session
         except SQLAlchemyError as err:
             raise database_error(self.engine, err) from err
@@ -62,9 +62,12 @@ def open_store(site: Site, tell: Callable[[str], None], clock: Clock | None = No
             replay(engine, journal, tell)
             for path in sorted(set(journal.refused.glob("*.reason")) - refused):
                 tell(f"{path}: what waited for the database cannot be recorded: {path.read_text('utf-8').strip()}")
-        with store.session() as session:
-            for line in mark_dead_pushes(session, to_datetime((clock or SystemClock()).time_ns())):
-                tell(line)
+        with store.session(reading=True) as session:
+            unfinished = has_unfinished(session)
+        if unfinished:
+            with store.session() as session:
+                for line in mark_dead_pushes(session, to_datetime((clock or SystemClock()).time_ns())):
+                    tell(line)
         yield store
     finally:
         engine.dispose()

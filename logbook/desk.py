@@ -192,11 +192,11 @@ class Desk:
             NotThere: there is no such run.
             ServiceError: the database is away and the run is not known without it.
         """
+        if self._database_answers:  # without the lock: who only reads waits for no writer
+            found = self._try(lambda: self.store.run(number))
+            if found is not None:
+                return found
         with self._lock:
-            if self._database_answers:
-                found = self._try(lambda: self.store.run(number))
-                if found is not None:
-                    return found
             return self._known(number)
 
     # Upkeep -----------------------------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ class Desk:
             except NotThere:
                 _log.error("run %d is open here and unknown to the database: it is given up", number)
                 present = present.without(number)
-        with self.store.begin() as connection:
+        with self.store.begin(reading=True) as connection:
             used = configuration_at(connection, self._now())
         reserved = self.store.reserve(present.reserved, self.file.reserved_numbers)
         self._save(replace(present, reserved=reserved, configuration=used))

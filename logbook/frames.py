@@ -23,7 +23,7 @@ from sqlalchemy import JSON, Boolean, Column, DateTime, Engine, Float, Integer, 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 
-from sipmdcs.database import database_error, make_engine
+from sipmdcs.database import database_error, for_reading, make_engine
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.site import Site
 
@@ -74,7 +74,7 @@ def _engine(url: str) -> Engine:
         file = parsed.database or ""
         if parsed.get_backend_name() == "sqlite" and not file.startswith("file:") and not Path(file).is_file():
             raise ServiceError(f"database {parsed}: there is no such file")
-    return make_engine(url, reading=True)
+    return for_reading(make_engine(url))
 
 
 def _read(engine: Engine, name: str, first: int, last: int) -> pd.DataFrame:

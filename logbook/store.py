@@ -19,7 +19,7 @@ from logbook.schema import upgrade
 from logbook.tables import Remark as RemarkRow
 from logbook.tables import Run as RunRow
 from logbook.tables import Transition as TransitionRow
-from sipmdcs.database import database_error, make_engine
+from sipmdcs.database import database_error, for_reading
 from sipmdcs.dbversion import DatabaseVersion
 from sipmdcs.errors import BadInput, ServiceError
 
@@ -39,7 +39,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._reading = make_engine(engine.url, reading=True)
+        self._reading = for_reading(engine)
         self._version = DatabaseVersion(self._reading)
         self._upgraded = False
 
@@ -47,7 +47,6 @@ class Store:
         """Give connections back."""
         self._version.close()
         self.engine.dispose()
-        self._reading.dispose()
 
     @contextmanager
     def begin(self, *, reading: bool = False) -> Iterator[Connection]:
@@ -68,7 +67,7 @@ class Store:
         return self._version.now()
 
     def ping(self) -> bool:
-        """That the database answers."""
+        """That the database answers, and takes what is written."""
         with self.begin() as connection:
             return connection.scalar(select(1)) == 1
 
@@ -107,7 +106,7 @@ class Store:
         Raises:
             NotThere: there is none of that number.
         """
-        with self.begin() as connection:
+        with self.begin(reading=True) as connection:
             return _run(connection, number)
 
     def ask_summary(self, number: int) -> Run:
@@ -126,7 +125,7 @@ class Store:
 
     def run_of_key(self, request_key: str) -> Run | None:
         """The run that a request opened, if any."""
-        with self.begin() as connection:
+        with self.begin(reading=True) as connection:
             number = connection.scalar(select(RunRow.number).where(RunRow.request_key == request_key))
             return None if number is None else _run(connection, number)
 
@@ -136,7 +135,7 @@ class Store:
             RunRow.number > known if known else RunRow.number.in_(select(func.max(RunRow.number)).group_by(RunRow.partition))
         )
         wanted = select(RunRow.number).where(RunRow.ended_at.is_(None) | newer).order_by(RunRow.number.desc()).limit(_MOST_NEW)
-        with self.begin() as connection:
+        with self.begin(reading=True) as connection:
             return [_run(connection, number) for number in reversed(connection.scalars(wanted).all())]
 
     def rows(self, query: Select[*tuple[Any, ...]]) -> list[RowMapping]:

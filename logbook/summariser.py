@@ -63,7 +63,7 @@ class Summariser:
         """Runs without summary, oldest first."""
         start = func.coalesce(RunRow.started_at, RunRow.opened_at, type_=RunRow.opened_at.type)
         wanted = select(RunRow.number, start, RunRow.ended_at).where(RunRow.summary == WAITING).order_by(RunRow.number)
-        with self._store.begin() as connection:
+        with self._store.begin(reading=True) as connection:
             return [WaitingRun(*row) for row in connection.execute(wanted)]
 
     def again(self, number: int) -> Run:

@@ -14,13 +14,15 @@ from sipmdcs.durable import make_folder
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.redaction import redact_url
 
+_READING = "only reads"
+"""Option of connections."""
 
-def make_engine(url: str | URL, *, reading: bool = False) -> Engine:
+
+def make_engine(url: str | URL) -> Engine:
     """An engine for ``sqlite:///file`` or ``postgresql+psycopg://…``; the folder of a SQLite file is made.
 
     SQLite runs in WAL mode with foreign keys on, waits 10 s for a lock, and begins write transactions at once, so that
-    two writers queue instead of failing half way (sqlite.org/lang_transaction.html, "IMMEDIATE"). An engine that is only for
-    ``reading`` holds up no writer.
+    two writers queue instead of failing half way (sqlite.org/lang_transaction.html, "IMMEDIATE").
 
     Raises:
         BadInput: the URL cannot be understood or names another kind of database.
@@ -35,9 +37,13 @@ def make_engine(url: str | URL, *, reading: bool = False) -> Engine:
         make_folder(Path(parsed.database).parent)
     engine = create_engine(parsed)
     event.listen(engine, "connect", _configure_sqlite)
-    begin = "BEGIN" if reading else "BEGIN IMMEDIATE"
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def for_reading(engine: Engine) -> Engine:
+    """The same engine for transactions that only read: on SQLite they wait for no writer and hold up none."""
+    return engine.execution_options(**{_READING: True})
 
 
 def parse_url(url: str | URL) -> URL:
@@ -73,6 +79,10 @@ def database_error(engine: Engine, err: SQLAlchemyError) -> ServiceError:
     """What went wrong with the database, in one line; the password is not in it."""
     cause = str(getattr(err, "orig", None) or err).strip().splitlines()
     return ServiceError(f"database {engine.url}: {cause[0] if cause else type(err).__name__}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(_READING) else "BEGIN IMMEDIATE")
 
 
 def _configure_sqlite(connection: object, _record: object) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from sipmdcs.controllers import controller_type
-from sipmdcs.database import make_engine, parse_url
+from sipmdcs.database import for_reading, make_engine, parse_url
 from sipmdcs.epicsdb import MAX_NAME_LENGTH, Record
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.finding import Finding, Level
@@ -184,7 +184,7 @@ def check_database(site: Site) -> Iterator[Finding]:
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         yield Finding("database", Level.WARN, f"{shown} is not there yet", "run sipmdcs config import --channels TABLE.csv")
         return
-    engine = make_engine(url)
+    engine = for_reading(make_engine(url))
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))

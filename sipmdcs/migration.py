@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from sipmdcs.database import database_error
+from sipmdcs.database import database_error, for_reading
 from sipmdcs.errors import ServiceError
 
 _UPGRADE_LOCK = 0x5349504D
@@ -24,10 +24,20 @@ def upgrade(engine: Engine, part: str, head: str, prefix: str | None = None) -> 
         ServiceError: as ``migrate``, or the database cannot be reached.
     """
     try:
+        with for_reading(engine).begin() as connection:
+            if is_current(connection, head, prefix or part):
+                return
         with engine.begin() as connection:
             migrate(connection, part, head, prefix)
     except SQLAlchemyError as err:
         raise database_error(engine, err) from err
+
+
+def is_current(connection: Connection, head: str, prefix: str) -> bool:
+    """Whether no migration is missing."""
+    table = _version_table(prefix)
+    known = inspect(connection).has_table(table)
+    return known and connection.scalar(text(f"SELECT version_num FROM {table}")) == head  # noqa: S608 - names of ours
 
 
 def migrate(connection: Connection, part: str, head: str, prefix: str | None = None) -> None:
@@ -44,9 +54,7 @@ def migrate(connection: Connection, part: str, head: str, prefix: str | None = N
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
-    table = f"{prefix or part}_alembic_version"
-    known = inspect(connection).has_table(table)
-    if known and connection.scalar(text(f"SELECT version_num FROM {table}")) == head:  # noqa: S608 - names of ours
+    if is_current(connection, head, prefix or part):
         return
     # Alembic takes as long to import as a whole command to run, and is needed once in the life of a database.
     from alembic import command
@@ -56,12 +64,16 @@ def migrate(connection: Connection, part: str, head: str, prefix: str | None = N
     config = Config()
     config.set_main_option("script_location", f"{part}:migrations")
     config.attributes["connection"] = connection
-    config.attributes["version_table"] = table
+    config.attributes["version_table"] = _version_table(prefix or part)
     try:
         command.upgrade(config, head)
     except CommandError as err:
         where = connection.engine.url
         raise ServiceError(f"database {where}: made by a newer version of this program ({err})") from err
+
+
+def _version_table(prefix: str) -> str:
+    return f"{prefix}_alembic_version"
 
 
 def run_migrations(metadata: MetaData) -> None:

@@ -22,7 +22,7 @@ from analysis.chain.database import insert
 from analysis.chain.inbox import inbox, stored_path
 from analysis.chain.rawfile import MOST_BYTES, SUFFIX, RawResult, unpack
 from analysis.tables import Job, Raw
-from sipmdcs.database import transaction
+from sipmdcs.database import for_reading, transaction
 from sipmdcs.durable import make_folder, rename_synced, sync_folder, write_durably
 from sipmdcs.errors import BadInput, ServiceError
 
@@ -77,7 +77,7 @@ def take_in(engine: Engine, raw_folder: Path, files: Sequence[Path], now: dateti
         ServiceError: the database or the disk does not take them; they stay where they are.
     """
     arrivals = [arrival for file in files if (arrival := _read(raw_folder, file)) is not None]
-    with transaction(engine) as connection:
+    with transaction(for_reading(engine)) as connection:
         known = _known(connection, arrivals)
     fresh = [arrival for arrival in arrivals if arrival.result.key not in known and _link(raw_folder, arrival)]
     with transaction(engine) as connection:

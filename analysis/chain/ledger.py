@@ -18,7 +18,7 @@ from analysis.chain.settings import Settings
 from analysis.chain.task import Work
 from analysis.schema import upgrade
 from sipmdcs.clock import Clock, to_datetime
-from sipmdcs.database import transaction
+from sipmdcs.database import for_reading, transaction
 
 FAILED_FOR = timedelta(days=1)
 """How long a failed job counts as trouble."""
@@ -104,7 +104,7 @@ class Ledger:
             now = self.now()
             return queue.queue_state(connection, now - FAILED_FOR), count_pending(connection, now)
 
-        return await self._do(look)
+        return await self._do(look, for_reading(self._engine))
 
     async def leave(self) -> None:
         """The orderly end."""
@@ -118,9 +118,9 @@ class Ledger:
         for name in sorted(dead - {self.name}):
             owners.bury(connection, name, self._settings.attempts, self.now())
 
-    async def _do(self, work: Callable[[Connection], T]) -> T:
+    async def _do(self, work: Callable[[Connection], T], engine: Engine | None = None) -> T:
         def run() -> T:
-            with transaction(self._engine) as connection:
+            with transaction(engine or self._engine) as connection:
                 return work(connection)
 
         return await asyncio.to_thread(run)

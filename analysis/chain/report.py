@@ -15,7 +15,7 @@ from analysis.chain.queue import Selection, requeue
 from analysis.schema import upgrade
 from analysis.tables import Job, Output, Raw
 from sipmdcs.clock import SystemClock, to_datetime
-from sipmdcs.database import make_engine, transaction
+from sipmdcs.database import for_reading, make_engine, transaction
 from sipmdcs.site import Site
 
 _MOST_LINES = 20
@@ -27,7 +27,7 @@ def report(site: Site) -> dict[str, Any]:
     Raises:
         ServiceError: the database does not work.
     """
-    with _database(site) as engine, transaction(engine) as connection:
+    with _database(site) as engine, transaction(for_reading(engine)) as connection:
         counts = {row.state: row.count for row in connection.execute(_by_state())}
         failures, failed = _failures(connection)
         values = connection.execute(

@@ -229,7 +229,7 @@ class Desk:
     def _read(self, work: Callable[[Session], R]) -> R:
         def read() -> R:
             try:
-                with self.store.session() as session:
+                with self.store.session(reading=True) as session:
                     return work(session)
             except SQLAlchemyError as err:
                 raise database_error(self.store.engine, err) from err

@@ -17,7 +17,7 @@ from logbook.downtime.record import EDITABLE, MESSAGE, Record, Source, iso, text
 from logbook.downtime.rules import Fields
 from logbook.schema import upgrade
 from logbook.tables import Downtime, DowntimeEdit, Run
-from sipmdcs.database import database_error
+from sipmdcs.database import database_error, for_reading
 from sipmdcs.errors import BadInput
 
 
@@ -52,8 +52,8 @@ class Store:
         self.engine = engine
         self._ready = False
 
-    def session(self) -> Session:
-        """A session on tables that are there.
+    def session(self, *, reading: bool = False) -> Session:
+        """A session on tables that are there; one for ``reading`` waits for no writer.
 
         Raises:
             ServiceError: the database cannot be reached, or a newer program made it.
@@ -61,7 +61,7 @@ class Store:
         if not self._ready:
             upgrade(self.engine)
             self._ready = True
-        return Session(self.engine, expire_on_commit=False)
+        return Session(for_reading(self.engine) if reading else self.engine, expire_on_commit=False)
 
     def apply(self, operation: Opening | Ending | Edit) -> Outcome:
         """Do it.

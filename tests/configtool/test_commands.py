@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import make_url
 
 from configtool.targets import Target, build_targets
 from sipmdcs.channels_fake import FakeChannels
 from sipmdcs.cli import main
 from sipmdcs.site import Site
+from tests.sqlite_writer import writing
 
 SITE = """
 name: Test
@@ -316,3 +318,14 @@ def test_help_teaches_with_examples(name: str) -> None:
     result = CliRunner().invoke(main, ["config", name, "--help"])
     assert result.exit_code == 0
     assert f"  Examples:\n    sipmdcs config {name}" in result.stdout
+
+
+def test_commands_that_read_wait_for_no_writer(program: Program, detector: FakeChannels) -> None:
+    program("set", "default", "CURRENT_LIMIT", "40")
+    with writing(Path(make_url(Site(program.folder).database_url).database or "")):
+        assert [each["version"] for each in program.json("history")["versions"]] == [2, 1]
+        assert program.json("show", "1")
+        assert program.json("render")["version"] == 2
+        assert program.json("diff", "1", "2")
+        assert program.json("diff")["version"] == 2
+        assert program("push", "--dry-run")

@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -25,6 +27,7 @@ from sipmdcs.process_start import started_s
 from sipmdcs.sqltypes import UtcDateTime
 from tests.logbook.conftest import MakeDesk
 from tests.logbook.run_service import wait_until
+from tests.sqlite_writer import writing
 
 WHO = MoveRequest(who="daq")
 
@@ -302,3 +305,16 @@ def test_a_run_opened_elsewhere_is_seen(desk: Desk, make_desk: MakeDesk, databas
     move(other, number, "abort")
     desk.tend()
     assert desk.present.open_in("MAIN") is None
+
+
+def test_who_reads_waits_for_no_writer(make_desk: MakeDesk, tmp_path: Path) -> None:
+    path = tmp_path / "logbook.sqlite"
+    desk = make_desk(f"sqlite:///{path}")
+    number = desk.open(asked(), "http").run.number
+    desk.note(number, NoteRequest(field="comment", value="good", who="daq"))
+    with writing(path), ThreadPoolExecutor(1) as thread:
+        waits = thread.submit(desk.open, asked("b", partition="LED"), "http")
+        wait_until(waits.running, "somebody wants to write, and keeps the desk for it")
+        assert shown(desk, number)["remarks"] == {"comment": "good"}
+        assert [run["remarks"] for run in listed(desk, RunFilter())] == [{"comment": "good"}]
+    assert waits.result().run.number == number + 1

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from sipmdcs.database import make_engine, transaction
+from sipmdcs.database import for_reading, make_engine, transaction
 from sipmdcs.errors import ServiceError
 
 
@@ -20,16 +20,16 @@ def url(tmp_path: Path) -> str:
     return url
 
 
-def impatient(url: str, *, reading: bool = False) -> Engine:
+def impatient(url: str) -> Engine:
     """Gives up a lock at once."""
-    engine = make_engine(url, reading=reading)
+    engine = make_engine(url)
     with engine.connect() as connection:
         connection.execute(text("PRAGMA busy_timeout=0"))
     return engine
 
 
 def test_a_long_read_holds_up_no_writer(url: str) -> None:
-    reader, writer = make_engine(url, reading=True), impatient(url)
+    reader, writer = for_reading(make_engine(url)), impatient(url)
     with reader.connect() as reading:
         assert reading.scalar(text("SELECT count(*) FROM t")) == 0
         with writer.begin() as writing:

@@ -1,6 +1,7 @@
 """What becomes of stops, starts and edits, on SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from sipmdcs.clock import ManualClock
 from sipmdcs.errors import BadInput
 from sipmdcs.spool import Spool
 from tests.logbook.downtime.conftest import DETECTORS, MakeSite
+from tests.sqlite_writer import writing
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -295,3 +297,15 @@ def test_cuts(desk: Desk) -> None:
 def test_fields_as_text_and_back(field: str, number: int, words: str, when: datetime | None) -> None:
     value = number if field in ("run", "subrun") else when if field.endswith("_at") else words
     assert value_of(field, text_of(value)) == value
+
+
+def test_who_reads_waits_for_no_writer(make_site: MakeSite, tmp_path: Path) -> None:
+    path = tmp_path / "test.sqlite"
+    with Desk(make_site(f"sqlite:///{path}")) as desk:
+        stopped = desk.stop(stop_at(ago(5)), "NEAR").record
+        assert stopped is not None
+        with writing(path):
+            assert desk.select(Selection()) == [stopped]
+            assert desk.history(stopped) == []
+    with writing(path), Desk(make_site(f"sqlite:///{path}")) as another:
+        assert another.event(1) == stopped
