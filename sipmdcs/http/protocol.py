@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sipmdcs.http.connections import ConnectionTable, Waits
 from sipmdcs.http.errors import HttpError, Refusal
+from sipmdcs.http.gathering import Gathering
 from sipmdcs.http.limits import Limits
 from sipmdcs.http.metrics import REFUSED, Metrics
 
@@ -118,7 +119,7 @@ class EdgeProtocol(HttpToolsProtocol):
     # Of the transport -------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(Gathering(transport))
         self._rules.table.add(self, self._address)
 
     def connection_lost(self, exc: Exception | None) -> None:
