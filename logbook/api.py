@@ -35,7 +35,7 @@ from logbook.desk import Desk
 from logbook.refusals import Conflict, NotThere
 from logbook.requests import BeatRequest, MoveRequest, NoteRequest, OpenRequest, SummaryRequest
 from logbook.run import Run, run_json
-from logbook.run_query import RunFilter, run_filter
+from logbook.run_query import run_filter
 from logbook.run_state import Command
 from sipmdcs.errors import BadInput
 from sipmdcs.http.body import read_model
@@ -86,20 +86,15 @@ class Api:
 
     async def runs(self, request: Request) -> Response:
         """Runs that match the filters."""
-        wanted = run_filter(_parameters(request))
-        return Response(await asyncio.to_thread(self._listed, request.scope["query_string"], wanted), media_type=JSON_TYPE)
-
-    def _listed(self, question: bytes, wanted: RunFilter) -> bytes:
-        if not self._desk.database_answers:
-            return bytes(JSONResponse(view.listed(self._desk, wanted)).body)
-        version = self._desk.store.version()
-        kept = self._remembered.get(question, version)
-        if kept is not None:
-            return kept
-        body = bytes(JSONResponse(view.stored(self._desk, wanted)).body)
-        if len(body) <= _MAX_REMEMBERED:
-            self._remembered.keep(question, version, body)
-        return body
+        wanted, question = run_filter(_parameters(request)), request.scope["query_string"]
+        version = await self._desk.store.version() if self._desk.database_answers else None
+        body = self._remembered.get(question, version)
+        if body is None:
+            rows = view.listed if version is None else view.stored
+            body = await asyncio.to_thread(lambda: bytes(JSONResponse(rows(self._desk, wanted)).body))
+            if len(body) <= _MAX_REMEMBERED:
+                self._remembered.keep(question, version, body)
+        return Response(body, media_type=JSON_TYPE)
 
     async def run(self, request: Request) -> Response:
         """One run."""

@@ -40,7 +40,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._reading = for_reading(engine)
-        self._version = DatabaseVersion(self._reading)
+        self._version = DatabaseVersion(engine.url)
         self._upgraded = False
 
     def close(self) -> None:
@@ -62,9 +62,9 @@ class Store:
         except SQLAlchemyError as err:
             raise DatabaseAway(str(database_error(self.engine, err))) from err
 
-    def version(self) -> str | None:
+    async def version(self) -> str | None:
         """As long as it is the same, so are all rows; ``None`` if that is not known."""
-        return self._version.now()
+        return await self._version.now()
 
     def ping(self) -> bool:
         """That the database answers, and takes what is written."""

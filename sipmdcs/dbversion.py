@@ -2,92 +2,98 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from contextlib import suppress
+import asyncio
+import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Protocol
+from urllib.parse import quote
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL
 
 _WAIT_S = 2.0
-"""Longest wait for another thread that asks."""
-_SNAPSHOT = (
-    b"SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE concat(pg_current_snapshot(), ' ', pg_postmaster_start_time()) END"
-)
-"""A snapshot says which transactions are seen. On a stand-by it does not name those under way."""
+"""Longest wait for an answer, or for those who asked before."""
+
+
+class Asker(Protocol):
+    """Asks a database of one kind over a connection of its own, which it makes when it has none."""
+
+    async def ask(self) -> str | None:
+        """The version; ``None`` if the database does not tell it.
+
+        Raises:
+            OSError: it cannot be asked.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Give the connection up."""
+        ...
 
 
 class DatabaseVersion:
-    """Asks over a connection of its own; any thread may call.
+    """The version of a database; for one event loop.
 
     What is read after a version was asked for is as new as that or newer, and stays what there is as long as the version does.
-
-    Args:
-        engine: makes the connection.
-        prepare: is given the connection of the driver.
     """
 
-    def __init__(self, engine: Engine, prepare: Callable[[Any], None] = lambda connection: None) -> None:
-        self._engine = engine
-        self._prepare = prepare
-        self._lock = threading.Lock()
-        self._connection: Any = None
-        self._connected = 0
-        """How often; SQLite counts anew on each connection."""
-        self._file: tuple[int, int] | None = None
-        """Which file it is that is open, on SQLite."""
+    def __init__(self, url: URL) -> None:
+        self._asker = _asker(url)
+        self._lock = asyncio.Lock()
 
-    def now(self) -> str | None:
+    async def now(self) -> str | None:
         """The version; ``None`` if the database does not tell it, whatever the reason."""
-        if not self._lock.acquire(timeout=_WAIT_S):
-            return None
         try:
-            return self._sqlite() if self._engine.dialect.name == "sqlite" else self._postgresql()
-        except (OSError, SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
-            self._drop()
+            async with asyncio.timeout(_WAIT_S), self._lock:
+                try:
+                    return await self._asker.ask()
+                except BaseException:
+                    self._asker.drop()  # an answer that still comes would be taken for the next one
+                    raise
+        except OSError:  # TimeoutError is one
             return None
-        finally:
-            self._lock.release()
 
     def close(self) -> None:
-        """Give the connection back."""
-        with self._lock:
-            self._drop()
+        """Give the connection up."""
+        self._asker.drop()
 
-    def _postgresql(self) -> str | None:
-        connection = self._connection or self._connect()
-        (version,) = connection.execute(_SNAPSHOT).fetchone()
-        return version
 
-    def _sqlite(self) -> str | None:
-        file = file_identity(self._engine.url.database or "")
-        if file != self._file:
-            self._drop()
+def _asker(url: URL) -> Asker:
+    if url.get_backend_name() == "sqlite":
+        return _Sqlite(url.database or "")
+    from sipmdcs.dbversion_postgresql import PostgresAsker  # 5 MB, which a site on SQLite need not pay
+
+    return PostgresAsker(url)
+
+
+class _Sqlite:
+    """Which file it is, and what SQLite counts on each connection: the transactions of others."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._connected = 0
+        self._file: tuple[int, int] | None = None
+
+    async def ask(self) -> str | None:
+        return await asyncio.to_thread(self._ask)
+
+    def _ask(self) -> str | None:
+        file = file_identity(self._path)
         if file is None:
             return None
-        connection = self._connection or self._connect()
-        self._file = file
-        (changes,) = connection.execute("PRAGMA data_version").fetchone()
+        try:
+            if self._connection is None or file != self._file:
+                uri = f"file:{quote(self._path)}?mode=ro"
+                self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+                self._connected += 1
+                self._file = file
+            (changes,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error as err:
+            raise OSError(str(err)) from err
         return f"{file} {self._connected} {changes}"
 
-    def _connect(self) -> Any:
-        taken = self._engine.raw_connection()
-        self._connection = taken.driver_connection
-        taken.detach()
-        self._connected += 1
-        if self._engine.dialect.name != "sqlite":
-            self._connection.rollback()  # what the engine may have begun
-            self._connection.autocommit = True
-        self._prepare(self._connection)
-        return self._connection
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(self._engine.dialect.loaded_dbapi.Error):
-                connection.close()
+    def drop(self) -> None:
+        self._connection = None  # a thread may still use it
 
 
 def file_identity(path: str) -> tuple[int, int] | None:

@@ -38,7 +38,7 @@ class Dispatcher:
             ApiError: what ``work`` raises, or 503 if its pool is busy.
         """
         reply = await self._pools.run(self._pool(request, resources), request.client.host if request.client else "", work)
-        return _not_modified(reply) if _has(request, reply) else reply
+        return unless_known(request, reply)
 
     def _pool(self, request: Request, resources: Sequence[Resource]) -> Pool:
         parameters = read_parameters(request.scope["query_string"])
@@ -61,6 +61,11 @@ class Dispatcher:
                     break
                 there = self._reader.resource(relation.target)
                 yield there
+
+
+def unless_known(request: Request, reply: Response) -> Response:
+    """The reply, or in its place that the client has this content already."""
+    return _not_modified(reply) if _has(request, reply) else reply
 
 
 def _rows(request: Request, limit: str | None) -> int:

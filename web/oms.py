@@ -38,17 +38,18 @@ class Oms:
         self._reader = reader
         self._remembered = Remembered[tuple[bytes, int, Mapping[str, str]]]()
 
-    def collection(self, request: Request, resource: Resource) -> Response:
-        """``/{resource}``: rows of a page."""
-        key = _root(request), request.scope["path"], request.scope["query_string"]
-        version = self._reader.version(resource)
-        if (kept := self._remembered.get(key, version)) is not None:
-            return Response(*kept)  # another each time: headers are added to it on its way
+    def remembered(self, request: Request, version: str | None) -> Response | None:
+        """What ``collection`` replied to the same request when its rows were of this version, if it is kept; does not block."""
+        kept = self._remembered.get(_key(request), version)
+        return None if kept is None else Response(*kept)  # another each time: headers are added to it on its way
+
+    def collection(self, request: Request, resource: Resource, version: str | None) -> Response:
+        """``/{resource}``: rows of a page; ``version`` of them was asked for before."""
         parameters, asked = _asked(request, resource)
         with self._reader.page(resource, asked) as page:
             reply = _page(request, resource, parameters, asked, page)
             if not page.moving() and not isinstance(reply, KeptReply):
-                self._remembered.keep(key, version, (bytes(reply.body), reply.status_code, dict(reply.headers)))
+                self._remembered.keep(_key(request), version, (bytes(reply.body), reply.status_code, dict(reply.headers)))
             return reply
 
     def one(self, request: Request, resource: Resource, id_: str) -> Response:
@@ -121,6 +122,10 @@ def _items(parameters: Sequence[Parameter]) -> int:
 def _asked(request: Request, resource: Resource) -> tuple[list[Parameter], Asked]:
     parameters = read_parameters(request.scope["query_string"])
     return parameters, OmsRequest(resource).read(parameters)
+
+
+def _key(request: Request) -> tuple[str, str, bytes]:
+    return _root(request), request.scope["path"], request.scope["query_string"]
 
 
 def _root(request: Request) -> str:

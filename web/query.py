@@ -143,8 +143,8 @@ class Collection(Protocol):
         """What ``fetch`` may wait for."""
         ...
 
-    def version(self) -> str | None:
-        """Of all that the source holds: as long as it is the same, so are the rows, unless they are ``moving``. May block.
+    async def version(self) -> str | None:
+        """Of all that the source holds: as long as it is the same, so are the rows, unless they are ``moving``.
 
         ``None`` if that is not known.
         """

@@ -35,9 +35,9 @@ class Reader:
         """What its rows come from."""
         return self._catalogue[resource.name].source
 
-    def version(self, resource: Resource) -> str | None:
-        """Of its rows, see ``query.Collection``."""
-        return self._catalogue[resource.name].version()
+    async def version(self, resource: Resource) -> str | None:
+        """Of its rows, see ``query.Collection``; the one method that does not block."""
+        return await self._catalogue[resource.name].version()
 
     def known(self, name: str) -> Resource | None:
         """Definition of a resource, if there is one of this name."""

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from sipmdcs.dbversion import DatabaseVersion, file_identity
+from sipmdcs.dbversion import file_identity
 from sipmdcs.errors import BadInput
 
 if TYPE_CHECKING:
@@ -86,16 +86,6 @@ def open_for_reading(url: str, timeout_s: float = STATEMENT_TIMEOUT_S) -> Engine
             return _postgresql(parsed, timeout_s)
         case backend:
             raise BadInput(f"database URL {parsed}: {backend} is not supported, use sqlite or postgresql+psycopg")
-
-
-def version_of(engine: Engine) -> DatabaseVersion:
-    """Tells the version of such a database; a server that is silent tells none, as soon as it gives no connection."""
-
-    def prepare(connection: Any) -> None:
-        if engine.dialect.name == "postgresql":
-            connection.silence_s = _PING_S
-
-    return DatabaseVersion(engine, prepare)
 
 
 def _sqlite(url: URL, timeout_s: float) -> Engine:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web import openapi
-from web.dispatch import Dispatcher
+from web.dispatch import Dispatcher, unless_known
 from web.jsonapi import BASE as JSONAPI_BASE
 from web.jsonapi import JsonApi
 from web.negotiation import MEDIA_TYPE as JSONAPI
@@ -87,6 +87,17 @@ class Endpoints:
 
         return endpoint
 
+    def remembered(self, resource: Resource, reader: Reader, oms: Oms) -> Endpoint:
+        """The rows of ``oms``, in no thread if the same reply is remembered."""
+
+        async def endpoint(request: Request) -> Response:
+            version = await reader.version(resource)
+            if (reply := oms.remembered(request, version)) is not None:
+                return unless_known(request, reply)
+            return await self._dispatcher.run(request, (resource,), lambda: oms.collection(request, resource, version))
+
+        return endpoint
+
     def row(self, resource: Resource, handler: RowHandler) -> Endpoint:
         """With the id of a row."""
 
@@ -121,7 +132,7 @@ def oms_routes(site: str, reader: Reader, dispatcher: Dispatcher, resources: Seq
         rows = openapi.document(openapi.rows_of(resource, many=True))
         many = openapi.oms_parameters(resource, collection=True)
         one = openapi.oms_parameters(resource, collection=False)
-        routes.add(base, endpoints.rows(resource, oms.collection), resource.description, rows, many)
+        routes.add(base, endpoints.remembered(resource, reader, oms), resource.description, rows, many)
         routes.add(f"{base}/meta", _fixed(partial(oms.meta, resource)), f"Attributes of {resource.name}", {"type": "object"})
         routes.add(
             f"{base}/csv",

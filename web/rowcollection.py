@@ -33,7 +33,7 @@ class RowCollection:
         self.source = source
         self._make = make
 
-    def version(self) -> None:
+    async def version(self) -> None:
         """Nobody knows."""
 
     @contextmanager

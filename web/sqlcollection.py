@@ -14,10 +14,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from sipmdcs.clock import Clock, to_datetime
 from sipmdcs.database import database_error
+from sipmdcs.dbversion import DatabaseVersion
 from web.bulkhead import Bulkhead, NoAnswer
 from web.errors import ApiError, source_away
 from web.query import Page, Query, Source
-from web.readonly import CONNECTIONS, version_of
+from web.readonly import CONNECTIONS
 from web.resource import Resource
 from web.sqlquestion import SqlQuestion, Totals
 from web.sqlselect import SQLITE
@@ -41,7 +42,7 @@ class Database:
         self._clock = clock
         self._seen: set[str] = set()
         self._totals = Totals(clock)
-        self._version = version_of(engine)
+        self._version = DatabaseVersion(engine.url)
 
     @contextmanager
     def open(self, resource: Resource, query: Query) -> Iterator[Page]:
@@ -62,9 +63,9 @@ class Database:
             except SQLAlchemyError as err:
                 raise self._failure(resource, err) from err
 
-    def version(self) -> str | None:
+    async def version(self) -> str | None:
         """As long as it is the same, so are all rows; ``None`` if that is not known."""
-        return None if self.bulkhead.away else self._version.now()
+        return None if self.bulkhead.away else await self._version.now()
 
     def probe(self) -> None:
         """See that it is there; a SQLite file that is not made yet is no silence.
@@ -140,8 +141,8 @@ class SqlCollection:
         self.resource = resource
         self._database = database
 
-    def version(self) -> str | None:
-        return self._database.version()
+    async def version(self) -> str | None:
+        return await self._database.version()
 
     def open(self, query: Query) -> AbstractContextManager[Page]:
         return self._database.open(self.resource, query)
