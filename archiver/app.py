@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-import anyio.to_thread
 from starlette.applications import Starlette
 
 from archiver.bpl import Bpl
@@ -18,6 +19,7 @@ from sipmdcs.site import HttpEdge
 
 _THREADS = 8
 """Queries at a time: more would only share the processor and add up their memory."""
+_THREADS_OF_SERVICE = 4
 _LIMITS = Limits(
     body_bytes=256_000,  # the names of 2,000 PVs
     work=_THREADS,
@@ -27,15 +29,16 @@ _LIMITS = Limits(
 
 
 @asynccontextmanager
-async def _few_threads(app: Starlette) -> AsyncIterator[None]:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+async def _threads_for_all(app: Starlette) -> AsyncIterator[None]:
+    """As many for ``asyncio.to_thread`` as there are turns, whatever the number of processors, and some for the service."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS + _THREADS_OF_SERVICE, "archiver"))
     yield
 
 
 def make_app(served: Served) -> Starlette:
     """The application over one archive."""
     routes = [*Retrieval(served).routes(), *Bpl(served).routes()]
-    return Starlette(routes=routes, exception_handlers=dict(ERROR_HANDLERS), lifespan=_few_threads)
+    return Starlette(routes=routes, exception_handlers=dict(ERROR_HANDLERS), lifespan=_threads_for_all)
 
 
 def make_edge(served: Served, settings: HttpEdge, site: str = "") -> Edge:

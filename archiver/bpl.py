@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -44,7 +44,7 @@ class Bpl:
             "/mgmt/bpl/getInstanceMetrics": self.metrics,
         }
         return [
-            *(Route(path, handler, methods=["GET"]) for path, handler in get.items()),
+            *(Route(path, _in_a_thread(handler), methods=["GET"]) for path, handler in get.items()),
             Route("/mgmt/bpl/getPVStatus", self.status, methods=["GET", "POST"]),
             Route("/retrieval/bpl/filterArchivedPVs", self.archived, methods=["POST"]),
             Route("/mgmt/bpl/archivedPVs", self.archived, methods=["POST"]),
@@ -114,14 +114,14 @@ class Bpl:
 
     async def _asked_for(self, request: Request) -> list[tuple[str, bool]]:
         names = await requests.posted_names(request)
-        active = {pv.name for pv in await run_in_threadpool(self._served.catalogue.pvs) if pv.active}
+        active = {pv.name for pv in await asyncio.to_thread(self._served.catalogue.pvs) if pv.active}
         return [(name, name in active) for name in dict.fromkeys(names)]
 
     async def status(self, request: Request) -> Response:
         """How PVs do: names or globs, comma separated or in the body."""
         posted = await requests.posted_names(request) if request.method == "POST" else []
         wanted = posted or [name for name in request.query_params.get("pv", "*").split(",") if name.strip()]
-        return json_reply(await run_in_threadpool(self._statuses, wanted))
+        return json_reply(await asyncio.to_thread(self._statuses, wanted))
 
     def _statuses(self, wanted: list[str]) -> list[dict[str, str]]:
         known = {pv.name: pv for pv in self._served.catalogue.pvs()}
@@ -158,6 +158,15 @@ class Bpl:
         if pv is None:
             raise NothingFound(f"{name}: is not archived")
         return pv
+
+
+def _in_a_thread(handler: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """As Starlette does by itself, with half the work on the way there and back."""
+
+    async def endpoint(request: Request) -> Response:
+        return await asyncio.to_thread(handler, request)
+
+    return endpoint
 
 
 def _appliance(request: Request) -> dict[str, str]:

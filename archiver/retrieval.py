@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -53,7 +53,7 @@ class Retrieval:
         form = _format(request.path_params["extension"], len(names))
         named = requests.pv_list(names, parameters.get("pp"))
         interval = requests.interval(parameters, self._served.clock.time_ns())
-        answers = await run_in_threadpool(self._ask, named, interval)
+        answers = await asyncio.to_thread(self._ask, named, interval)
         wanted = Wanted(parameters.get("fetchLatestMetadata") == "true", requests.wants_bare_nan(request.headers))
         return StreamingResponse(form.write(answers, wanted), media_type=form.media_type)
 
@@ -81,7 +81,7 @@ class Retrieval:
             raise BadQuery(f"{len(names):,} PVs in one request, the limit is {requests.MAX_PVS:,}")
         at_ns = requests.moment(request.query_params, "at", self._served.clock.time_ns())
         bare_nan = requests.wants_bare_nan(request.headers)
-        return StreamingResponse(await run_in_threadpool(self._at, names, at_ns, bare_nan), media_type="application/json")
+        return StreamingResponse(await asyncio.to_thread(self._at, names, at_ns, bare_nan), media_type="application/json")
 
     def _at(self, names: Sequence[str], at_ns: int, bare_nan: bool) -> Iterator[str]:
         parts: list[str] = []
