@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from math import ceil
+from typing import TypeVar
 
 from pymemcache.client.base import PooledClient
 from pymemcache.exceptions import MemcacheError
@@ -26,9 +27,11 @@ _TIMEOUT_S = 0.5
 _RETRY_S = 1.0
 """Pause after it did not answer."""
 _BATCH = 2000
-"""Entries that are sent before memcached is asked whether it has taken them."""
+"""Entries in one question, so that the time-out is that of a few however many there are."""
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class CacheState(IntEnum):
@@ -110,11 +113,10 @@ class HotCache:
         if not wanted or self.state is CacheState.LOST:
             return {}
         try:
-            found = await asyncio.to_thread(self._client.get_many, wanted)
+            return await asyncio.to_thread(self._fetch, wanted)
         except (OSError, MemcacheError) as err:
             self._lost(err)
             return {}
-        return {str(key): data for key, data in found.items()}
 
     async def run(self) -> None:
         """Write what gathers until cancelled."""
@@ -140,7 +142,7 @@ class HotCache:
 
     async def _write(self) -> None:
         if gone := list(self._dropped):
-            await asyncio.to_thread(self._client.delete_many, gone, noreply=False)
+            await asyncio.to_thread(self._delete, gone)
             self._dropped.difference_update(gone)
         if not self._pending.data:
             if self.state is not CacheState.CONNECTED:
@@ -169,7 +171,18 @@ class HotCache:
             for key, data in pending.data.items()
             if (expires := pending.expires[key]) > now
         ]
-        for start in range(0, len(commands), _BATCH):
+        for batch in _batches(commands):
             # One answer for all; an error that memcached tells nevertheless comes before it, and is raised.
-            self._client.raw_command(b"".join(commands[start : start + _BATCH]) + b"version")
+            self._client.raw_command(b"".join(batch) + b"version")
         return len(commands)
+
+    def _fetch(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return {str(key): data for batch in _batches(keys) for key, data in self._client.get_many(batch).items()}
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        for batch in _batches(keys):
+            self._client.delete_many(batch, noreply=False)
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))

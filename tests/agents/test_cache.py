@@ -39,6 +39,19 @@ async def test_a_batch_is_written_and_read(memcached):
     assert found == {"K0": b"0", "K499": b"499"}
 
 
+async def test_more_than_one_question_is_for_are_written_read_and_dropped(memcached, monkeypatch):
+    monkeypatch.setattr("agents.cache._BATCH", 7)
+    entries = {f"K{n}": b"%d" % n for n in range(100)}
+    async with running(memcached.port) as cache:
+        cache.put(entries, ttl=60)
+        await until(lambda: cache.writes == 100, "written")
+        assert await cache.get(entries) == entries
+        cache.drop(list(entries)[:93])
+        cache.put({"LAST": b"1"}, ttl=60)
+        await until(lambda: cache.writes == 101, "dropped, then written")
+        assert await cache.get([*entries, "LAST"]) == {key: entries[key] for key in list(entries)[93:]} | {"LAST": b"1"}
+
+
 async def test_entries_vanish_after_their_time_to_live(memcached):
     async with running(memcached.port) as cache:
         cache.put({"SHORT": b"1"}, ttl=1)

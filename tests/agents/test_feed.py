@@ -16,7 +16,9 @@ from agents.loading import load_plugin
 from agents.plugin import Context
 from agents.reading import NOTHING, Reading, Readings, is_valid
 from agents.worker import Worker
+from sipmdcs.channels_fake import FakeChannels
 from sipmdcs.clock import ManualClock
+from sipmdcs.severity import Severity, Status
 
 NO_CHANNELS: Any = None
 """Values come from the test."""
@@ -126,3 +128,28 @@ def test_readings_are_what_a_plugin_makes_of_the_same_values_and_cannot_be_chang
     assert type(made["A"]) is Reading
     with pytest.raises(FrozenInstanceError):
         made["A"].raw = 2.0  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def test_only_what_is_not_connected_is_gone():
+    clock = ManualClock()
+    channels = FakeChannels(clock)
+    channels.add("A", 1.5)
+    channels.add("B", 2.5)
+    latest, cache = Latest(channels, clock), Entries()
+    feed = Feed(Wiring({"x": ("A", "B"), "k": ("E",)}, frozenset("k")), latest, cache, clock)  # pyright: ignore[reportArgumentType]
+    await latest.watch("AB")
+
+    async def seen():
+        clock.advance(1.0)
+        fresh, gone = await feed.refresh()
+        return {name: row[:3] for name, row in fresh.items()}, set(gone)
+
+    cache.held["E"] = b'{"value": 1, "severity": "MINOR", "status": "HIGH", "time": 1}'
+    assert await seen() == ({"A": (1.5, 0, "NO_ALARM"), "B": (2.5, 0, "NO_ALARM"), "E": (1, 1, "HIGH")}, set())
+    channels.set("A", 1.5, severity=Severity.INVALID, status=Status.COMM)
+    assert await seen() == ({"A": (1.5, 3, "COMM")}, set())
+    channels.disconnect("B")
+    del cache.held["E"]
+    assert await seen() == ({"B": (2.5, 3, "COMM"), "E": (None, 3, "UDF")}, {"B", "E"})
+    channels.connect("B")
+    assert await seen() == ({"B": (2.5, 0, "NO_ALARM")}, set())

@@ -1,8 +1,10 @@
 """A real EPICS Base IOC per test that wants one, and clients that look for it only."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -71,6 +73,13 @@ class BaseIoc:
             self._process.kill()
             self._process.communicate()
             self._process = None
+
+    def pause(self, seconds: float) -> None:
+        """Nothing is done, nothing is lost."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         return self

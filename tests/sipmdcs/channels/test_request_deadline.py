@@ -7,9 +7,11 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+from sipmdcs.channels import PvValue
 from sipmdcs.channels_ca_requests import CHANNELS_PER_TIMEOUT, CaChannel, Requests
 from sipmdcs.errors import ChannelTimeout, NotConnected
 from sipmdcs.libca import Eca
+from tests.sipmdcs.channels.conftest import BaseIoc, OpenClient
 
 TIMEOUT_S = 1.0
 GAP_S = 0.5
@@ -66,3 +68,26 @@ def test_silence_ends_the_waiting_for_many() -> None:
     answers = Requests(channels, lambda *_: None, lambda *_: 1).run(lambda: None, 0.2)
     assert time.monotonic() - start < 4.0  # the limit of so many would be 4 s
     assert all(isinstance(answer, NotConnected) for answer in answers.values())
+
+
+def test_a_real_server_that_is_held_up_for_longer_than_the_time_out_answers_all(ioc: BaseIoc, open_client: OpenClient) -> None:
+    count, timeout_s = 12 * CHANNELS_PER_TIMEOUT, 3.0
+    ioc.start("".join(f'record(ai, "P{index}") {{ field(VAL, "{index}") field(PINI, "YES") }}\n' for index in range(count)))
+    names = [f"P{index}" for index in range(count)] + ["DEAD"]
+    held_up = threading.Event()
+
+    def hold_up() -> None:
+        while not held_up.wait(0.02):
+            ioc.pause(timeout_s / 3)
+
+    client = open_client(ioc.address)
+    pausing = threading.Thread(target=hold_up)
+    pausing.start()
+    threading.Timer(2 * timeout_s, held_up.set).start()
+    try:
+        answers = client.get(names, timeout=timeout_s)
+    finally:
+        held_up.set()
+        pausing.join()
+    assert isinstance(answers.pop("DEAD"), NotConnected)
+    assert [one.value if isinstance(one, PvValue) else one for one in answers.values()] == [*range(count)]
