@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from sipmdcs.cli import Invocation, pass_invocation
-from sipmdcs.collector import uncollected
+from sipmdcs.collector import kept_for_good
 from sipmdcs.command_examples import examples
 from sipmdcs.doctor_machine import check_machine, trying_screens
 from sipmdcs.doctor_site import SITE_CHECKS, ReadOnce
@@ -29,7 +29,7 @@ _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_context
 @pass_invocation
-@uncollected()
+@kept_for_good()
 def doctor(invocation: Invocation, ctx: click.Context, as_json: bool) -> None:
     """Check this machine and the site before anything starts.
 
