@@ -1,13 +1,13 @@
 """A put by a client: conversion, checks and side effects of ``dbPutField`` (``dbAccess.c``), stricter where that guesses.
 
 EPICS Base stores a number outside the choices of a menu or the states of an enumeration, and wraps integers that do not
-fit. Here both are refused (ADR 0102), and so is NaN for an output that drives a device.
+fit. Here both are refused (ADR 0102), and so are an empty text, NaN and infinity for an output that drives a device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite, isnan
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -77,14 +77,20 @@ def convert(record: LiveRecord, field: Field, data: Data) -> Any:
         raise ValueError("no value given")
     kind = record.value_kind() if field.name == "VAL" else field.kind
     value = _CONVERT[kind](record, field, kind, data)
-    if field.name == "VAL" and record.IS_OUTPUT and record.device != SOFT_CHANNEL and _is_nan(value):
-        # No comparison with it is ever true: as a limit it would never trip, as the end of a ramp never be reached.
-        raise ValueError("nan is no value for a device")
+    if field.name == "VAL" and record.IS_OUTPUT and record.device != SOFT_CHANNEL:
+        _check_for_device(value, data)
     return value
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and isnan(value)
+def _check_for_device(value: Any, data: Data) -> None:
+    """Refuse what nobody means for a device, and what its limits would turn into their end: the highest voltage, or none.
+
+    No comparison with NaN is ever true: as a limit it would never trip, as the end of a ramp never be reached.
+    """
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{value} is no value for a device")
+    if isinstance(value, float | int) and isinstance(data[0], str) and not data[0]:
+        raise ValueError("an empty text is no value for a device")
 
 
 def _precision(record: LiveRecord, field: Field) -> int:

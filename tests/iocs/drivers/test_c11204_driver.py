@@ -74,6 +74,11 @@ def test_output_is_on_after_power_up_and_the_driver_says_so(driver: C11204Driver
     assert reading.vmon_V == pytest.approx(55.0 + reading.shift_V, abs=0.03)
 
 
+def test_current_is_in_microampere(driver: C11204Driver, c11204: Background) -> None:
+    c11204.turn(Knob.EXTRA_CURRENT, 500, channel=1)
+    assert until(driver, lambda reading: bool(reading.current_uA)).current_uA == pytest.approx(500, abs=10)
+
+
 def test_set_off_and_on(driver: C11204Driver) -> None:
     driver.set_bias({1: 56.7})
     reading = until(driver, lambda r: not r.moving)

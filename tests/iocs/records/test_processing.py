@@ -327,16 +327,20 @@ def test_bytes_beyond_ascii_in_an_array_of_characters(load: Load) -> None:
         put(record, record.FIELDS["VAL"], np.array([200], np.int16))
 
 
-@pytest.mark.parametrize("text", ["nan", "NaN V"])
-def test_nan_never_reaches_a_device(load: Load, text: str) -> None:
+@pytest.mark.parametrize("text", ["nan", "NaN V", "inf", "-Infinity", ""])
+def test_what_nobody_means_never_reaches_a_device(load: Load, text: str) -> None:
     """A soft output takes it, as in EPICS Base."""
     records = load("""
         record(ao, "BIAS") { field(DTYP, "asynFloat64") field(OUT, "@asyn(P,1)BIAS") field(DRVH, "60") field(VAL, "54") }
+        record(longout, "RATE") { field(DTYP, "asynInt32") field(OUT, "@asyn(P,1)RATE") field(DRVH, "9") field(VAL, "5") }
         record(ao, "SOFT") { field(VAL, "54") }
     """)
-    bias, soft = records["BIAS"], records["SOFT"]
-    for data in ([text], np.array([np.nan])):
-        with pytest.raises(PutRefused, match=r"BIAS\.VAL: nan is no value for a device"):
+    bias, rate, soft = records["BIAS"], records["RATE"], records["SOFT"]
+    number = [np.array([float(text.removesuffix(" V"))])] if text else []
+    for data in ([text], *number):
+        with pytest.raises(PutRefused, match=r"BIAS\.VAL: (-?inf|nan|an empty text) is no value for a device"):
             put(bias, bias.FIELDS["VAL"], data)
-    assert bias.val == 54
+        with pytest.raises(PutRefused, match=r"RATE\.VAL: "):
+            put(rate, rate.FIELDS["VAL"], data)
+    assert (bias.val, rate.val) == (54, 5)
     assert put(soft, soft.FIELDS["VAL"], [text])
