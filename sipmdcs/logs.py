@@ -21,7 +21,8 @@ LEVELS = ("debug", "info", "warning", "error")
 """Choices of ``--log-level``."""
 
 _ERROR_LINE = re.compile(r"\S+Z (?:ERROR|CRITICAL) (?P<text>.+)")
-_RAISED_LINE = re.compile(r"(?:Error: |[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Refused|BadInput)\b)")
+_RAISED_LINE = re.compile(r"(?:Error: |[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Refused|BadInput)\b(?!\.\.))")
+"""Not ``CA.Client.Exception....``, with which libca begins to tell that a server went away."""
 
 
 class UtcFormatter(logging.Formatter):

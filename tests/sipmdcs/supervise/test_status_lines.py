@@ -29,6 +29,7 @@ def test_last_exit_is_the_newest_of_each_program() -> None:
         ("2026-11-21T10:02:03.123Z INFO iocs: no ERROR here", ""),
         ("2026-11-21T10:02:03.123Z WARNING iocs: OSError: x", ""),
         ("Traceback (most recent call last):", ""),
+        ("CA.Client.Exception" + "." * 47, ""),
         ("  raise ValueError(x)", ""),
     ],
 )
