@@ -60,7 +60,8 @@ def parse_moment(text: str, now_ns: int) -> int:
     if text == "now":
         return now_ns
     if ago := _AGO.fullmatch(text):
-        return _in_range(now_ns - round(float(ago["count"]) * _UNITS_S[ago["unit"]] * NS))
+        ago_s = min(float(ago["count"]) * _UNITS_S[ago["unit"]], 2 * LATEST_NS / NS)
+        return _in_range(now_ns - round(ago_s * NS))
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         text += "T00:00:00"
     match = _ISO.fullmatch(text)

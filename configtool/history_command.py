@@ -24,7 +24,7 @@ from sipmdcs.site import Site
     ),
 )
 @click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(min=1), help="How many of each to show, newest first."
+    "--limit", default=20, show_default=True, type=click.IntRange(1, 1_000_000), help="How many of each to show, newest first."
 )
 @json_option
 @pass_site

@@ -24,6 +24,7 @@ from sipmdcs.cli import pass_site
 from sipmdcs.clock import SystemClock, to_datetime
 from sipmdcs.command_examples import examples
 from sipmdcs.errors import BadInput
+from sipmdcs.http.body import parse_json
 from sipmdcs.site import Site
 
 
@@ -277,9 +278,9 @@ def _opened(
     facts: str,
 ) -> Any:
     try:
-        given = json.loads(facts)
-    except ValueError as err:
-        raise BadInput(f"not JSON: {err}", key="--facts") from err
+        given = parse_json(os.fsencode(facts))
+    except BadInput as err:
+        raise BadInput(str(err).removeprefix("body is "), key="--facts") from err
     return control.open(
         {
             "request_key": key or f"command-{uuid.uuid4()}",

@@ -30,7 +30,7 @@ class _Conditions(click.ParamType):
 
 
 _kind = click.Choice([str(kind) for kind in Kind])
-_run = click.IntRange(min=0)
+_run = click.IntRange(0, 2**31 - 1)
 
 
 @click.group(

@@ -50,7 +50,7 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option("--store", "wanted", is_flag=True, help="Hand the file to the analysis chain of the site as well."),
             click.option("--channel", metavar="PVPREFIX", help="With --store: the channel, such as DET:SUB:HV01:CH01."),
-            click.option("--run", type=click.IntRange(0), help="With --store: number of the run it belongs to."),
+            click.option("--run", type=click.IntRange(0, 2**31 - 1), help="With --store: number of the run it belongs to."),
         )
     ):
         command = option(command)

@@ -28,6 +28,8 @@ def answer(line: bytes, controllers: Controllers) -> dict[str, Any]:
         request = json.loads(line)
         controller, channel = request["controller"], request.get("channel")
         knob, value = request["knob"], request["value"]
+        if not isinstance(controller, str) or not isinstance(channel, int | None):
+            raise TypeError
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {"ok": False, "error": "expected a JSON object with controller, knob, value and perhaps channel"}
     try:

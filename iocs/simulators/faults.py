@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 
 from sipmdcs.errors import BadInput
 
@@ -143,6 +144,8 @@ def _number(knob: Knob, text: str) -> float:
         value = float(text)
     except ValueError as err:
         raise BadInput(f"{knob} {text!r} is not a number") from err
+    if not isfinite(value):
+        raise BadInput(f"{knob} {text!r} is not a finite number")
     if knob in COUNTING and (value < 0 or value != int(value)):
         raise BadInput(f"{knob} {text!r} is not a number of replies")
     return value

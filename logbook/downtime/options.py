@@ -152,31 +152,32 @@ def run_range(text: str) -> tuple[int | None, int | None]:
     return _runs(text) if text.strip() else (None, None)
 
 
+_NUMBER = click.IntRange(0, 2**31 - 1)
 _OPTIONS = (
     click.option("--no-popup", "popup", is_flag=True, flag_value=False, default=True, help="Store, do not ask why."),
     click.option("--terminal", is_flag=True, help="Ask on the terminal, also where there is a display."),
     click.option("--list", "list_events", is_flag=True, help="List downtimes, the unexplained first, then the newest."),
-    click.option("--show", type=int, metavar="ID", help="Show one downtime with every change of it."),
+    click.option("--show", type=_NUMBER, metavar="ID", help="Show one downtime with every change of it."),
     click.option("--new", is_flag=True, help="Make an entry from the options below."),
-    click.option("--edit", type=int, metavar="ID", help="Change the fields given by the options below."),
+    click.option("--edit", type=_NUMBER, metavar="ID", help="Change the fields given by the options below."),
     click.option("--summary", is_flag=True, help="Down time by category; with the cuts of --list, the last 7 days by default."),
     click.option("--flush", is_flag=True, help="Store what waits since the database was away."),
     click.option("--detector", default="", help="Which; for stops and starts instead of what downtime.yaml says of this host."),
     click.option("--category", multiple=True, help="One of downtime.yaml, or UNDECIDED; may be repeated as a cut."),
     click.option("--run", help="Run; as a cut also a range such as 12-20, 12- or -20."),
-    click.option("--subrun", type=int, help="Subrun of an entry."),
+    click.option("--subrun", type=_NUMBER, help="Subrun of an entry."),
     click.option("--since", default="", help="Cut: still going on then; a time, a date, or 30min, 8h, 7d ago."),
     click.option("--until", default="", help="Cut: begun before then."),
     click.option("--open", "only_open", is_flag=True, help="Cut: still going on."),
     click.option("--undecided", "only_undecided", is_flag=True, help="Cut: nobody has said why."),
     click.option("--text", default="", help="Cut: in description, user or category."),
-    click.option("--limit", type=click.IntRange(1), help="Cut: at most so many."),
+    click.option("--limit", type=click.IntRange(1, 1_000_000), help="Cut: at most so many."),
     click.option("--start", help="Begin of an entry."),
     click.option("--end", help="End of an entry; empty for an open one."),
     click.option("--description", help="Of an entry."),
     click.option("--user", help="Who explains an entry."),
     click.option("--author", default=login, show_default="your login", help="Who to put on record for a change."),
-    click.option("--revision", type=int, help="With --edit: the revision you saw; refused if somebody changed it since."),
+    click.option("--revision", type=_NUMBER, help="With --edit: the revision you saw; refused if somebody changed it since."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     click.option("--csv", "as_csv", is_flag=True, help="With --list: print CSV."),
 )

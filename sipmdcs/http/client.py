@@ -99,4 +99,7 @@ class JsonClient:
 
 def _target(path: str, query: Mapping[str, str | Sequence[str]] | None) -> str:
     given = {key: value for key, value in (query or {}).items() if value}
-    return quote(path) + (f"?{urlencode(given, doseq=True)}" if given else "")
+    try:
+        return quote(path) + (f"?{urlencode(given, doseq=True)}" if given else "")
+    except UnicodeEncodeError as err:
+        raise BadInput(f"{err.object!r} has bytes that are not UTF-8") from err

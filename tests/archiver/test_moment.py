@@ -46,6 +46,7 @@ def test_what_is_written_is_read_again(time_ns):
 )
 def test_relative(text, seconds):
     assert parse_moment(text, BASE) == BASE + round(seconds * NS)
+    assert parse_moment(f"-{'9' * 400}w", BASE) == parse_iso("0001-01-01T00:00:00Z"), "as early as can be"
 
 
 @pytest.mark.parametrize("text", ["2026-01-01", "2026-01-01T00:00", "2026-01-01 00:00:00", "2026-01-01T01:00:00+01:00"])

@@ -92,7 +92,14 @@ def test_wrong_use(folder: Path, running: subprocess.Popen[str], arguments: tupl
 def test_control_port_survives_nonsense(folder: Path, running: subprocess.Popen[str]) -> None:
     host, port = json.loads((folder / "var/sim/control.json").read_text())["control"].split(":")
     with socket.create_connection((host, int(port)), 5) as wire, wire.makefile("rwb") as stream:
-        for line in (b"nonsense\n", b"[]\n", b'{"controller": "HV01"}\n', b"[" * 60_000 + b"\n", b"\xff\n"):
+        for line in (
+            b"nonsense\n",
+            b"[]\n",
+            b'{"controller": "HV01"}\n',
+            b'{"controller": [], "knob": 1, "value": 2}\n',
+            b"[" * 60_000 + b"\n",
+            b"\xff\n",
+        ):
             stream.write(line)
             stream.flush()
             assert json.loads(stream.readline())["ok"] is False

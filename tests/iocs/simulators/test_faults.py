@@ -67,6 +67,8 @@ def test_channel_knobs(faults: Faults) -> None:
         (5, Knob.EXTRA_CURRENT, "much", "not a number"),
         (None, Knob.DROP, "1.5", "not a number of replies"),
         (None, Knob.DROP, "-1", "not a number of replies"),
+        (None, Knob.DROP, "inf", "not a finite number"),
+        (5, Knob.TEMPERATURE, "nan", "not a finite number"),
     ],
 )
 def test_what_cannot_be_turned(faults: Faults, channel: int | None, knob: Knob, text: str, message: str) -> None:

@@ -115,7 +115,9 @@ def test_bad_input_is_one_line_and_stores_nothing(
     assert " failed error=" in log
 
 
-@pytest.mark.parametrize("arguments", [("--list", "--flush"), ("--edit", "1"), ("--list", "0"), ("--limit", "0", "--list")])
+@pytest.mark.parametrize(
+    "arguments", [("--list", "--flush"), ("--edit", "1"), ("--list", "0"), ("--limit", "0", "--list"), ("--show", "9" * 20)]
+)
 def test_wrong_use_is_status_2(call: Run, make_site: MakeSite, arguments: tuple[str, ...]) -> None:
     assert call(make_site(), *arguments).returncode == 2
 

@@ -57,6 +57,9 @@ def test_questions_as_they_are_sent(server: Server) -> None:
     assert asks.get("/a b", {"pv": ["X:1", "X:2"], "text": "ü&", "left": ""}) == {"answer": 42}
     assert asks.get("/health") == {"answer": 42}
     assert asks.post("/runs", {"who": "daq"}) == {"answer": 42}
+    for question in (("/\udcff", {}), ("/a", {"pv": "\udcff"})):
+        with pytest.raises(BadInput, match="has bytes that are not UTF-8"):
+            asks.get(*question)
     assert server.asked == [
         ("GET", "/a%20b?pv=X%3A1&pv=X%3A2&text=%C3%BC%26", b""),
         ("GET", "/health", b""),
