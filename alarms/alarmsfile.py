@@ -6,6 +6,7 @@ that editing this file never loses an acknowledgement.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
@@ -19,6 +20,7 @@ ALARMS_FILE = "alarms.yaml"
 _MAX_PATH = 200
 
 
+@lru_cache(maxsize=4096)  # PVs hang in bunches
 def _tree_path(text: str) -> str:
     if len(text) > _MAX_PATH or not all(part.strip() == part and part and part.isprintable() for part in text.split("/")):
         raise ValueError(f"expected a path such as PVETO/HV13/CH01 of printable characters, at most {_MAX_PATH} of them")

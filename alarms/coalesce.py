@@ -47,6 +47,22 @@ def worth_reading(events: NDArray[np.void], most: int) -> NDArray[np.intp]:
     return np.sort(kept)
 
 
+def beginnings(events: NDArray[np.void]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which events are connections that come first of their PV, and which are metadata right after such a connection.
+
+    Args:
+        events: of ``channels.EVENT``; metadata without payload do not count.
+    """
+    order = np.argsort(events["pv"], kind="stable")
+    sorted_ = events[order]
+    first = np.diff(sorted_["pv"], prepend=-1) != 0
+    connected = first & (sorted_["kind"] == Kind.CONNECTED)
+    second = np.append(False, connected[:-1]) & ~first
+    told = second & (sorted_["kind"] == Kind.METADATA) & (sorted_["payload"] > 0)
+    back = np.argsort(order)
+    return connected[back], told[back]
+
+
 def few_of(reports: Sequence[T], most: int, state: Callable[[T], AlarmState]) -> list[T]:
     """The same for what one PV reported and nobody took yet; ``state`` gives the alarm state of a report."""
     if len(reports) == 1:

@@ -7,10 +7,14 @@ until its unit and labels are known and whether its channel is masked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from math import inf
 
-from alarms.coalesce import few_of, worth_reading
+import numpy as np
+from numpy.typing import NDArray
+
+from alarms.coalesce import beginnings, few_of, worth_reading
 from alarms.level import Level, from_severity
 from alarms.state import DISCONNECTED, AlarmState
 from alarms.values import MetadataCache, value_text
@@ -35,8 +39,9 @@ _Value = tuple[PvData, Kind, AlarmState]
 """What a PV reported, with its state as far as that is known without metadata."""
 
 _KINDS = tuple(Kind)
-_LEVELS = tuple(map(from_severity, Severity))
-_CALM = Level.OK.name
+_METADATA, _CONNECTED, _DISCONNECTED = Kind.METADATA, Kind.CONNECTED, Kind.DISCONNECTED
+_UNPROCESSED_NS = EPICS_EPOCH_S * NS
+"""What a record has for a time stamp before it is processed."""
 
 
 class Monitor:
@@ -84,19 +89,19 @@ class Monitor:
 
     def read(self, batch: Batch) -> Iterator[Report]:
         """What the PVs report in a batch, in order."""
-        events, payloads, names = batch.events, batch.payloads, self._names
-        few = events[worth_reading(events, self._most)]
-        columns = (few[name].tolist() for name in EVENT.names or ())
+        payloads, names = batch.payloads, self._names
+        few = batch.events[worth_reading(batch.events, self._most)]
+        columns = (column.tolist() for column in self._begin(few, payloads))
         for time_ns, received_ns, number, place, payload, status, severity, code in zip(*columns, strict=True):
             pv, kind = names[place], _KINDS[code]
             data = payloads[payload - 1] if payload else number
-            if kind is Kind.DISCONNECTED:
+            if kind is _DISCONNECTED:
                 self._gone(pv)
-            elif kind is Kind.CONNECTED:
-                self._connected(pv)
-            elif kind is Kind.METADATA:
+            elif kind is _CONNECTED:
+                self._connected((pv,))
+            elif kind is _METADATA:
                 if isinstance(data, PvMetadata):
-                    self._metadata.keep(pv, data)
+                    self._metadata.keep({pv: data})
                 self._known.add(pv)
                 if pv in self._bare:
                     yield pv, self._worded(pv, *self._bare.pop(pv))
@@ -114,7 +119,7 @@ class Monitor:
                 data = value.value
                 kind = Kind.TEXT if isinstance(data, str) else Kind.SCALAR if isinstance(data, int | float) else Kind.ARRAY
                 if pv in self.disconnected:
-                    self._connected(pv)
+                    self._connected((pv,))
                 if self._metadata.get(pv) is not None:
                     self._known.add(pv)
                 state = self._value(pv, data, kind, value.severity, value.status, value.time_ns, now_ns)
@@ -160,12 +165,29 @@ class Monitor:
         del self._settling[pv]
         return True
 
-    def _connected(self, pv: str) -> None:
-        self.disconnected.discard(pv)
-        self._known.discard(pv)  # a server that was restarted may have other units and labels
-        self._bare.pop(pv, None)
-        self._held.pop(pv, None)
-        self._settling[pv] = self._clock.monotonic() + SETTLING_S
+    def _begin(self, events: NDArray[np.void], payloads: Sequence[PvData | PvMetadata]) -> Iterator[NDArray[np.generic]]:
+        """Take what PVs begin with when they connect, of thousands at once.
+
+        Returns:
+            The columns of all other events.
+        """
+        connected, told = beginnings(events)
+        names = self._names
+        self._connected([names[place] for place in events["pv"][connected].tolist()])
+        places, numbers = events["pv"][told].tolist(), events["payload"][told].tolist()
+        said = {names[place]: payloads[number - 1] for place, number in zip(places, numbers, strict=True)}
+        self._metadata.keep({pv: metadata for pv, metadata in said.items() if isinstance(metadata, PvMetadata)})
+        self._known.update(said)
+        others = events[~(connected | told)]
+        return (others[name] for name in EVENT.names or ())
+
+    def _connected(self, pvs: Collection[str]) -> None:
+        self.disconnected.difference_update(pvs)
+        self._known.difference_update(pvs)  # a server that was restarted may have other units and labels
+        for waiting in filter(None, (self._bare, self._held)):
+            for pv in pvs:
+                waiting.pop(pv, None)
+        self._settling.update(dict.fromkeys(pvs, self._clock.monotonic() + SETTLING_S))
 
     def _gone(self, pv: str) -> None:
         self.disconnected.add(pv)
@@ -178,17 +200,16 @@ class Monitor:
     ) -> AlarmState | None:
         """What the PV reports with this, ``None`` if that has to wait."""
         if pv in self.disconnected:
-            self._connected(pv)
-        level = _LEVELS[min(severity, Severity.INVALID)]
-        message = _message(severity, status)
-        if time_ns == EPICS_EPOCH_S * NS:  # what a record has for a time stamp before it is processed
+            self._connected((pv,))
+        level, message = _reason(severity, status)
+        if time_ns == _UNPROCESSED_NS:
             message, time_ns = NEVER_PROCESSED if status == Status.UDF else message, received_ns
         state = AlarmState(level, message, "", time_ns)
         if level is Level.INVALID and status == Status.UDF:
             self._expect(pv, self._worded(pv, data, kind, state))
             return None
         self._deadline.pop(pv, None)
-        if pv in self._held or not self._is_settled(pv):
+        if (pv in self._settling or pv in self._held) and (pv in self._held or not self._is_settled(pv)):
             held = self._held.setdefault(pv, [])
             held.append((data, kind, state))
             if len(held) > 2 * self._most:
@@ -203,7 +224,9 @@ class Monitor:
         return AlarmState(state.level, state.message, value_text(data, kind, self._metadata.get(pv)), state.time_ns)
 
 
-def _message(severity: int, status: int) -> str:
+@lru_cache(256)  # many reports, few reasons
+def _reason(severity: int, status: int) -> tuple[Level, str]:
+    level = from_severity(Severity(min(severity, Severity.INVALID)))
     if severity == Severity.NO_ALARM:
-        return _CALM
-    return _STATUS_NAMES.get(status, f"STATUS {status}")
+        return level, Level.OK.name
+    return level, _STATUS_NAMES.get(status, f"STATUS {status}")

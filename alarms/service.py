@@ -258,11 +258,12 @@ async def run_alarms(site: Site, channels: Channels) -> None:
     with kept_for_good():
         configuration = load_configuration(site)
         notify = load_notify(site.folder)
-        # First, and nothing beside it, which would take the interpreter away: PVs connect while all else is made ready.
-        captured = await asyncio.to_thread(capture_all, channels, configuration.tree)
+        # PVs connect while all else is made ready.
+        capturing = asyncio.get_running_loop().run_in_executor(None, capture_all, channels, configuration.tree)
         published = Published(site.file.prefix, configuration.tree, banner_rows=configuration.file.banner_rows)
         records = [*site.service_records(SERVICE), *published.area_records(site.find_template("alarm_area.template"))]
         states = published.state_records(site.find_template("alarm_node.template"))
+        captured = await capturing
     if not notify.routes:
         _log.warning("notify.yaml has no routes: nobody is paged")
     try:

@@ -13,6 +13,8 @@ from sipmdcs.errors import ChannelError
 _LONGEST = 200
 """Characters of a value that are kept."""
 
+_ENUM, _FLOATS = PvType.ENUM, (PvType.FLOAT, PvType.DOUBLE)
+
 _LIMITS = {"LOLO": 0, "LOW": 1, "HIGH": 2, "HIHI": 3}
 """Place of each limit in ``PvMetadata.alarm``."""
 
@@ -24,11 +26,11 @@ def value_text(data: PvData, kind: Kind, metadata: PvMetadata | None) -> str:
     """
     if kind is Kind.TEXT:
         return one_line(str(data), _LONGEST)
-    if kind is not Kind.SCALAR or not isinstance(data, int | float):
+    if kind is not Kind.SCALAR or not isinstance(data, (int, float)):  # a union is made anew each time
         return "array"
     if metadata is None:
         return f"{data:g}"
-    if metadata.type is PvType.ENUM:
+    if metadata.type is _ENUM:
         index = int(data) if isfinite(data) else -1
         label = metadata.labels[index] if 0 <= index < len(metadata.labels) else ""
         return one_line(label, _LONGEST) or f"{data:g}"
@@ -44,7 +46,7 @@ def limit_text(message: str, metadata: PvMetadata) -> str:
 
 
 def _with_unit(number: float, metadata: PvMetadata) -> str:
-    if metadata.type in (PvType.FLOAT, PvType.DOUBLE) and isfinite(number):
+    if metadata.type in _FLOATS and isfinite(number):
         digits = max(0, min(metadata.precision, 15))
         text = f"{number:.{digits}f}" if abs(number) < 1e15 else f"{number:g}"
     else:
@@ -68,9 +70,9 @@ class MetadataCache:
         """What is known of a PV."""
         return self._known.get(pv)
 
-    def keep(self, pv: str, metadata: PvMetadata) -> None:
-        """A PV said this about itself."""
-        self._known[pv] = metadata
+    def keep(self, metadata: Mapping[str, PvMetadata]) -> None:
+        """PVs said this about themselves."""
+        self._known.update(metadata)
 
     def refresh(self, pvs: Iterable[str], timeout: float) -> Mapping[str, PvMetadata]:
         """Ask the PVs; blocks for at most ``timeout`` seconds. What does not answer stays as it was known.

@@ -37,7 +37,7 @@ DEEPEST = 50
 """Levels of a file; more is a slip, or an alias that holds itself."""
 MAX_ALIASED = 100_000
 """Keys and list items that aliases may repeat: a few lines of aliases to aliases could be millions of entries."""
-_TEXT, _LIST, _MAPPING = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
+_TEXT = "tag:yaml.org,2002:str"
 _LONG_TEXT = 5_000
 """Characters from which the parser in C is worth being tried first; its messages are not those of the one in Python."""
 
@@ -62,18 +62,26 @@ def read_yaml(path: Path, schema: type[Model]) -> Model:
 def parse_yaml(text: str, schema: type[Model], path: Path) -> Model:
     """As ``read_yaml``, from text; ``path`` is only for messages."""
     lines: dict[KeyPath, int] = {}
+    try:
+        data = _plain_data(text)
+    except _NotPlain:
+        data, lines = _any_data(text, path)
+    try:
+        return schema.model_validate(data)
+    except ValidationError as err:
+        raise _first_problem(err, lines or _lines(_composed(text), path), path) from err
+
+
+def _any_data(text: str, path: Path) -> tuple[Any, dict[KeyPath, int]]:
+    """What a file holds, and the line of every key and list item."""
     loader: yaml.SafeLoader | None = None
     root: yaml.Node | None = None
     try:
-        loader = yaml.SafeLoader("" if len(text) > _LONG_TEXT and (root := _composed_in_c(text)) is not None else text)
+        root = _composed_in_c(text) if len(text) > _LONG_TEXT else None
+        loader = yaml.SafeLoader("" if root else text)
         root = root or loader.get_single_node()
-        data: Any = {}
-        if root is not None:
-            try:
-                data = _plain_data(root, loader, text)
-            except _NotPlain:
-                lines = _lines(root, path)
-                data = loader.construct_document(root)
+        lines = _lines(root, path)
+        return {} if root is None else loader.construct_document(root), lines
     except yaml.MarkedYAMLError as err:
         line = err.problem_mark.line + 1 if err.problem_mark else None
         raise BadInput(f"not valid YAML: {err.problem or err.context}", file=path, line=line) from err
@@ -85,12 +93,6 @@ def parse_yaml(text: str, schema: type[Model], path: Path) -> Model:
         raise BadInput("not valid YAML: nested too deeply", file=path, line=line) from err
     except ValueError as err:  # a date or number that looks like one but is none, such as 2026-02-30
         raise BadInput(f"not valid YAML: {err}", file=path, line=None if root is None else _bad_scalar_line(root)) from err
-    try:
-        return schema.model_validate(data)
-    except ValidationError as err:
-        if not lines and root is not None:
-            lines = _lines(root, path)
-        raise _first_problem(err, lines, path) from err
 
 
 def bad_key(path: Path, key_path: KeyPath, message: str) -> BadInput:
@@ -102,9 +104,11 @@ def bad_key(path: Path, key_path: KeyPath, message: str) -> BadInput:
         message: what is wrong, what was expected.
     """
     text = path.read_text("utf-8")
-    root = _composed_in_c(text) or yaml.compose(text, yaml.SafeLoader)
-    lines = {} if root is None else _lines(root, path)
-    return BadInput(message, file=path, line=lines.get(key_path), key=_dotted(key_path))
+    return BadInput(message, file=path, line=_lines(_composed(text), path).get(key_path), key=_dotted(key_path))
+
+
+def _composed(text: str) -> yaml.Node | None:
+    return _composed_in_c(text) or yaml.compose(text, yaml.SafeLoader)
 
 
 def _bad_scalar_line(node: yaml.Node) -> int | None:
@@ -135,40 +139,62 @@ class _NotPlain(Exception):
     """A file holds what ``_plain_data`` does not read."""
 
 
-def _plain_data(root: yaml.Node, loader: yaml.SafeLoader, text: str) -> Any:
-    """What nearly every file holds, in one pass and without the lines, which only a message needs.
+def _plain_data(text: str) -> Any:
+    """What nearly every long file holds, in one pass: without the nodes, which take 1.5 kB an entry, and their lines.
 
     Raises:
-        _NotPlain: it may have aliases, a key is not text or stands twice, a tag is not a usual one, or it is too deep.
+        _NotPlain: the text is short or not YAML, it has aliases or more than one document, a key is not text or stands twice,
+            a tag is not a usual one, or it is too deep.
     """
-
-    def build(node: yaml.Node, depth: int) -> Any:
-        if isinstance(node, yaml.ScalarNode):
-            return node.value if node.tag == _TEXT else loader.construct_object(node)
-        if depth > DEEPEST or node.tag not in (_MAPPING, _LIST):
-            raise _NotPlain
-        if isinstance(node, yaml.SequenceNode):
-            return [build(item, depth + 1) for item in node.value]
-        if any(key.tag != _TEXT for key, _ in node.value):
-            raise _NotPlain
-        data = {key.value: build(value, depth + 1) for key, value in node.value}
-        if len(data) < len(node.value):
-            raise _NotPlain
-        return data
-
-    if "&" in text:
+    if len(text) <= _LONG_TEXT or not yaml.__with_libyaml__:
         raise _NotPlain
-    return build(root, 0)
+    try:
+        loader = yaml.CSafeLoader(text)
+        loader.get_event()  # the stream begins
+        if type(loader.get_event()) is not yaml.DocumentStartEvent:
+            return {}
+        data = _built(loader, loader.get_event(), 0)
+        loader.get_event()  # the document ends
+        if type(loader.get_event()) is not yaml.StreamEndEvent:
+            raise _NotPlain
+    except (yaml.YAMLError, ValueError) as err:  # what is wrong where, the parser in Python says
+        raise _NotPlain from err
+    return data
 
 
-def _lines(root: yaml.Node, path: Path) -> dict[KeyPath, int]:
+def _built(loader: yaml.CSafeLoader, event: yaml.Event, depth: int) -> Any:
+    """What begins with ``event``."""
+    kind = type(event)
+    if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None or depth > DEEPEST:
+        raise _NotPlain
+    if kind is yaml.ScalarEvent:
+        if not event.implicit[0]:  # in quotes
+            return event.value
+        tag = loader.resolve(yaml.ScalarNode, event.value, event.implicit)
+        return event.value if tag == _TEXT else loader.construct_object(yaml.ScalarNode(tag, event.value))
+    if kind is yaml.SequenceStartEvent:
+        items: list[Any] = []
+        while type(event := loader.get_event()) is not yaml.SequenceEndEvent:
+            items.append(_built(loader, event, depth + 1))
+        return items
+    data: dict[str, Any] = {}
+    while type(event := loader.get_event()) is not yaml.MappingEndEvent:
+        key = _built(loader, event, depth + 1)
+        if type(key) is not str or key in data:
+            raise _NotPlain
+        data[key] = _built(loader, loader.get_event(), depth + 1)
+    return data
+
+
+def _lines(root: yaml.Node | None, path: Path) -> dict[KeyPath, int]:
     """Line of every key and list item.
 
     Raises:
         BadInput: a key stands twice, or the file is too deep or, through its aliases, too large.
     """
     index = _LineIndex(path)
-    index.add(root, (), aliased=False)
+    if root is not None:
+        index.add(root, (), aliased=False)
     return index.lines
 
 

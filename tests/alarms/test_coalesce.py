@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.coalesce import few_of, worth_reading
+from alarms.coalesce import beginnings, few_of, worth_reading
 from alarms.intake import Intake
 from alarms.level import Level
 from alarms.state import AlarmState
@@ -43,6 +43,22 @@ def test_few_events_are_all_read_except_repetitions():
 def test_one_fault_after_another_is_no_repetition():
     fault = (0, Severity.MAJOR, Status.STATE)
     assert list(worth_reading(events([fault, fault]), 8)) == [0, 1]
+
+
+KINDS = st.sampled_from([Kind.CONNECTED, Kind.METADATA, Kind.SCALAR, Kind.DISCONNECTED])
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), KINDS, st.booleans()), max_size=20))
+def test_a_pv_begins_with_its_connection_and_what_it_says_of_itself(reports):
+    rows = [(n, n, 0.0, pv, payload, 0, 0, kind) for n, (pv, kind, payload) in enumerate(reports)]
+    connected, told = beginnings(np.array(rows, EVENT))
+    for pv in range(3):
+        places = [n for n, report in enumerate(reports) if report[0] == pv]
+        first, second, *_ = [*places, None, None]
+        connects = first is not None and reports[first][1] is Kind.CONNECTED
+        tells = connects and second is not None and reports[second][1:] == (Kind.METADATA, True)
+        assert [n for n in places if connected[n]] == [first] * connects
+        assert [n for n in places if told[n]] == [second] * tells
 
 
 LEVELS = st.sampled_from([Level.OK, Level.MINOR, Level.MAJOR, Level.UNDEFINED])

@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alarms.level import Level
 from alarms.monitor import SETTLING_S, Monitor
 from alarms.values import MetadataCache
-from sipmdcs.channels import Batch, Kind, Mask
+from sipmdcs.channels import EVENT, Batch, Kind, Mask, PvMetadata, PvType
 from sipmdcs.channels_fake import FakeChannels
 from sipmdcs.clock import EPICS_EPOCH_S, NS, ManualClock
 from sipmdcs.severity import Severity, Status
@@ -166,3 +169,47 @@ def test_after_a_loss_connections_and_values_are_as_they_are_now(world, watch):
     assert monitor.disconnected == {"A:CURRENT_RBV", "A:NEVER"}
     clock.advance(5)
     assert ("A:CURRENT_RBV", "UNDEFINED") in [(pv, state.level.name) for pv, state in monitor.overdue()]
+
+
+EVENTS = st.tuples(
+    st.integers(0, 1),
+    st.sampled_from([Kind.CONNECTED, Kind.METADATA, Kind.SCALAR, Kind.DISCONNECTED]),
+    st.sampled_from([Severity.NO_ALARM, Severity.MAJOR]),
+    st.integers(0, 2),
+)
+UNITS = [PvMetadata(PvType.DOUBLE, 1, units=unit) for unit in ("A", "V")]
+
+
+def batch_of(events):
+    rows = [
+        (NS, NS, n, pv, payload if kind is Kind.METADATA else 0, Status.HIHI if severity else 0, severity, kind)
+        for n, (pv, kind, severity, payload) in events
+    ]
+    return Batch(np.array(rows, EVENT), UNITS, 0)
+
+
+def told_once(events):
+    """What a server does: a PV says what it is at most once each time it connects."""
+    may_tell = {0: True, 1: True}
+    for number, (pv, kind, *rest) in enumerate(events):
+        if kind is not Kind.METADATA or may_tell[pv]:
+            yield number, (pv, kind, *rest)
+        may_tell[pv] = (may_tell[pv] and kind is not Kind.METADATA) or kind is Kind.CONNECTED
+
+
+@given(st.lists(EVENTS, max_size=12).map(lambda events: list(told_once(events))))
+def test_events_that_come_together_mean_what_they_mean_one_by_one(events):
+    """Connections of thousands of PVs are read at once."""
+
+    def heard(batches):
+        clock = ManualClock()
+        monitor = Monitor(NAMES[:2], MetadataCache(FakeChannels(clock)), clock, grace_s=5, connect_timeout_s=30, most=100)
+        reports = [report for batch in batches for report in monitor.read(batch)]
+        clock.advance(SETTLING_S)
+        reports += monitor.settled()
+        clock.advance(5)
+        reports += monitor.overdue()
+        newest = {pv: (state.level, state.message, state.value) for pv, state in reports}
+        return newest, monitor.disconnected, monitor.unknown(NAMES[:2])
+
+    assert heard([batch_of(events)]) == heard([batch_of([event]) for event in events])

@@ -148,14 +148,31 @@ def test_any_data_is_read_or_refused_in_one_line(data: object) -> None:
 
 @given(_PLAIN)
 def test_what_is_read_in_one_pass_is_what_the_loader_reads(data: object) -> None:
-    text = yaml.safe_dump(data, allow_unicode=True)
-    loader = yaml.SafeLoader(text)
-    root = loader.get_single_node()
-    assert root is not None
+    text = f"# {'long ' * 1000}\n{yaml.safe_dump(data, allow_unicode=True)}"
     try:
-        assert _plain_data(root, loader, text) == yaml.safe_load(text)
+        assert _plain_data(text) == yaml.safe_load(text)
     except _NotPlain:
-        assert "&" in text or _holds_numbers_as_keys(data)
+        assert "&id" in text or _holds_numbers_as_keys(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: {c: [1, 2}", "f.yaml:3: not valid YAML: expected ',' or ']'"),
+        ("name: x\nname: y", "f.yaml:3: name: given twice, first at line 2"),
+        ("name: 2026-02-30", "f.yaml:2: not valid YAML: day is out of range"),
+        ("name: !!python/name:os.system x", "f.yaml:2: not valid YAML: could not determine a constructor"),
+        ("name: x\n---\nname: y", "f.yaml:3: not valid YAML: but found another document"),
+        ("name: &a [*a]", "f.yaml:2: not valid YAML: nested too deeply"),
+        ("name: " + "[" * 60 + "]" * 60, "f.yaml:2: not valid YAML: nested too deeply"),
+        ("naem: x", "f.yaml:2: naem: unknown key"),
+    ],
+)
+def test_a_long_file_is_refused_in_the_words_of_a_short_one(text: str, message: str) -> None:
+    short, long = _refusal(f"# short\n{text}\n"), _refusal(f"# {'long ' * 1000}\n{text}\n")
+    assert short == long
+    assert short is not None
+    assert short.startswith(message)
 
 
 def _holds_numbers_as_keys(data: object) -> bool:
