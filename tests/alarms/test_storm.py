@@ -1,13 +1,18 @@
 """2,000 PVs go into alarm at once."""
 
 import re
-import time
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
 from tests.alarms.bench import Bench, Epics, wait_until
 
 COUNT = 2000
+GATHER = timedelta(seconds=1)
+"""Between two mails to a receiver."""
+HANG_S = 50
+"""No measure of speed: after so long something hangs."""
 MASTER = "T:BENCH:MASTER"
 FIRST = "T:BENCH:C00:CH000:CURRENT_RBV"
 PLANT = f' {{"{MASTER}" "MASTER" "1" ""}}\n' + "\n".join(
@@ -33,6 +38,12 @@ def _alarms_in(subject):
     return 1 + int(more[1] if more else 0)
 
 
+def shown(bench, epics):
+    """How many alarms clients see; the service answers by HTTP and by Channel Access alike, in the middle of a storm."""
+    assert bench.get("/tree?path=MASTER")["nodes"]
+    return epics.get("T:ALARM:BENCH:N_UNACKED")[0]
+
+
 @pytest.fixture
 def bench(tmp_path, free_ports):
     bench = Bench(tmp_path / "site", free_ports(4), PLANT)
@@ -51,27 +62,17 @@ def epics(bench):
 
 
 def test_storm_is_few_mails_and_the_service_stays_responsive(bench, epics):
-    figures = "T:SYS:ALARMS:DISCONNECTED"
-    wait_until(lambda: epics.get(figures)[0] == 0, 30, "all connected")
-    start = time.time()
+    wait_until(lambda: epics.get("T:SYS:ALARMS:DISCONNECTED")[0] == 0, HANG_S, "all connected")
     epics.put({MASTER: 25.0})
-    slowest, active = 0.0, 0
-    while active < COUNT:
-        asked = time.monotonic()
-        active = (bench.get("/tree?path=MASTER")["nodes"] and epics.get("T:ALARM:BENCH:N_UNACKED")[0]) or 0
-        slowest = max(slowest, time.monotonic() - asked)
-        assert time.time() - start < 40
-    took = time.time() - start
-    wait_until(lambda: announced(bench) == COUNT, 30, "the summaries")
-    arrived, mail = bench.mailbox.mails[0]
-    assert arrived - start - took < 5, "counted from when all is shown, which takes as long as the machine is busy"
-    assert "BENCH/C" in mail.get_payload()
-    summaries = len(bench.mailbox.mails)
-    assert summaries <= 3 + took, "the first alarms at once, then one a second at most"
-    assert slowest < 2, f"an answer took {slowest:.2f} s while {took:.2f} s of storm went on"
-    asked = time.monotonic()
+    wait_until(lambda: shown(bench, epics) == COUNT, HANG_S, "the storm shown")
+    wait_until(lambda: announced(bench) == COUNT, HANG_S, "the summaries, each alarm in one of them")
+    assert "BENCH/C" in bench.mailbox.mails[0][1].get_payload()
+    assert _alarms_in(bench.mailbox.subjects[0]) < COUNT, "the first page does not wait for the end of the storm"
+    calls = bench.get(f"/history?of=BENCH&limit={2 * COUNT}")
+    assert len(calls) == len({row["pv"] for row in calls}) == COUNT
     changed = bench.post("/acknowledge", select=["BENCH"], user="ada")["changed"]
     assert len(changed) == COUNT
-    assert time.monotonic() - asked < 5
-    wait_until(lambda: ended(bench) == COUNT, 60, "the summary of the end")
+    wait_until(lambda: ended(bench) == COUNT, HANG_S, "the summary of the end")
     assert len(bench.get("/active?path=BENCH")) == 0
+    composed = sorted(datetime.fromisoformat(page["composed"]) for page in bench.get("/pages"))
+    assert min(later - earlier for earlier, later in pairwise(composed)) >= GATHER, "one a second at most"
