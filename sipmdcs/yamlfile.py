@@ -162,10 +162,10 @@ def _plain_data(text: str) -> Any:
     return data
 
 
-def _built(loader: yaml.CSafeLoader, event: yaml.Event, depth: int) -> Any:
+def _built(loader: yaml.CSafeLoader, event: Any, depth: int) -> Any:
     """What begins with ``event``."""
     kind = type(event)
-    if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None or depth > DEEPEST:
+    if event.anchor is not None or event.tag is not None or depth > DEEPEST:
         raise _NotPlain
     if kind is yaml.ScalarEvent:
         if not event.implicit[0]:  # in quotes

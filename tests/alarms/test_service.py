@@ -85,7 +85,7 @@ def test_delay(bench, epics):
     assert time.monotonic() - start >= 1
 
 
-def test_major_is_paged_within_5_s_and_followed_up(bench, epics):
+def test_major_is_paged_and_followed_up(bench, epics):
     before = len(bench.mailbox.mails)
 
     def mails_that_begin(subject):
@@ -93,10 +93,8 @@ def test_major_is_paged_within_5_s_and_followed_up(bench, epics):
         return [mail for mail in bench.mailbox.mails[before:] if mail[1]["Subject"].startswith(subject)]
 
     epics.put({A: 25.0})
-    start = time.time()
     wait_until(lambda: mails_that_begin("MAJOR: BENCH/PS1/CH01 CURRENT_RBV 25.00 uA"), 30, "a page")
-    arrived, mail = mails_that_begin("MAJOR: BENCH/PS1/CH01 CURRENT_RBV 25.00 uA")[0]
-    assert arrived - start < 5
+    _, mail = mails_that_begin("MAJOR: BENCH/PS1/CH01 CURRENT_RBV 25.00 uA")[0]
     text = mail.get_payload()
     for line in (A, "25.00 uA, HIHI (limit 20.00 uA)", "Switch it off.", f"alarm ack {A} --comment WHY", "UTC"):
         assert line in text
