@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
@@ -25,6 +25,9 @@ from sipmdcs.clock import NS, Clock
 from sipmdcs.errors import ServiceError
 
 DATABASE_FILE = "alarms.sqlite"
+
+MAX_HISTORY = 5_000_000
+"""Newest changes that are kept, some 0.8 GB: a detector that flaps for a night makes more than that."""
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -147,8 +150,13 @@ def _set_aside(path: Path, clock: Clock) -> Path:
 
 def _write_history(connection: Connection, changes: Iterable[Change], now_ns: int) -> None:
     rows = [_history_row(change, now_ns) for change in changes if change.matters]
-    if rows:
-        connection.execute(insert(history), rows)
+    if not rows:
+        return
+    connection.execute(insert(history), rows)
+    oldest, newest = (select(of(history.c.id)).scalar_subquery() for of in (func.min, func.max))
+    # A few at a time: a page waits for this transaction.
+    old = (history.c.id <= newest - MAX_HISTORY) & (history.c.id < oldest + 2 * len(rows))
+    connection.execute(delete(history).where(old))
 
 
 def _history_row(change: Change, now_ns: int) -> dict[str, Any]:

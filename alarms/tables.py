@@ -39,7 +39,7 @@ history = Table(
     Column("comment", Text, nullable=False),
     Index("ix_history_pv_time", "pv", "time_ns"),
 )
-"""Every change of an alarm, never rewritten."""
+"""The newest changes of alarms, never rewritten."""
 
 incident = Table(
     "incident",

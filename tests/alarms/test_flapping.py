@@ -74,6 +74,7 @@ def paged(bench, pv):
     return [mail for _, mail in bench.mailbox.mails if mail["To"] == "expert@example.org" and pv in mail.get_payload()]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_an_alarm_of_a_steady_pv_is_paged_while_all_others_flap(bench):
     flapping, epics = Flapping(bench), Epics(bench.environment)

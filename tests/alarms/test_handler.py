@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 
+from alarms import store
 from alarms.level import Level
 from alarms.state import AlarmState, Rules
 from alarms.tree import Leaf, grow
@@ -223,6 +224,23 @@ async def test_another_reason_of_equal_severity_is_in_the_history_and_pages_nobo
     await shop.report(A, "MAJOR", "LOLO")
     assert [(row["severity"], row["message"]) for row in shop.store.history(pvs=[A])] == [("MAJOR", "LOLO"), ("MAJOR", "HIHI")]
     assert shop.queued("shift") == [("alarm", A)]
+
+
+async def test_history_keeps_the_newest_changes_and_an_old_long_one_shrinks_by_and_by(shop, monkeypatch):
+    async def flap(times):
+        for n in range(times):
+            await shop.report(A, ("OK", "MAJOR")[n % 2], f"reason {n}")
+
+    await flap(30)
+    before = shop.store.history(limit=100)
+    monkeypatch.setattr(store, "MAX_HISTORY", 10)
+    await flap(3)
+    assert shop.store.history(limit=100)[3:] == before[:-6], "two for each that is added"
+    await flap(30)
+    left = shop.store.history(limit=100)
+    assert [row["message"] for row in left] == [row["message"] for row in shop.store.history(limit=10)]
+    assert left[0]["id"] > before[0]["id"]
+    assert shop.level(A) == "MAJOR"
 
 
 async def test_somebody_must_acknowledge(shop):
