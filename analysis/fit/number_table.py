@@ -7,6 +7,7 @@ tabs a comma may be the decimal point.
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.fit.column import is_line_of_units
 from sipmdcs.errors import BadInput
+from sipmdcs.inputfile import read_whole
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +29,8 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _COMMENTS = ("#", "%", "//")
 _QUOTES = "\"' \t"
 _SHOWN = 40
+MOST_BYTES = 200_000_000
+"""Ten million numbers and more; they take ten times as much memory while they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,7 @@ def read_number_table(file: Path) -> NumberTable:
 
 
 def _read_lines(file: Path) -> list[str]:
-    try:
-        content = file.read_bytes()
-    except OSError as err:
-        raise BadInput(f"cannot be read: {err.strerror or err}", file=file) from err
+    content = read_whole(file, MOST_BYTES)
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         text = content.decode(encoding)
@@ -120,11 +121,10 @@ def _number(cell: str, separator: str | None, file: Path, line: int) -> float:
 
 
 def _read_npy(file: Path) -> Floats:
+    content = io.BytesIO(read_whole(file, MOST_BYTES))
     try:
-        array = np.load(file, allow_pickle=False)
-    except OSError as err:
-        raise BadInput(f"cannot be read: {err.strerror or err}", file=file) from err
-    except (ValueError, EOFError) as err:
+        array = np.load(content, allow_pickle=False)
+    except (ValueError, EOFError, MemoryError, OverflowError) as err:  # it may promise any number of numbers
         raise BadInput("is no NumPy array of numbers", file=file) from err
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf" or array.ndim not in (1, 2):
         raise BadInput("expected numbers in one or two dimensions", file=file)

@@ -84,6 +84,9 @@ class Options:
         Raises:
             BadInput: a time or a range of runs that is none.
         """
+        for text in (self.detector, *self.category, self.text):
+            if not text.isprintable():
+                raise BadInput(f"{text[:30]!r} is no text of printable characters")
         first, last = _runs(self.run) if self.run else (None, None)
         return Selection(
             since=desk.moment(self.since) if self.since else None,

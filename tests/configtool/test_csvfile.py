@@ -52,6 +52,8 @@ def test_anything_else_is_one_error_with_its_place(tmp_path: Path, content: byte
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"gone.csv: cannot be read: No such file or directory"):
         read_csv(tmp_path / "gone.csv", COLUMNS)
+    with pytest.raises(BadInput, match="/dev/zero: has more than 64 MB, the most that is read"):
+        read_csv(Path("/dev/zero"), COLUMNS)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,18 @@ def test_files_that_cannot_be_read(tmp_path):
         read_charges(tmp_path)
     with pytest.raises(BadInput, match=r"nothing.npy: cannot be read: No such file"):
         read_charges(tmp_path / "nothing.npy")
+    with pytest.raises(BadInput, match="/dev/zero: has more than 200 MB, the most that is read"):
+        read_charges(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("numbers", [10**12, 10**18, 10**25])
+def test_an_array_that_promises_more_than_fits(tmp_path, numbers):
+    header = {"descr": "<f8", "fortran_order": False, "shape": (numbers,)}
+    with (tmp_path / "short.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(64))
+    with pytest.raises(BadInput, match=r"short.npy: is no NumPy array of numbers"):
+        read_charges(tmp_path / "short.npy")
 
 
 def test_the_window_stands_in_a_comment(tmp_path):

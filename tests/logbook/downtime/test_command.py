@@ -97,6 +97,8 @@ def test_entries_by_options(call: Run, make_site: MakeSite) -> None:
         (("--new", "--start", "soon"), "time 'soon' is not understood"),
         (("--list", "--since", "yesterday"), "time 'yesterday' is not understood"),
         (("--list", "--run", "a-b"), "run 'a' is not a number"),
+        (("--list", "--text", "\udcff"), "is no text of printable characters"),
+        (("--list", "--category", "\udcff"), "is no text of printable characters"),
         (("--summary", "--since", "1h", "--until", "2h"), "--until is not after --since"),
     ],
 )
