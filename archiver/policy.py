@@ -21,6 +21,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from sipmdcs.epicsdb import Record
+from sipmdcs.inputfile import read_text
 from sipmdcs.pvinfo import ArchiveMethod, ArchivePolicy, archive_policy
 from sipmdcs.site import Site
 from sipmdcs.yamlfile import Strict, read_yaml
@@ -28,6 +29,8 @@ from sipmdcs.yamlfile import Strict, read_yaml
 logger = logging.getLogger(__name__)
 
 ARCHIVER_FILE = "archiver.yaml"
+_MOST_BYTES = 64_000_000
+"""A list of a million PVs."""
 
 
 def _policy(given: object) -> ArchivePolicy | None:
@@ -102,8 +105,8 @@ def read_pv_list(path: Path) -> dict[str, ArchivePolicy]:
     ``X.VAL`` is ``X``.
 
     Raises:
-        OSError: it cannot be read.
+        BadInput: it cannot be read, or is no text.
     """
-    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+    lines = (line.strip() for line in read_text(path, _MOST_BYTES).splitlines())
     names = (line.removesuffix(".VAL") for line in lines if line and not line.startswith("#"))
     return {name: ArchivePolicy(ArchiveMethod.MONITOR, 1.0) for name in names}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from configtool.quantity import parse_number
 from sipmdcs.errors import BadInput
-from sipmdcs.inputfile import read_whole
+from sipmdcs.inputfile import read_text
 
 _MOST_BYTES = 64_000_000
 """Rows of half a million channels."""
@@ -65,13 +65,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[Row]:
     Raises:
         BadInput: unreadable, not UTF-8, no data, another header, a row of another length, or quotes that do not close.
     """
-    content = read_whole(path, _MOST_BYTES)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as err:
-        line = err.object[: err.start].count(b"\n") + 1
-        raise BadInput(f"byte 0x{err.object[err.start]:02x} is not UTF-8", file=path, line=line) from err
-    lines = _records(text, path)
+    lines = _records(read_text(path, _MOST_BYTES), path)
     header_line, header = next(lines, (1, []))
     _check_header(header, columns, path, header_line)
     rows: list[Row] = []

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from yaml.reader import ReaderError
 
 from sipmdcs.errors import BadInput
+from sipmdcs.inputfile import read_text
 from sipmdcs.redaction import HIDDEN, is_secret, redact_url
 
 
@@ -38,6 +39,8 @@ DEEPEST = 50
 MAX_ALIASED = 100_000
 """Keys and list items that aliases may repeat: a few lines of aliases to aliases could be millions of entries."""
 _TEXT = "tag:yaml.org,2002:str"
+_MOST_BYTES = 64_000_000
+"""A file of a whole site has a few hundred thousand."""
 _LONG_TEXT = 5_000
 """Characters from which the parser in C is worth being tried first; its messages are not those of the one in Python."""
 
@@ -49,14 +52,7 @@ def read_yaml(path: Path, schema: type[Model]) -> Model:
         BadInput: not readable, not UTF-8, not YAML, a key twice, or not what the schema expects; the first
             problem only, with file, line and key.
     """
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as err:
-        line = err.object[: err.start].count(b"\n") + 1
-        raise BadInput(f"byte 0x{err.object[err.start]:02x} is not UTF-8", file=path, line=line) from err
-    except OSError as err:
-        raise BadInput(f"cannot be read: {err.strerror}", file=path) from err
-    return parse_yaml(text, schema, path)
+    return parse_yaml(read_text(path, _MOST_BYTES).replace("\r\n", "\n"), schema, path)
 
 
 def parse_yaml(text: str, schema: type[Model], path: Path) -> Model:

@@ -74,3 +74,6 @@ def test_a_plain_list(tmp_path):
     path = tmp_path / "pvs.txt"
     path.write_text("# my PVs\n\nD:A\n  D:B \nD:A.VAL\nD:C.VAL\nD:C.HIHI\n")
     assert list(read_pv_list(path)) == ["D:A", "D:B", "D:C", "D:C.HIHI"]
+    path.write_text("D:A\nD:B\n", "utf-16")
+    with pytest.raises(BadInput, match=r"pvs.txt:1: byte 0xff is not UTF-8"):
+        read_pv_list(path)

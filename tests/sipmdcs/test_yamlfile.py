@@ -90,6 +90,8 @@ def test_bytes_that_are_no_text_are_named_with_their_line(tmp_path: Path) -> Non
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"none\.yaml: cannot be read: No such file"):
         read_yaml(tmp_path / "none.yaml", Schema)
+    with pytest.raises(BadInput, match="/dev/zero: has more than 64 MB"):
+        read_yaml(Path("/dev/zero"), Schema)
 
 
 def test_many_entries_of_a_file_are_no_aliases(tmp_path: Path) -> None:
