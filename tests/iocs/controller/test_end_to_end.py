@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -163,6 +165,31 @@ def test_bias_is_read_back_within_10_mv(plant: Plant) -> None:
         ),
         "every BIAS_RBV within 10 mV",
     )
+
+
+def test_an_ioc_that_hardly_gets_a_processor_polls_less_often_says_so_and_loses_no_controller(plant: Plant) -> None:
+    late = [f"{prefix}:POLL_LATE" for prefix in (HV, LED)]
+    end = threading.Event()
+
+    def starve() -> None:
+        while not end.is_set():
+            plant.ioc.send_signal(signal.SIGSTOP)
+            time.sleep(0.35)
+            plant.ioc.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
+
+    starving = threading.Thread(target=starve)
+    starving.start()
+    try:
+        wait_until(lambda: plant.get(*late) == [1, 1], "both are late")
+        beats = plant.get(f"{HV}:HEARTBEAT")[0]
+        wait_until(lambda: (plant.get(f"{HV}:HEARTBEAT")[0] or 0) > beats + 4, "more polls")
+        assert plant.get(f"{HV}:CONNECTED", f"{LED}:CONNECTED") == [1, 1]
+        assert plant.severity(f"{HV}:CH01:BIAS_RBV") < INVALID
+    finally:
+        end.set()
+        starving.join()
+    wait_until(lambda: plant.get(*late) == [0, 0], "both are in time again")
 
 
 def test_a_setpoint_below_the_range_of_the_device_is_one_alarm_with_its_reason(plant: Plant) -> None:
