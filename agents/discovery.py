@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Found:
         """The agent's part of its PV names."""
         return self.name.upper()
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Changes with the text of the file and of the modules that it uses."""
         return hashlib.sha256((self.source + self.helpers).encode()).hexdigest()[:12]
