@@ -33,7 +33,7 @@ from agents.problem import Problem
 from agents.reading import Readings, Row
 from agents.requests import requests
 from agents.running import run_plugin
-from agents.tether import die_with_parent
+from agents.tether import adopt_orphans, die_with_parent
 
 MEMORY_BYTES = 1 << 30
 """A plugin that wants more gets a MemoryError, before the machine suffers."""
@@ -96,6 +96,7 @@ class Worker:
 def main() -> None:
     """Serve until standard input ends."""
     die_with_parent(int(sys.argv[1]))
+    adopt_orphans()  # so that they are counted with the children
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the host, which ends us
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

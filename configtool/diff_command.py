@@ -17,6 +17,7 @@ from configtool.store import open_store
 from configtool.targets import build_targets
 from sipmdcs.channels import open_channels
 from sipmdcs.cli import pass_site
+from sipmdcs.collector import uncollected
 from sipmdcs.command_examples import examples
 from sipmdcs.site import Site
 
@@ -36,6 +37,7 @@ LIVE = "live"
 @json_option
 @click.pass_context
 @pass_site
+@uncollected()
 def diff(site: Site, ctx: click.Context, a: str, b: str, count: bool, as_json: bool) -> None:
     """Compare version A with version B, or with what the PVs hold now if B is live.
 

@@ -21,6 +21,11 @@ LEAKS = {
         "threads",
     ),
     "children": ("import subprocess\n", "kept.extend(subprocess.Popen(['sleep', '60']) for _ in range(11))", "processes"),
+    "orphans": (
+        "import subprocess\n",
+        "subprocess.run(['sh', '-c', 'for n in 1 2 3 4 5 6 7 8 9 10 11; do setsid sleep 60 & done'])",
+        "child processes",
+    ),
     "temporary": (
         "import tempfile, os\n",
         "[os.close(tempfile.mkstemp()[0]) for _ in range(600)]",
