@@ -122,6 +122,7 @@ def _sqlite(url: URL, timeout_s: float) -> Engine:
 
 def _postgresql(url: URL, timeout_s: float) -> Engine:
     import psycopg  # 5 MB, which a site on SQLite need not pay
+    from psycopg.pq import TransactionStatus
 
     from web.timed_connection import TimedConnection
 
@@ -130,6 +131,8 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
         url,
         connect_args={"options": options, "connect_timeout": _CONNECT_S, "application_name": "sipmdcs web"},
         isolation_level="AUTOCOMMIT",  # no BEGIN of the driver's own: ours comes with the check
+        skip_autocommit_rollback=True,
+        pool_reset_on_return=None,
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=_PING_S,
@@ -147,6 +150,14 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
         except psycopg.Error as err:
             raise DisconnectionError("the connection is gone") from err
 
+    def end(connection: TimedConnection, _: object, __: object) -> None:
+        # After a ROLLBACK psycopg forgets its prepared statements: the server would parse each of them every time.
+        if connection.info.transaction_status is TransactionStatus.INTRANS:
+            connection.commit()
+        else:
+            connection.rollback()
+
     event.listen(engine, "do_connect", connect)
+    event.listen(engine, "reset", end)
     event.listen(engine, "checkout", check)
     return engine

@@ -164,3 +164,31 @@ def test_what_listens_has_nothing_to_put_with() -> None:
         live.close()
     for source in Path(web.__file__).parent.glob("*.py"):
         assert ".put(" not in source.read_text("utf-8"), source
+
+
+def test_statements_stay_prepared_until_one_fails(postgresql: PostgresServer) -> None:
+    engine = open_for_reading(postgresql.url)
+    question, count = text("SELECT CAST(:number AS integer) + 1"), text("SELECT count(*) FROM pg_prepared_statements")
+
+    def ask(number: int) -> int:
+        with engine.connect() as connection:
+            return connection.execute(question, {"number": number}).scalar_one()
+
+    def is_prepared() -> bool:
+        with engine.connect() as connection:
+            return connection.execute(count).scalar_one() > 0
+
+    assert [ask(number) for number in range(10)] == list(range(1, 11))
+    assert is_prepared()
+    with pytest.raises(DBAPIError, match="division by zero"), engine.connect() as connection:
+        connection.execute(text("SELECT 1 / 0"))
+    assert not is_prepared(), "what failed may be one that a change of the tables spoilt"
+    assert ask(1) == 2
+    with engine.connect() as connection:
+        ours = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    admin = make_engine(postgresql.url)
+    with admin.connect() as connection:
+        state = text("SELECT state FROM pg_stat_activity WHERE pid = :pid")
+        assert connection.execute(state, {"pid": ours}).scalar_one() == "idle", "no transaction stays open"
+    admin.dispose()
+    engine.dispose()
