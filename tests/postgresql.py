@@ -1,16 +1,21 @@
 """A PostgreSQL server of our own, which tests may stop and start."""
 
+import atexit
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 INITDB = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+_ROOT = os.geteuid() == 0
+_PREFIX = ["setpriv", *(["--reuid=postgres", "--regid=postgres", "--clear-groups"] if _ROOT else []), "--pdeathsig=QUIT"]
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
 
 
 class PostgresServer:
@@ -21,16 +26,11 @@ class PostgresServer:
             pytest.skip("PostgreSQL is not installed: no /usr/lib/postgresql/*/bin/initdb")
         self.port = port
         self._programs = INITDB[-1].parent
-        root = os.geteuid() == 0
-        user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if root else []
-        self._prefix = ["setpriv", *user, "--pdeathsig=QUIT"]
-        self._environment = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
-        self._folder = Path(tempfile.mkdtemp(prefix="sipmdcs-pg-"))
-        if root:
-            shutil.chown(self._folder, "postgres", "postgres")
+        self._folder = _own_folder()
         self._data = str(self._folder / "data")
-        initdb = [*self._prefix, str(self._programs / "initdb"), "-D", self._data, "-U", "postgres", "-A", "trust", "-N"]
-        subprocess.run([*initdb, "-E", "UTF8"], check=True, stdout=subprocess.DEVNULL, cwd=self._folder, env=self._environment)
+        subprocess.run(
+            [*_PREFIX, "cp", "-r", str(_empty_cluster()), self._data], check=True, cwd=self._folder, env=_ENVIRONMENT
+        )
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
@@ -43,11 +43,11 @@ class PostgresServer:
         """Start and wait until it takes connections."""
         arguments = ["-D", self._data, "-p", str(self.port), "-h", "127.0.0.1", "-k", str(self._folder), "-F"]
         self._process = subprocess.Popen(
-            [*self._prefix, str(self._programs / "postgres"), *arguments],
+            [*_PREFIX, str(self._programs / "postgres"), *arguments],
             stderr=subprocess.PIPE,
             text=True,
             cwd=self._folder,
-            env=self._environment,
+            env=_ENVIRONMENT,
         )
         assert self._process.stderr is not None
         log = self._process.stderr
@@ -71,3 +71,22 @@ class PostgresServer:
         """Stop and delete it."""
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _own_folder() -> Path:
+    """A new one, of the user that the server runs as."""
+    folder = Path(tempfile.mkdtemp(prefix="sipmdcs-pg-"))
+    if _ROOT:
+        shutil.chown(folder, "postgres", "postgres")
+    return folder
+
+
+@cache
+def _empty_cluster() -> Path:
+    """The data of a server that has never run, made once for all servers of this process."""
+    folder = _own_folder()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    data = folder / "data"
+    initdb = [*_PREFIX, str(INITDB[-1]), "-D", str(data), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"]
+    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, env=_ENVIRONMENT)
+    return data

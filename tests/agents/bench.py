@@ -53,7 +53,7 @@ def wait_until(condition: Callable[[], T], what: str, timeout: float = PATIENCE_
     while not (found := condition()):
         if time.monotonic() > end:
             pytest.fail(f"{what}: not within {timeout} s; {tell()}")
-        time.sleep(0.02)
+        time.sleep(0.1)
     return found
 
 

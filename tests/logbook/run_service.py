@@ -58,7 +58,7 @@ def wait_until(condition: Callable[[], Any], what: str, timeout: float = 30) -> 
     while not (found := condition()):
         if time.monotonic() > end:
             pytest.fail(f"{what}: not within {timeout} s")
-        time.sleep(0.05)
+        time.sleep(0.2)
     return found
 
 

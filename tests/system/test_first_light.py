@@ -166,7 +166,7 @@ def test_killed_archiver_loses_nothing_older_than_a_second(
         service = installation.status()["archiver"]
         return service["state"] == "RUNNING" and service["pid"] not in (None, pid)
 
-    wait_until(back, 120, "the archiver restarted by the supervisor")
+    wait_until(back, 120, "the archiver restarted by the supervisor", period=1)
     wait_until(_answers(installation, watched[0]), 120, "the archiver answering")
     restarted = time.time()
     seen = len(epics.ask("watched"))
@@ -220,7 +220,7 @@ def test_restarted_ioc_keeps_every_setpoint(
         service = installation.status()["eveto-a"]
         return service["state"] == "RUNNING" and service["pid"] not in (None, pid)
 
-    wait_until(back, 120, "the IOC restarted by the supervisor")
+    wait_until(back, 120, "the IOC restarted by the supervisor", period=1)
     with installation.epics() as fresh:
         _check_setpoints(fresh, before)
         readbacks = [f"{prefix}:VMON_RBV" for prefix in mine]

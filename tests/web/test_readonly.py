@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 import web
 from sipmdcs.channels_fake import FakeChannels
+from sipmdcs.cli import main
 from sipmdcs.clock import SystemClock
 from sipmdcs.database import make_engine
 from tests.postgresql import PostgresServer
@@ -84,8 +86,11 @@ def test_the_role_reads_tables_made_later(elsewhere: WebSite) -> None:
 def test_grant_prints_sql_without_the_password_and_refuses_what_makes_no_sense(
     tmp_path: Path, postgresql: PostgresServer, detector: WebSite
 ) -> None:
-    refused = detector.sipmdcs("web", "grant")
-    assert refused.returncode == 1
+    def grant(site: Path, *arguments: str) -> Result:
+        return CliRunner().invoke(main, ["--site", str(site), "web", "grant", *arguments])
+
+    refused = grant(detector.folder)
+    assert refused.exit_code == 1
     assert "web.database: is not set" in refused.stderr
     url = own_database(postgresql, "web_grant")
     folder = tmp_path / "site"
@@ -93,16 +98,15 @@ def test_grant_prints_sql_without_the_password_and_refuses_what_makes_no_sense(
     site = yaml.safe_load((detector.folder / "site.yaml").read_text()) | {"database": url}
     role = url.replace("postgres@", "reader:se%27cret@")
     (folder / "site.yaml").write_text(yaml.safe_dump(site | {"web": {"port": 1, "database": role}}))
-    asked = WebSite(folder, 1, detector.http)
-    printed = asked.sipmdcs("web", "grant")
-    assert printed.returncode == 0, printed.stderr
+    printed = grant(folder)
+    assert printed.exit_code == 0, printed.stderr
     assert 'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "reader";' in printed.stdout
     assert "cret" not in printed.stdout
     for _ in range(2):
-        done = asked.sipmdcs("web", "grant", "--execute")
-        assert done.returncode == 0, done.stderr
+        done = grant(folder, "--execute")
+        assert done.exit_code == 0, done.stderr
     (folder / "site.yaml").write_text(yaml.safe_dump(site | {"web": {"port": 1, "database": url}}))
-    assert "owns the tables" in asked.sipmdcs("web", "grant").stderr
+    assert "owns the tables" in grant(folder).stderr
 
 
 def make_database(url: str) -> None:

@@ -62,7 +62,7 @@ def wait_until(condition: Callable[[], Any], what: str, timeout: float = 120) ->
     while not (found := condition()):
         if time.monotonic() > end:
             pytest.fail(f"{what}: not within {timeout} s")
-        time.sleep(0.05)
+        time.sleep(0.2)  # conditions open a database each time
     return found
 
 
@@ -208,7 +208,7 @@ class Bench:
         while (found := self.states()) != wanted:
             if time.monotonic() > end:
                 pytest.fail(f"jobs are {found}, not {wanted}, after {timeout} s; log:\n{self.log}")
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     def pvs(self, *names: str) -> dict[str, Any]:
         """Values by PV, read with pyepics in a process of its own; ``None`` where nobody answers."""
@@ -232,4 +232,4 @@ class Bench:
                 return found
             if time.monotonic() > end:
                 pytest.fail(f"{found} after {timeout} s; log:\n{self.log}")
-            time.sleep(0.1)
+            time.sleep(0.2)

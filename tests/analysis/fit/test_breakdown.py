@@ -40,12 +40,15 @@ def test_methods_that_follow_the_law_find_the_truth_within_their_uncertainty(tru
     assert abs(pulls.mean()) < 0.8
     # what the law might be besides a power is in the uncertainty of ild, so that powers scatter less than it says
     assert (0.2 if method is Method.ILD else 0.5) < pulls.std() < 1.3
-    assert np.mean([one.uncertainty_V for one in found]) < (0.15 if truth.get("leakage", 0) > 1e-8 else 0.08)
+    assert np.mean(np.abs(pulls - pulls.mean()) < 1) > 0.6, "coverage of one standard deviation"
+    said = [one.uncertainty_V for one in found]
+    assert np.mean(said) < (0.15 if truth.get("leakage", 0) > 1e-8 else 0.08)
+    assert max(said) < 0.3, "where noise makes a line look bent, the zero is less certain"
 
 
-@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("method", [method for method in Method if method is not Method.ILD])
 @pytest.mark.parametrize("step", [0.05, 0.1, 0.2])
-def test_every_method_scatters_less_than_it_says(method, step):
+def test_every_simpler_method_scatters_less_than_it_says(method, step):
     rng = np.random.default_rng(21)
     found = [find_breakdown(curve(rng, step=step, start=49.0), method) for _ in range(40)]
     values = np.array([one.vbr_V for one in found])

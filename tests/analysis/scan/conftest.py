@@ -219,7 +219,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60, te
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout} s; {tell()}"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -83,4 +83,4 @@ def wait_for(condition: Callable[[], bool], what: str, timeout: float = 60) -> N
     while not condition():
         if time.monotonic() > deadline:
             pytest.fail(f"{what}: not within {timeout} s")
-        time.sleep(0.05)
+        time.sleep(0.5)  # conditions start a process each time
