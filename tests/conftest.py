@@ -14,7 +14,7 @@ from xdist.remote import Producer
 
 from sipmdcs.database import make_engine
 from tests.postgresql import PostgresServer
-from tests.side_by_side import FolderScheduling, longest_first
+from tests.side_by_side import FolderFixtures, FolderScheduling, longest_first
 
 PROJECT = Path(__file__).parents[1]
 
@@ -23,6 +23,10 @@ settings.load_profile("busy")
 
 PORTS = (10_000, 32_000)
 """Below the range from which the kernel takes the ports of outgoing connections, so that none of those comes in between."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(FolderFixtures())
 
 
 @pytest.hookimpl(optionalhook=True)
