@@ -11,7 +11,7 @@ from sipmdcs.channels import Batch, Mask
 _INTERFACE = 3
 """Number of the interface of ``_capture.c`` that is expected."""
 
-PVS_PER_CIRCUIT = 10_000
+PVS_PER_CIRCUIT = 30_000
 """More than that have several circuits to a server: EPICS Base goes through all monitors of a circuit for each new one."""
 
 log = logging.getLogger(__name__)
