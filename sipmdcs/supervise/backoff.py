@@ -39,6 +39,10 @@ class History:
         failures = 1 if ran_s >= policy.calm_s else self.failures + 1
         return replace(self, failures=failures, due=now + policy.delay(failures))
 
+    def is_due(self, now: float, policy: Backoff) -> bool:
+        """Whether to start it at ``now``: its time has come, or is farther away than any delay, as the clock was set back."""
+        return self.due is not None and not 0 < self.due - now <= policy.cap_s
+
     def hung(self) -> History:
         """The process shows no life and is ended; ``died`` follows."""
         return replace(self, hangs=self.hangs + 1)

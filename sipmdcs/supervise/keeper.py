@@ -70,7 +70,7 @@ class Keeper:
     def start_due(self, now: float) -> None:
         """Start what is due."""
         for name, history in self.histories.items():
-            if history.due is not None and history.due <= now:
+            if history.is_due(now, self._policy):
                 self.histories[name] = history.started()
                 self._save()  # first, so that the new process is not seen with the old number of restarts
                 try:

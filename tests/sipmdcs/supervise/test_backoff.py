@@ -37,6 +37,15 @@ def test_a_calm_life_forgets_the_deaths_before() -> None:
     assert history == History(restarts=9, failures=1, due=1000.5)
 
 
+@given(st.integers(1, 20), st.floats(-1e6, 1e6))
+def test_no_start_waits_longer_than_the_cap_wherever_the_clock_is_set(failures: int, step_s: float) -> None:
+    history = History(failures=failures - 1).died(1000.0, 0.0, POLICY)
+    assert not history.is_due(1000.0, POLICY)
+    assert history.is_due(1000.0 + POLICY.delay(failures), POLICY)
+    assert history.is_due(1000.0 + step_s, POLICY) or history.is_due(1000.0 + step_s + POLICY.cap_s, POLICY)
+    assert not history.started().is_due(1000.0 + step_s, POLICY)
+
+
 @pytest.mark.parametrize(
     "left", [b"", b"{", b"\xff", b"[]", b'{"tiny": 1}', b'{"tiny": {"deaths": 1}}', b'{"tiny": {"no such": 1}}']
 )
