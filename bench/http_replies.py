@@ -34,6 +34,8 @@ PATHS = {
 }
 THREADED = {"/mgmt/bpl/getAllPVs", "/runs"}
 """Paths that are answered in a thread."""
+SETTLE_S = 5.0
+"""Services that have just started do other things besides."""
 TURN = 100
 """Requests to one path before the next has its turn."""
 Target = tuple[str, int, str]
@@ -94,11 +96,11 @@ def start(processes: contextlib.ExitStack, command: list[str]) -> None:
 
 def measure(targets: list[Target], count: int) -> list[list[float]]:
     """Seconds of each reply, by target."""
+    for _, port, _ in targets:
+        wait_for(lambda port=port: socket.create_connection(("127.0.0.1", port), timeout=30)).close()
+    time.sleep(SETTLE_S)
     with contextlib.ExitStack() as stack:
-        connections = [
-            stack.enter_context(wait_for(lambda port=port: socket.create_connection(("127.0.0.1", port), timeout=30)))
-            for _, port, _ in targets
-        ]
+        connections = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30)) for _, port, _ in targets]
         times: list[list[float]] = [[] for _ in targets]
         for _ in range(max(count // TURN, 1)):
             for connection, (_, _, path), taken in zip(connections, targets, times, strict=True):
