@@ -74,17 +74,15 @@ class _Sqlite:
         self._connected = 0
         self._file: tuple[int, int] | None = None
 
-    async def ask(self) -> str | None:
-        return await asyncio.to_thread(self._ask)
-
-    def _ask(self) -> str | None:
+    async def ask(self) -> str | None:  # some microseconds: a look into memory that SQLite's processes share
         file = file_identity(self._path)
         if file is None:
             return None
         try:
             if self._connection is None or file != self._file:
+                self.drop()
                 uri = f"file:{quote(self._path)}?mode=ro"
-                self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+                self._connection = sqlite3.connect(uri, uri=True, timeout=0, check_same_thread=False, isolation_level=None)
                 self._connected += 1
                 self._file = file
             (changes,) = self._connection.execute("PRAGMA data_version").fetchone()
@@ -93,7 +91,9 @@ class _Sqlite:
         return f"{file} {self._connected} {changes}"
 
     def drop(self) -> None:
-        self._connection = None  # a thread may still use it
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 def file_identity(path: str) -> tuple[int, int] | None:
