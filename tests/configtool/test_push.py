@@ -486,3 +486,19 @@ def test_rows_are_there_before_the_put(bench: Bench) -> None:
     bench.channels.on_put(bench.pv("CH01:VBR"), look)
     bench.push()
     assert seen == [("running", 32)]
+
+
+def test_what_became_of_the_puts_is_recorded_before_they_are_checked(bench: Bench) -> None:
+    failing = bench.pv("CH07:BIAS")
+    bench.channels.take_no_puts(failing)
+    seen: list[tuple[str, ...]] = []
+
+    def look() -> None:
+        with Session(bench.engine) as session:
+            items = session.scalars(select(PushItem)).all()
+        seen.append(tuple(sorted({item.status for item in items if item.written_at is not None})))
+
+    for step in ("verifying", "restoring"):
+        bench.watcher.at[step] = look
+    assert bench.push().state is PushState.ROLLED_BACK
+    assert seen[:2] == [("written",), ("failed", "verified", "written")]
