@@ -82,7 +82,18 @@ class Turns:
             mine = threading.Lock()
             mine.acquire()
             self._waiting.append(mine)
-        mine.acquire()
+        try:
+            mine.acquire()
+        except BaseException:  # of a signal: nobody would ever end a turn that is given to who does not wait any more
+            self._give_up(mine)
+            raise
+
+    def _give_up(self, mine: threading.Lock) -> None:
+        with self._guard:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                return
+        self.__exit__()
 
     def __exit__(self, *_: object) -> None:
         with self._guard:

@@ -1,9 +1,11 @@
 """Alarms and paging share a database and never lock each other out."""
 
+import signal
 import sqlite3
 import threading
 import time
 
+import pytest
 from sqlalchemy import text
 
 from alarms.database import Database, Turns
@@ -53,6 +55,32 @@ def test_a_busy_writer_starves_nobody():
             order.append("busy")
     thread.join()
     assert order[0] == "other"
+
+
+def test_who_is_called_away_while_waiting_stops_nobody():
+    turns, held, end = Turns(), threading.Event(), threading.Event()
+
+    def hold():
+        with turns:
+            held.set()
+            end.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    caller = threading.Timer(0.05, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1))
+    caller.start()
+    try:
+        with pytest.raises(KeyboardInterrupt), turns:
+            pytest.fail("it is not our turn")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    end.set()
+    holder.join()
+    caller.join()
+    with turns:
+        pass
 
 
 def test_a_database_of_an_older_version_gets_what_it_lacks(tmp_path):
