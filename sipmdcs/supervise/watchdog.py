@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from sipmdcs.notify import ALIVE, READY
 
+_MAX_EARLY = 1_000
+"""PIDs that are heard before they are seen; whoever else speaks must fill no memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -29,6 +32,8 @@ class Watchdog:
     """What is known of every running process, by name. Each method gives the next state."""
 
     processes: Mapping[str, Watched] = field(default_factory=dict)
+    early: Mapping[int, float] = field(default_factory=dict)
+    """When a PID that no process had yet said that it is ready: it may be heard before it is seen, and hang after that."""
     silent_s: float = 15.0
     """A process that is ready and silent for so long hangs: 30 s until it works again leave as much for its start."""
     start_s: float = 300.0
@@ -39,16 +44,19 @@ class Watchdog:
     def seen(self, running: Iterable[tuple[str, int]], now: float) -> Watchdog:
         """Exactly these processes, name and PID, run at present."""
         known = self.processes
-        return replace(
-            self,
-            processes={
-                name: known[name] if name in known and known[name].pid == pid else Watched(pid, now) for name, pid in running
-            },
-        )
+        early = {pid: at for pid, at in self.early.items() if now - at < self.silent_s}
+        processes = {
+            name: known[name] if name in known and known[name].pid == pid else Watched(pid, now, ready=pid in early)
+            for name, pid in running
+        }
+        return replace(self, processes=processes, early=early)
 
     def heard(self, pid: int, words: bytes, now: float) -> Watchdog:
-        """A process spoke; what an unknown one says, or in other words, changes nothing."""
+        """A process spoke; other words change nothing."""
         said = words.split(b"\n")
+        unknown = all(process.pid != pid for process in self.processes.values())
+        if unknown and {ALIVE, READY} <= {*said} and len(self.early) < _MAX_EARLY:
+            return replace(self, early={**self.early, pid: now})
         return self._each(
             lambda process: (
                 Watched(pid, now, process.ready or READY in said) if process.pid == pid and ALIVE in said else process
