@@ -101,9 +101,9 @@ async def test_monitors_are_added_and_cancelled_in_linear_time(host: Host) -> No
         client.close()
         return time.process_time() - start
 
-    await seconds(500)
-    few, many = await seconds(1000), await seconds(8000)
-    assert many < 8 * few * 3
+    tries = [(await seconds(1_000), await seconds(16_000)) for _ in range(4)]
+    few, many = map(min, zip(*tries, strict=True))  # whatever else the machine does only adds
+    assert many < 16 * few * 4, "quadratic, it would be 256 times as much"
 
 
 async def test_one_number_for_several_monitors(host: Host) -> None:
