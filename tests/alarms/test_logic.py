@@ -284,8 +284,11 @@ def test_a_delay_ends_where_the_alarm_is_shown_already():
 
 
 def test_masked_says_so():
-    state = Replay().state._replace(masked=True)
-    assert logic.disable(state, 0).state.alarm.message == MASKED
+    disabled = logic.disable(Replay().state, 0).state
+    masked = logic.disable(disabled._replace(masked=True), 1).state
+    assert (disabled.alarm.message, masked.alarm.message) == (DISABLED, MASKED)
+    assert masked.alarm.time_ns == disabled.alarm.time_ns, "it shows nothing since then"
+    assert logic.disable(Replay().state._replace(masked=True), 0).state.alarm.message == MASKED
 
 
 def test_an_alarm_that_follows_its_pv_latches_nothing():
