@@ -33,6 +33,7 @@ def test_below_a_path_of_a_proxy_the_page_is_whole(page_site: PageSite, visitor:
         runs = page.request.get(f"{proxy.url}api/v1/runs?page[limit]=1").json()
         for link in (runs["links"]["next"], runs["data"][0]["links"]["self"]):
             assert page.request.get(urljoin(proxy.url, link)).status == 200, link
+        visitor.close()  # while the proxy is there
     assert not proxy.outside
     assert any("/assets/" in path for path in proxy.packed)
 

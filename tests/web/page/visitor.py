@@ -66,8 +66,8 @@ class Visitor:
         Raises:
             AssertionError: a page complained.
         """
-        for context in self._contexts:
-            context.close()
+        while self._contexts:
+            self._contexts.pop().close()
         assert not self.complaints, self.complaints
 
     def _note(self, message: ConsoleMessage) -> None:
