@@ -24,9 +24,9 @@ if [ ! -e "$locked" ]; then
         "$python" -m venv $venv
     fi
     say "installing $(grep -c '^[a-z].*==' requirements.lock) packages from PyPI, as locked in requirements.lock"
-    # uv does on every core what pip does on one; pip alone knows the mirror or certificate that its own settings name.
+    # uv does on every core what pip does on one; pip alone knows the mirror that its own settings name.
     sed -n '/^uv==/,/[^\\]$/p' requirements.lock | $pip $locked_wheels /dev/stdin \
-        && $venv/bin/uv pip install --python $venv --compile-bytecode $locked_wheels requirements.lock \
+        && $venv/bin/uv pip install --python $venv --system-certs --compile-bytecode $locked_wheels requirements.lock \
         || { say "uv did not install them; trying pip"; $pip $locked_wheels requirements.lock; } \
         || fail "pip failed; without network this works only once everything is installed"
     rm -f $venv/.locked-*
