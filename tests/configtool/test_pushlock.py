@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from configtool.pushlock import Client, LockLost, PushBusy, describe_holder, mark_dead_pushes, this_client
+from configtool.pushlock import Client, LockLost, PushBusy, describe_holder, has_unfinished, mark_dead_pushes, this_client
 from configtool.pushplan import PushState
 from configtool.store import Store
 from configtool.tables import Push, PushLock
@@ -27,8 +27,12 @@ def test_one_push_at_a_time(bench: Bench) -> None:
     with pytest.raises(PushBusy, match=r"push 1 by me is under way since .* \(process \d+ on .*\); one at a time"):
         bench.push()
     assert bench.channels.puts == []
+    with Session(bench.engine) as session:
+        assert has_unfinished(session)
     record.finish(PushState.ABORTED, "test")
-    with Session(bench.engine) as session:  # as between the refusal and the question who holds it
+    with Session(bench.engine) as session:
+        assert not has_unfinished(session)
+        # As between the refusal and the question who holds it.
         assert describe_holder(session) == "another push is just starting or ending; try again"
     assert bench.push().state is PushState.VERIFIED
 
