@@ -32,6 +32,7 @@ from archiver.samples import Samples, in_order, join
 from archiver.segment import View
 from sipmdcs.channels import Kind, PvData
 
+_MAX_RETRIES = 20
 EVER_NS = np.iinfo(np.int64).max
 
 Fresh = tuple[NDArray[np.void], Sequence[PvData]]
@@ -82,9 +83,10 @@ class Reader:
         Raises:
             TooManySamples: there are more than ``limit``.
         """
-        while True:  # merging may replace a file after we looked in the manifest
+        for _ in range(_MAX_RETRIES):  # merging may replace a file after we looked in the manifest
             with suppress(FileNotFoundError):
                 return self._read(pv_id, from_ns, to_ns, limit)
+        return self._read(pv_id, from_ns, to_ns, limit)
 
     def _read(self, pv_id: int, from_ns: int, to_ns: int, limit: int) -> History:
         near_ns = min(to_ns, EVER_NS - UNDER_WAY_NS) + UNDER_WAY_NS
