@@ -51,10 +51,16 @@ QUESTIONS = {
 }
 REFRESH = list(QUESTIONS)[:3]
 NEWEST = "runs?sort=-run_number&page[limit]=20"
+_NEWEST_REMARK = "(SELECT value FROM logbook_remark WHERE run = number AND field = '{0}' ORDER BY id DESC LIMIT 1) AS {0}"
 BARE = (
-    "SELECT number, partition, type, state, opened_at, started_at, ended_at, opened_by, ended_by, end_reason, events,"
-    " config_version, config_push, config_hash, software_version, summary, facts FROM logbook_run ORDER BY number DESC LIMIT 20"
+    "SELECT number, partition, type, state, opened_at, started_at, ended_at,"
+    " coalesce(ended_at, now()) - started_at AS duration, ended_at IS NULL AS open, opened_by, ended_by, end_reason, events,"
+    " orphaned, config_version, config_push, config_only, config_hash, config_compared, config_differing, config_unread,"
+    " config_compared_at, config_trouble, software_version, summary,"
+    f" {', '.join(_NEWEST_REMARK.format(field) for field in ('comment', 'quality', 'shifter'))}, facts"
+    " FROM logbook_run ORDER BY number DESC LIMIT 20"
 )
+"""All that a row of the page holds."""
 PEER = """
 import json, sys, psycopg, uvicorn
 database = psycopg.connect(sys.argv[2], autocommit=True)
