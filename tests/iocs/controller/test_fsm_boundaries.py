@@ -57,6 +57,10 @@ def test_limits_trip_when_they_are_exceeded(reading: ChannelReading, cause: Trip
     assert after.told_off is bool(actions)
 
 
+def test_a_current_that_is_not_known_trips_at_no_limit() -> None:
+    assert seen(HELD, replace(ON, current_uA=None), replace(SETTINGS, current_limit_uA=0.0)).trip is TripCause.NONE
+
+
 def test_an_interlock_is_the_cause_before_all_others_and_only_of_what_is_on() -> None:
     closed = replace(SETTINGS, interlock=True)
     assert seen(HELD, replace(ON, current_uA=99.0), closed).trip is TripCause.INTERLOCK
@@ -341,6 +345,9 @@ def test_what_a_reset_leaves() -> None:
 def test_the_overvoltage_limit_is_exceeded_and_0_is_none(vbr_V: float, limit_V: float, bias_V: float, too_high: bool) -> None:
     settings = replace(SETTINGS, vbr_V=vbr_V, bias_V=bias_V, overvoltage_limit_V=limit_V)
     assert settings.is_too_high(ON) is too_high
+    rounded_V = settings.overvoltage(ON) - fsm._ROUNDING_V
+    assert not replace(settings, overvoltage_limit_V=rounded_V).is_too_high(ON)
+    assert replace(settings, overvoltage_limit_V=just(rounded_V, BELOW)).is_too_high(ON)
 
 
 def test_breakdown_moves_in_millivolt_per_kelvin_from_its_reference() -> None:
