@@ -236,6 +236,8 @@ def decode(payload: bytes, dbr: int, count: int) -> NDArray[np.generic] | list[s
         raise ValueError(f"type {dbr} cannot be put")
     if base == STRING:
         # A client may cut the last string short at its terminator.
+        if len(payload) <= (count - 1) * STRING_SIZE:
+            raise ValueError(f"{len(payload)} bytes are not {count} strings")
         cells = [payload[start : start + STRING_SIZE] for start in range(0, count * STRING_SIZE, STRING_SIZE)]
         return [cell.split(b"\0", 1)[0].decode(errors="replace") for cell in cells]
     return np.frombuffer(payload, _DTYPES[base], count)

@@ -29,7 +29,7 @@ from tests.iocs.server.raw import TIME_DOUBLE, VERSION, Host, RawClient, create,
                     message_header(command, len(payload), dbr, count, first, second) + payload
                 ),
                 st.integers(0, 30) | st.sampled_from([1, 2, 4, 12, 18, 19]),
-                st.integers(0, 60),
+                st.integers(0, 6) | st.integers(0, 60),
                 st.integers(0, 100) | st.sampled_from([0xFFFE, 0x7FFF_FFFF, 0xFFFF_FFFF]),
                 st.integers(0, 3),
                 st.integers(0, 3),
@@ -55,6 +55,18 @@ async def test_more_elements_than_there_are_cost_nothing(host: Host, name: str, 
     client.writer.write(message_header(command, 0, TIME_DOUBLE, 0xFFFF_FFFF, sid, 77))
     answer = await client.message()
     assert len(answer[-1]) < 100
+    await host.is_well()
+
+
+@pytest.mark.parametrize("dbr", range(7))
+@pytest.mark.parametrize("name", ["VALUE", "TEXT", "BIG"])
+async def test_a_put_of_more_elements_than_its_bytes_hold_is_refused(host: Host, name: str, dbr: int) -> None:
+    """However many it promises, it costs nothing; only the last of several strings may end at its terminator."""
+    client = await host.connect()
+    sid = await client.open(name)
+    for count in (9, 0xFFFF, 0xFFFF_FFFF):
+        client.writer.write(message_header(19, 8, dbr, count, sid, 77) + b"12345678")
+        assert (await client.message())[:5] == (19, dbr, count, 114, 77), "ECA_BADTYPE"
     await host.is_well()
 
 
