@@ -49,6 +49,8 @@ class Circuit(asyncio.Protocol):
         self._working = False
         self._events_off = False
         self._paused = False
+        self._behind = 0
+        """Bytes the client has not read, while it is so far behind that it is made to wait."""
         self._waiting_since: float | None = 0.0
 
     # Connection -------------------------------------------------------------------------------------------------------
@@ -102,11 +104,17 @@ class Circuit(asyncio.Protocol):
     # Output -----------------------------------------------------------------------------------------------------------
 
     def pause_writing(self) -> None:
+        assert self._transport is not None  # noqa: S101 - it is the transport that calls
         self._paused = True
+        self._behind = self._transport.get_write_buffer_size()
         self._update_hold()
+        if not self.account.take(self._behind):
+            logger.info("client %s:%d does not read, and there is no memory to keep more for it", *self.session.peer)
+            self.abort()
 
     def resume_writing(self) -> None:
         self._paused = False
+        self.account.give_back(self._behind)
         self._update_hold()
         self._go_on()
 

@@ -41,10 +41,8 @@ class Request(NamedTuple):
     """Bytes of payload that the header announced."""
 
     def header(self) -> bytes:
-        """The header, as it is repeated to the client in the report of an error."""
-        return _HEADER.pack(
-            self.command, min(self.size, MAX_SHORT), self.dbr, self.elements & MAX_SHORT, self.first, self.second
-        )
+        """The header, as it is repeated to the client."""
+        return message_header(self.command, self.size, self.dbr, self.elements, self.first, self.second)
 
 
 class RequestReader:

@@ -109,7 +109,7 @@ class Session:
             SEARCH: self._on_search,
             EVENTS_OFF: lambda _: circuit.set_events(on=False),
             EVENTS_ON: lambda _: circuit.set_events(on=True),
-            READ_SYNC: lambda request: circuit.write(request.header()),
+            READ_SYNC: lambda request: circuit.write(request._replace(size=0).header()),
             CLEAR_CHANNEL: self._on_clear,
             READ_NOTIFY: self._on_read,
             CREATE_CHANNEL: self._on_create,

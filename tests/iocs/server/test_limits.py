@@ -18,6 +18,7 @@ import pytest
 import iocs.server
 import iocs.server_circuit
 from iocs.server_budget import CHANNEL_BYTES, SPARE_DESCRIPTORS, SUBSCRIPTION_BYTES, Budget, max_circuits
+from iocs.server_circuit import HIGH_WATER_BYTES
 from iocs.server_requests import message_header
 from tests.iocs.server.conftest import HERE, environment
 from tests.iocs.server.raw import ECHO, TIME_DOUBLE, VERSION, Host, RawClient, create, event_add
@@ -135,8 +136,24 @@ async def test_replies_that_nobody_reads_are_not_made(host: Host) -> None:
     assert len(held) == 1
     assert held[0]._transport is not None
     assert held[0]._transport.get_write_buffer_size() + held[0]._out_bytes < 4 << 20
+    assert held[0].account.used > HIGH_WATER_BYTES, "they count as memory of this client"
     greedy.writer.transport.resume_reading()  # type: ignore[attr-defined]
     assert [message[4] for message in await greedy.answers({15}, 100)] == list(range(100))
+    await until(lambda: held[0].account.used < HIGH_WATER_BYTES)
+
+
+async def test_clients_that_do_not_read_are_ended_where_there_is_no_memory_to_keep_more_for_them(host: Host) -> None:
+    host.server.post({"BIG": [1.0] * 100_000})
+    budget = host.server._server.budget
+    budget.total = budget.used + 4_000_000
+    greedy = [await host.connect() for _ in range(12)]
+    for client in greedy:
+        sid = await client.open("BIG")
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        client.writer.write(b"".join(message_header(15, 0, TIME_DOUBLE, 0, sid, ioid) for ioid in range(30)))
+    await until(lambda: len(host.server._server.circuits) < 8)
+    assert 0 < budget.used <= budget.total
+    await host.is_well()
 
 
 @pytest.fixture

@@ -148,11 +148,11 @@ async def test_what_base_answers_too(host: Host) -> None:
     """An echo with header and payload, the synchronisation of old clients, a name up to its terminator, without a version."""
     client = await host.connect(version=False)
     assert (await client.message())[:3] == (0, 0, 13), "the server says its version first"
-    echo = message_header(23, 8, 3, 4, 5, 6) + b"12345678"
-    client.writer.write(
-        echo + message_header(10, 0, 0, 0, 7, 8) + message_header(18, 16, 0, 0, 9, 13) + b"VALUE\0rubbish\0\0\0"
-    )
-    assert await client.message() == (23, 3, 4, 5, 6, b"12345678")
+    for payload, count in ((b"12345678", 4), (bytes(1 << 18), 4), (b"12345678", 1 << 20)):
+        client.writer.write(message_header(23, len(payload), 3, count, 5, 6) + payload)
+        assert await client.message() == (23, 3, count, 5, 6, payload)
+    client.writer.write(message_header(10, 8, 0, 0, 7, 8) + bytes(8))
+    client.writer.write(message_header(18, 16, 0, 0, 9, 13) + b"VALUE\0rubbish\0\0\0")
     assert await client.message() == (10, 0, 0, 7, 8, b"")
     assert (await client.message())[0] == 22
     assert (await client.message())[0] == 18
