@@ -1,4 +1,4 @@
-"""Which alarms have the same cause, as far as a mail can tell, and which of several matters most."""
+"""Which alarms have the same cause, as far as a mail can tell, and which are listed."""
 
 from __future__ import annotations
 
@@ -27,15 +27,10 @@ def is_lost(notice: Notice) -> bool:
     return notice.level.unacknowledged >= Level.INVALID
 
 
-def urgency(notice: Notice) -> tuple[int, int]:
-    """What matters most to who reads a mail: a MAJOR value before values that nobody knows, those before a MINOR one."""
-    level = notice.level.unacknowledged
-    return (2 if level is Level.MAJOR else 1 if is_lost(notice) else 0, level)
-
-
 def one_of_each(notices: Sequence[Notice], tree: Tree, rows: int) -> list[Notice]:
     """At most ``rows`` notices, the most urgent first, the most urgent one of each cause before any other."""
-    ordered = sorted(notices, key=lambda notice: ((-urgency(notice)[0], -urgency(notice)[1]), notice.pv_time_ns))
+    oldest_first = sorted(notices, key=lambda notice: notice.pv_time_ns)
+    ordered = sorted(oldest_first, key=lambda notice: notice.level.urgency, reverse=True)
     first: dict[str, Notice] = {}
     for notice in ordered:
         first.setdefault(cause_of(notice, tree), notice)

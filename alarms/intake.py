@@ -63,6 +63,11 @@ class Intake:
         masks = {pv: self._masks.pop(pv) for pv in pvs if pv in self._masks}
         return Taken(pvs, masks, [(pv, state) for pv in pvs for state in self._reports.pop(pv)])
 
+    def look(self) -> Taken:
+        """Whatever waits, which goes on waiting."""
+        reports = [(pv, state) for pv, states in self._reports.items() for state in states]
+        return Taken([*self._reports], {**self._masks}, reports)
+
     def _waiting(self, pv: str) -> list[AlarmState]:
         waiting = self._reports.get(pv)
         if waiting is None:

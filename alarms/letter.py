@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import indent
 
-from alarms.cause import is_lost, one_of_each, urgency
+from alarms.cause import is_lost, one_of_each
 from alarms.incident import Kind
 from alarms.level import Level
 from alarms.paging import Notice
@@ -69,7 +69,7 @@ def write_letter(notices: Sequence[Notice], desk: Desk) -> Letter:
 
 
 def _foremost(notices: Sequence[Notice], ended: Container[str]) -> Notice:
-    return max(notices, key=lambda notice: (notice.pv not in ended, urgency(notice)))
+    return max(notices, key=lambda notice: (notice.pv not in ended, notice.level.urgency))
 
 
 def when(time_ns: int) -> str:

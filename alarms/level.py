@@ -50,6 +50,12 @@ class Level(IntEnum):
         return 2 * (self - 4) - 1 if self.active else 2 * self
 
     @property
+    def urgency(self) -> tuple[int, int]:
+        """What matters most to who reads a mail: a MAJOR value before values that nobody knows, those before a MINOR one."""
+        level = self.unacknowledged
+        return (2 if level is Level.MAJOR else 1 if level >= Level.INVALID else 0, level)
+
+    @property
     def acknowledged(self) -> Level:
         """The acknowledged form; OK and what is acknowledged already stay."""
         return Level(self - 4) if self.active else self

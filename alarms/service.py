@@ -13,17 +13,18 @@ from alarms.api import Api
 from alarms.cause import cause_of, is_lost
 from alarms.check import check_routes
 from alarms.configuration import Configuration, load_configuration
-from alarms.distress import WAIT_S, distress_letter, tell_everybody
+from alarms.distress import WAIT_S, Distress
 from alarms.engine import Alarms, Draft
 from alarms.handler import Handler
 from alarms.intake import Intake, Taken
 from alarms.letter import Desk, Letter, write_letter
-from alarms.monitor import Monitor, Report
+from alarms.monitor import Monitor
 from alarms.notifyfile import NotifyFile, load_notify
 from alarms.outbox import Outbox, age_s
 from alarms.pager import Pager, wait_for_event
 from alarms.paging import Notice, Paging
 from alarms.published import Published
+from alarms.state import AlarmState
 from alarms.store import DATABASE_FILE, Store
 from alarms.values import MetadataCache, limit_text
 from alarms.watch import Captured, Watch, capture_all
@@ -144,13 +145,7 @@ class AlarmService:
 
         If that takes long, everybody is told past the database.
         """
-
-        def work(draft: Draft) -> None:
-            draft.expire(taken.pvs)
-            draft.mask(taken.masks)
-            for pv, received in taken.reports:
-                draft.update(pv, received)
-
+        work = partial(_let_take_effect, taken)
         since, distress = self._clock.monotonic(), None
         try:
             while True:
@@ -159,7 +154,7 @@ class AlarmService:
                 except ServiceError as err:
                     _log.error("alarms are not up to date: %s", err)
                     if distress is None and self._clock.monotonic() - since >= WAIT_S:
-                        distress = asyncio.create_task(self._call_for_help(str(err), taken.reports), name="distress")
+                        distress = asyncio.create_task(self._call_for_help(str(err), taken), name="distress")
                     await asyncio.sleep(_PERIOD_S)
                 else:
                     return
@@ -168,9 +163,24 @@ class AlarmService:
                 distress.cancel()
                 await asyncio.wait([distress])
 
-    async def _call_for_help(self, problem: str, reports: Sequence[Report]) -> None:
-        letter = distress_letter(self._desk.site, problem, reports)
-        await tell_everybody(letter, self._notify, self._service.site.folder, self._domain, self._clock)
+    async def _call_for_help(self, problem: str, taken: Taken) -> None:
+        site = self._service.site
+        unstored = partial(self._unstored, taken)
+        await Distress(self._desk.site, self._notify, site.folder, self._domain, self._clock, unstored).tell(problem)
+
+    def _unstored(self, taken: Taken) -> Mapping[str, AlarmState]:
+        """What would be in alarm if the database took what it refuses, and all that waits behind it."""
+        draft = self.handler.alarms.draft()
+        for reported in (taken, self._intake.look()):
+            _let_take_effect(reported, draft)
+        draft.expire(self.handler.alarms.due())
+        alarms = {pv: draft.states[pv].alarm for pv in {change.leaf.pv for change in draft.changes if change.raised}}
+        now_ns = self._clock.time_ns()
+        for pv, state in draft.states.items():  # a delay begins anew in each draft
+            delay_s = self.handler.alarms.tree.leaves[pv].rules.delay_s
+            if state.pending is not None and now_ns - state.pending.state.time_ns >= delay_s * NS:
+                alarms[pv] = state.pending.state
+        return {pv: alarm for pv, alarm in alarms.items() if alarm.level.active}
 
     async def _keep_time(self, monitor: Monitor) -> None:
         """Reminders, alarms that are disabled until a time, key figures."""
@@ -237,6 +247,13 @@ class AlarmService:
             return notice
         alarm = state.alarm
         return replace(notice, message=alarm.message, value=alarm.value, pv_time_ns=alarm.time_ns)
+
+
+def _let_take_effect(taken: Taken, draft: Draft) -> None:
+    draft.expire(taken.pvs)
+    draft.mask(taken.masks)
+    for pv, received in taken.reports:
+        draft.update(pv, received)
 
 
 async def _collect_no_garbage(monitor: Monitor) -> None:
