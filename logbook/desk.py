@@ -37,6 +37,9 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_SILENCE_S = 10.0
+"""A database that takes so long for one statement is away: a data acquisition waits for its run."""
+
 _SEEN_EVERY = timedelta(seconds=10)
 """That a data acquisition lives is put on the disk so often, for a service that is not there when it dies."""
 
@@ -403,7 +406,7 @@ def open_desk(site: Site, file: LogbookFile, clock: Clock) -> Iterator[Desk]:
         ServiceError: another process has it.
     """
     with DeskLock(site, clock):
-        store = Store(make_engine(site.database_url))
+        store = Store(make_engine(site.database_url, silence_s=_SILENCE_S))
         try:
             yield Desk(file, store, Spool(site.spool_folder("logbook")), site.var / "logbook" / "present.json", clock)
         finally:

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, SQLAlchemyError
 
 from sipmdcs.durable import make_folder
 from sipmdcs.errors import BadInput, ServiceError
 from sipmdcs.redaction import redact_url
 
+if TYPE_CHECKING:
+    from sipmdcs.timed_connection import TimedConnection
+
 _READING = "only reads"
 """Option of connections."""
+_CONNECT_S = 5
+_PING_S = 2.0
 
 
-def make_engine(url: str | URL) -> Engine:
+def make_engine(url: str | URL, silence_s: float = 60.0) -> Engine:
     """An engine for ``sqlite:///file`` or ``postgresql+psycopg://…``; the folder of a SQLite file is made.
 
     SQLite runs in WAL mode with foreign keys on, waits 10 s for a lock, and begins write transactions at once, so that
     two writers queue instead of failing half way (sqlite.org/lang_transaction.html, "IMMEDIATE").
+    A PostgreSQL server that is silent is given up within seconds at the start of a transaction, after that in ``silence_s``,
+    which is also the longest that a statement may take, waiting for locks included.
 
     Raises:
         BadInput: the URL cannot be understood or names another kind of database.
@@ -30,7 +39,7 @@ def make_engine(url: str | URL) -> Engine:
     parsed = parse_url(url)
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+        return _postgresql(parsed, silence_s)
     if backend != "sqlite":
         raise BadInput(f"database URL {parsed}: {backend} is not supported, use sqlite or postgresql+psycopg")
     if parsed.database:
@@ -79,6 +88,36 @@ def database_error(engine: Engine, err: SQLAlchemyError) -> ServiceError:
     """What went wrong with the database, in one line; the password is not in it."""
     cause = str(getattr(err, "orig", None) or err).strip().splitlines()
     return ServiceError(f"database {engine.url}: {cause[0] if cause else type(err).__name__}")
+
+
+@contextmanager
+def unlimited(connection: Connection) -> Iterator[None]:
+    """Statements within may take as long as they like."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    timed: TimedConnection = connection.connection.driver_connection  # pyright: ignore[reportAssignmentType]
+    with timed.silent_for(math.inf):
+        yield
+
+
+def _postgresql(url: URL, silence_s: float) -> Engine:
+    import psycopg  # 5 MB, which a site on SQLite need not pay
+
+    from sipmdcs.timed_connection import use_timed_connections
+
+    engine = create_engine(url, connect_args={"connect_timeout": _CONNECT_S})
+
+    def check(connection: TimedConnection, _: object, __: object) -> None:
+        try:
+            with connection.silent_for(_PING_S):
+                engine.dialect.do_ping(connection)  # pyright: ignore[reportArgumentType]
+        except psycopg.Error as err:
+            raise DisconnectionError("the connection is gone") from err
+
+    use_timed_connections(engine, silence_s)
+    event.listen(engine, "checkout", check)
+    return engine
 
 
 def _begin_sqlite(connection: Connection) -> None:

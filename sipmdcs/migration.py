@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from sipmdcs.database import database_error, for_reading
+from sipmdcs.database import database_error, for_reading, unlimited
 from sipmdcs.errors import ServiceError
 
 _UPGRADE_LOCK = 0x5349504D
@@ -52,6 +52,11 @@ def migrate(connection: Connection, part: str, head: str, prefix: str | None = N
     Raises:
         ServiceError: a newer program made the database.
     """
+    with unlimited(connection):
+        _migrate(connection, part, head, prefix)
+
+
+def _migrate(connection: Connection, part: str, head: str, prefix: str | None) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
     if is_current(connection, head, prefix or part):

@@ -10,6 +10,7 @@ import threading
 from functools import cache
 from pathlib import Path
 
+import psutil
 import pytest
 
 INITDB = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -67,8 +68,25 @@ class PostgresServer:
         self._process.stderr.close()
         self._process = None
 
+    def freeze(self) -> None:
+        """Let it be silent: its kernel goes on taking connections and what is sent."""
+        for process in self._processes():
+            process.suspend()
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        for process in self._processes():
+            process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        assert self._process is not None
+        postmaster = psutil.Process(self._process.pid)
+        return [postmaster, *postmaster.children()]
+
     def remove(self) -> None:
         """Stop and delete it."""
+        if self._process is not None:
+            self.thaw()
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 

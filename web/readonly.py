@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -21,7 +21,7 @@ from sipmdcs.dbversion import file_identity
 from sipmdcs.errors import BadInput
 
 if TYPE_CHECKING:
-    from web.timed_connection import TimedConnection
+    from sipmdcs.timed_connection import TimedConnection
 
 STATEMENT_TIMEOUT_S = 10.0
 """On SQLite processor time: a machine that is busy with other things makes no query a bad one."""
@@ -124,7 +124,7 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
     import psycopg  # 5 MB, which a site on SQLite need not pay
     from psycopg.pq import TransactionStatus
 
-    from web.timed_connection import TimedConnection
+    from sipmdcs.timed_connection import use_timed_connections
 
     options = f"-c default_transaction_read_only=on -c statement_timeout={round(timeout_s * 1000)} -c timezone=UTC"
     engine = create_engine(
@@ -138,14 +138,9 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
         pool_timeout=_PING_S,
     )
 
-    def connect(_: object, __: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> TimedConnection:
-        connection = TimedConnection.connect(*arguments, **options)
-        connection.silence_s = timeout_s + _GRACE_S
-        return connection
-
     def check(connection: TimedConnection, _: object, __: object) -> None:
         try:
-            with connection.impatient(_PING_S):
+            with connection.silent_for(_PING_S):
                 connection.execute(_BEGIN, prepare=False)
         except psycopg.Error as err:
             raise DisconnectionError("the connection is gone") from err
@@ -157,7 +152,7 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
         else:
             connection.rollback()
 
-    event.listen(engine, "do_connect", connect)
+    use_timed_connections(engine, timeout_s + _GRACE_S)
     event.listen(engine, "reset", end)
     event.listen(engine, "checkout", check)
     return engine

@@ -27,16 +27,17 @@ pytestmark = pytest.mark.timeout(180)
 
 
 class Switch:
-    """A database that can be cut off."""
+    """A database that can be cut off, or does not answer any more."""
 
-    def __init__(self, url: str, server: PostgresServer | None, path: Path) -> None:
+    def __init__(self, url: str, server: PostgresServer | None, path: Path, *, silent: bool = False) -> None:
         self.url = url
         self._server = server
         self._path = path
+        self._silent = silent
 
     def off(self) -> None:
         if self._server is not None:
-            self._server.stop()
+            (self._server.freeze if self._silent else self._server.stop)()
             return
         # A folder in its place: no process can open it.
         for file in self._path.parent.glob(f"{self._path.name}*"):
@@ -45,7 +46,7 @@ class Switch:
 
     def on(self) -> None:
         if self._server is not None:
-            self._server.start()
+            (self._server.thaw if self._silent else self._server.start)()
             return
         self._path.rmdir()
         for file in self._path.parent.glob(f"away-{self._path.name}*"):
@@ -59,11 +60,12 @@ def switch(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Switch]:
         yield Switch(f"sqlite:///{path}", None, path)
     else:
         server: PostgresServer = request.getfixturevalue("postgresql_to_stop")
-        yield Switch(server.url, server, path)
+        yield Switch(server.url, server, path, silent="silent" in request.param)
 
 
 def cut(switch: Switch, desk: Desk) -> None:
-    desk.store.engine.dispose()  # SQLite keeps a file that is open whatever happens to its name
+    if desk.store.engine.dialect.name == "sqlite":
+        desk.store.engine.dispose()  # it keeps a file that is open whatever happens to its name
     switch.off()
 
 
@@ -75,6 +77,7 @@ def move(desk: Desk, number: int, command: str, **more: Any) -> Run:
     return desk.move(number, Command(command), MoveRequest.model_validate({"who": "daq"} | more), "http").run
 
 
+@pytest.mark.parametrize("switch", ["sqlite", "postgresql", "postgresql, silent"], indirect=True)
 def test_runs_go_on_and_are_stored_with_their_own_times(switch: Switch, make_desk: MakeDesk, clock: ManualClock) -> None:
     desk = make_desk(switch.url)
     before = desk.open(asked("a"), "http").run.number

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from sipmdcs.database import for_reading, make_engine, transaction
+from sipmdcs.database import for_reading, make_engine, transaction, unlimited
 from sipmdcs.errors import ServiceError
+from tests.postgresql import PostgresServer
 
 
 @pytest.fixture
@@ -61,4 +62,33 @@ def test_a_transaction_is_all_or_nothing_and_tells_in_one_line(url: str) -> None
         put_half(engine)
     with transaction(engine) as connection:
         assert connection.scalar(text("SELECT count(*) FROM t")) == 0
+    engine.dispose()
+
+
+def test_a_silent_server_is_given_up_and_one_that_is_back_is_used_again(postgresql_to_stop: PostgresServer) -> None:
+    engine = make_engine(postgresql_to_stop.url, silence_s=1)
+    with transaction(engine) as connection:
+        connection.execute(text("CREATE TABLE t (n INTEGER)"))
+
+    def be_cut_off() -> None:
+        with transaction(engine) as connection:
+            connection.execute(text("INSERT INTO t VALUES (1)"))
+            postgresql_to_stop.freeze()
+            connection.execute(text("INSERT INTO t VALUES (2)"))
+
+    def sleep(seconds: float) -> None:
+        with transaction(engine) as connection:
+            connection.execute(text(f"SELECT pg_sleep({seconds})"))
+
+    with pytest.raises(ServiceError, match="the server is silent for 1 s"):
+        be_cut_off()
+    with pytest.raises(ServiceError, match="timeout expired"):
+        sleep(0)
+    postgresql_to_stop.thaw()
+    with transaction(engine) as connection:
+        assert connection.scalar(text("SELECT count(*) FROM t")) == 0
+        with unlimited(connection):
+            connection.execute(text("SELECT pg_sleep(1.5)"))
+    with pytest.raises(ServiceError, match="the server is silent for 1 s"):
+        sleep(60)
     engine.dispose()

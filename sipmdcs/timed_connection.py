@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from psycopg import Connection, OperationalError
+from sqlalchemy import Engine, event
 
 T = TypeVar("T")
 
@@ -19,12 +20,12 @@ T = TypeVar("T")
 class TimedConnection(Connection[Any]):
     """Closes itself, with ``OperationalError``, once the server is silent for ``silence_s`` while an answer is awaited."""
 
-    silence_s = 12.0
-    """Seconds; more than the server's own limit on a statement."""
+    silence_s = 60.0
+    """Seconds; more than the server's own limit on a statement, if it has one."""
 
     @contextmanager
-    def impatient(self, silence_s: float) -> Iterator[None]:
-        """Give up sooner within."""
+    def silent_for(self, silence_s: float) -> Iterator[None]:
+        """Another limit within."""
         usual, self.silence_s = self.silence_s, silence_s
         try:
             yield
@@ -50,3 +51,14 @@ class TimedConnection(Connection[Any]):
                 wanted = gen.send(ready)
         except StopIteration as done:
             return done.value
+
+
+def use_timed_connections(engine: Engine, silence_s: float) -> None:
+    """Let every connection of an engine be one that gives up after ``silence_s``."""
+
+    def connect(_: object, __: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> TimedConnection:
+        connection = TimedConnection.connect(*arguments, **options)
+        connection.silence_s = silence_s
+        return connection
+
+    event.listen(engine, "do_connect", connect)
