@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from configtool.pushlock import Client, LockLost, PushBusy, describe_holder, has_unfinished, mark_dead_pushes, this_client
 from configtool.pushplan import PushState
 from configtool.store import Store
-from configtool.tables import Push, PushLock
+from configtool.tables import Push, PushItem, PushLock
 from sipmdcs.clock import to_datetime
 from tests.configtool.test_push import Bench, bench
 
@@ -74,12 +75,15 @@ def test_a_dead_client_loses_the_lock(bench: Bench, client: Client, silent_s: fl
     assert mark(bench) == []
 
 
+def _columns(row: Push | PushItem) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in type(row).__table__.columns if column.name != "id"}
+
+
 def test_a_push_that_lives_hides_no_dead_one(bench: Bench) -> None:
     bench.record()
     with Session(bench.engine) as session, session.begin():  # whose client died after its lock had been given to the first
         alive = session.scalars(select(Push)).one()
-        columns = {column.name: getattr(alive, column.name) for column in Push.__table__.columns if column.name != "id"}
-        session.add(Push(**columns | {"author": "victim", "process_started": alive.process_started - 0.01}))
+        session.add(Push(**_columns(alive) | {"author": "victim", "process_started": alive.process_started - 0.01}))
     (line,) = mark(bench)
     assert "push 2 of version 1 by victim is marked aborted" in line
     assert [row.state for row in bench.rows()] == ["planned", "aborted"]
@@ -128,8 +132,11 @@ os.kill(os.getpid(), signal.SIGKILL)
     result = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert result.returncode == -9, result.stderr
     assert (bench.rows()[0].state, bench.locked()) == ("running", True)
+    with Session(bench.engine) as session, session.begin():
+        sent = session.scalars(select(PushItem)).one()
+        session.add(PushItem(**_columns(sent) | {"pv": "B:BIAS", "status": "rolled back"}))
     (line,) = mark(bench)
     assert line.startswith("push 1 of version 1 by victim is marked aborted: its client (process ")
-    assert "; 1 values had been sent, of which 0 are recorded as rolled back; " in line
+    assert "; 2 values had been sent, of which 1 are recorded as rolled back; " in line
     assert line.endswith("compare with: sipmdcs config diff 1 live")
     assert bench.push().state is PushState.VERIFIED
