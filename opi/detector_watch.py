@@ -30,8 +30,10 @@ class Totals:
     """µA; NaN if no channel has a value."""
     temperature: float
     """Mean, °C; NaN if no channel has a value."""
-    channels: int
-    """How many the current is the sum of."""
+    currents: int
+    """How many channels the current is the sum of."""
+    temperatures: int
+    """How many channels the temperature is the mean of; a sensor may fail alone."""
     expected: int
     """How many there would be were all controllers there."""
 
@@ -74,6 +76,7 @@ class DetectorWatch(QObject):
             float(current.sum()) if current.size else float("nan"),
             float(temperature.mean()) if temperature.size else float("nan"),
             int(current.size),
+            int(temperature.size),
             self.detector.channel_count - masked,
         )
 

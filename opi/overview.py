@@ -106,8 +106,8 @@ class Overview(Display):
             return
         totals = self.watch.totals()
         now = time.time()
-        self.current.add(now, totals.current, totals.channels, totals.expected)
-        self.temperature.add(now, totals.temperature, totals.channels, totals.expected)
+        self.current.add(now, totals.current, totals.currents, totals.expected)
+        self.temperature.add(now, totals.temperature, totals.temperatures, totals.expected)
 
     def _add_current(self, past: Past) -> None:
         self.current.add_history(past, self.watch.totals().expected)

@@ -1,6 +1,7 @@
 """The overview with values, alarms, dead IOCs and back again, seen in its cells and its pixels."""
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -202,6 +203,10 @@ def test_totals(qtbot: QtBot, overview: Overview, driver: Driver) -> None:
     assert overview.temperature.values[-1] == pytest.approx(24.5)
     driver.put({"SCR:NORTH:HV01:CH01:MASK": 1})
     qtbot.waitUntil(lambda: abs(overview.current.values[-1] - 3.2) < 1e-6, timeout=TIMEOUT)
+    assert "from" not in overview.current.title + overview.temperature.title
+    driver.put({"SCR:NORTH:HV01:TEMP_RBV_WF": [math.nan] * 4 + [30.5] * 12, "SCR:SOUTH:HV02:CURRENT_RBV_WF": [0.1] * 9})
+    qtbot.waitUntil(lambda: "2.50 µA from 25 of 32 channels" in overview.current.title, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: "from 29 of 32 channels" in overview.temperature.title, timeout=TIMEOUT)
 
 
 def describe(screen: Overview, row: int, channel: int) -> str:
