@@ -64,6 +64,9 @@ class AlarmList(QWidget):
             if 0 <= number < len(self._painted):
                 self._pressed = number, self._painted[number].pv
 
+    def mouseDoubleClickEvent(self, a0: QMouseEvent | None) -> None:
+        """Nothing more: the second press of a double click means the row of the first, which may have moved away."""
+
     def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:
         """Tell of the alarm that was pressed, if the mouse is released where it was."""
         if a0 is None or a0.button() is not Qt.MouseButton.LeftButton:

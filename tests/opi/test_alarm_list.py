@@ -35,6 +35,16 @@ def test_alarm_that_was_pressed_is_told_although_another_came(qtbot: QtBot) -> N
     assert clicked == [OLD.pv]
 
 
+def test_double_click_tells_of_the_alarm_of_its_first_press_only(qtbot: QtBot) -> None:
+    alarms, clicked = make_list(qtbot, [OLD])
+    qtbot.mouseClick(alarms, LEFT, pos=FIRST)
+    alarms.show_rows([NEW, OLD])
+    alarms.repaint()
+    qtbot.mouseDClick(alarms, LEFT, pos=FIRST)  # what Qt sends instead of the second press
+    qtbot.mouseRelease(alarms, LEFT, pos=FIRST)
+    assert clicked == [OLD.pv]
+
+
 def test_alarm_that_is_not_painted_yet_cannot_be_pressed(qtbot: QtBot) -> None:
     alarms, clicked = make_list(qtbot, [OLD])
     alarms.show_rows([NEW, OLD])
