@@ -117,7 +117,7 @@ def judge_bias(channel: str, wanted_V: float, present_V: Sequence[float], sipm: 
     Args:
         channel: its name.
         wanted_V: the new setpoint.
-        present_V: setpoint and what the device holds, as far as they are known.
+        present_V: setpoint and what the device holds, in this order, as far as they are known.
         sipm: range of the SiPM.
         on: whether the output is on, so that the voltage follows.
     """
@@ -138,7 +138,8 @@ def judge_bias(channel: str, wanted_V: float, present_V: Sequence[float], sipm: 
         lines += _overvoltage_line(wanted_V, sipm)
     if not on:
         lines.append("The output is off: it goes there when it is switched on.")
-    return Verdict(weight, "\n".join([*lines, *_warnings(wanted_V, sipm), *sipm.details]))
+    about = (f"{wanted_V:.3f} V", on, *map(float, present_V[:1]), sipm.overvoltage(wanted_V))
+    return Verdict(weight, "\n".join([*lines, *_warnings(wanted_V, sipm), *sipm.details]), about)
 
 
 def judge_switching_on(channel: str, bias_V: float | None, sipm: SipmRange, *, refused: str = "", remark: str = "") -> Verdict:
@@ -158,13 +159,15 @@ def judge_switching_on(channel: str, bias_V: float | None, sipm: SipmRange, *, r
         return Verdict(Weight.REFUSAL, f"setpoint {bias_V:.3f} V: {reason}")
     if refused:
         return Verdict(Weight.REFUSAL, f"setpoint {bias_V:.3f} V was refused: {refused}. Set another one first")
-    lines.append(f"It ramps to its setpoint, {bias_V:.3f} V.")
+    volts = f"{bias_V:.3f} V"
+    lines.append(f"It ramps to its setpoint, {volts}.")
     if remark:
         lines.append(f"That setpoint has an alarm: {remark}.")
     lines += _overvoltage_line(bias_V, sipm)
     usual = sipm.is_usual(bias_V) and not remark
     weight = Weight.QUESTION if usual else Weight.WARNING
-    return Verdict(weight, "\n".join([*lines, *_warnings(bias_V, sipm), *(() if usual else sipm.details)]))
+    about = (volts, remark, sipm.overvoltage(bias_V))
+    return Verdict(weight, "\n".join([*lines, *_warnings(bias_V, sipm), *(() if usual else sipm.details)]), about)
 
 
 def _step_weight(wanted_V: float, present_V: Sequence[float], sipm: SipmRange) -> Weight:

@@ -109,7 +109,7 @@ class BiasWatch(QObject):
             return None, "VBR_TREF or VBR_TCOEF is not known"
         temperature = number_of(self._temperature)
         if temperature is None:
-            return at_reference, f"at {reference:.1f} °C; the temperature of the SiPM is not known"
+            return None, "the temperature of the SiPM is not known"
         return at_reference + slope * (temperature - reference) / 1000, f"at {temperature:.1f} °C"
 
     def _shift(self) -> float | None:
@@ -119,6 +119,8 @@ class BiasWatch(QObject):
         state = self.state.value
         if state not in (ChannelState.ON, ChannelState.STANDBY):
             return None
+        if not self.link.polled_since(self.setpoint.received):
+            return None  # the deviation is from the setpoint before
         parts = [number_of(watch) for watch in (self._measured, self._deviation, self.setpoint)]
         measured, deviation_mV, setpoint = parts
         if measured is None or deviation_mV is None or setpoint is None:

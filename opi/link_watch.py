@@ -74,6 +74,10 @@ class LinkWatch(QObject):
         """Seconds since the last poll; infinite if there was none."""
         return self._heartbeat.age()
 
+    def polled_since(self, received: float) -> bool:
+        """Whether there was a poll after a value that was received at that monotonic time, s."""
+        return self._heartbeat.received > received
+
     def channels(self) -> list[PyDMChannel]:
         """For PyDM's tools."""
         return [channel for watch in self.watches for channel in watch.channels()]

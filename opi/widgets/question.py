@@ -14,6 +14,8 @@ from opi.widgets.plain_text import plain_question
 class Question(QObject):
     """Judges a command, asks where it must, and judges again when the answer comes, as values have gone on meanwhile.
 
+    If a yes was to something else by then, the question is asked anew.
+
     Args:
         parent: widget whose window the question belongs to.
     """
@@ -39,7 +41,7 @@ class Question(QObject):
         if self.dialog is not None:
             self.dialog.raise_()
             return
-        self._proceed(title, judge, send, refuse, Weight.NONE)
+        self._proceed(title, judge, send, refuse, None)
 
     def _proceed(
         self,
@@ -47,18 +49,18 @@ class Question(QObject):
         judge: Callable[[], Verdict],
         send: Callable[[], object],
         refuse: Callable[[str], object],
-        accepted: Weight,
+        asked: Verdict | None,
     ) -> None:
         verdict = judge()
         if verdict.weight is Weight.REFUSAL:
             refuse(verdict.text)
-        elif verdict.weight <= accepted:
+        elif verdict.weight is Weight.NONE or (asked is not None and asked.covers(verdict)):
             send()
         else:
 
             def finish(yes: bool) -> None:
                 if yes:
-                    self._proceed(title, judge, send, refuse, verdict.weight)
+                    self._proceed(title, judge, send, refuse, verdict)
 
             self._finish = finish
             self._open(title, verdict)

@@ -8,6 +8,7 @@ import re
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
+from alarms.text import one_line
 from opi.bias_watch import BiasWatch
 from opi.pv_writer import PvWriter
 from opi.verdict import Verdict
@@ -18,12 +19,14 @@ from sipmdcs.severity import Severity
 
 _DECIMALS = 3
 _MAX_CHARACTERS = 24
+_MAX_VOLTS = 1e6
+"""Beyond it numbers are shown with an exponent."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 
 
 def volts(value: float) -> str:
     """A voltage as it is shown."""
-    return f"{value:.{_DECIMALS}f} V"
+    return f"{value:.{_DECIMALS}f} V" if abs(value) < _MAX_VOLTS else f"{value:g} V"
 
 
 class SetpointEntry(QWidget):
@@ -38,7 +41,6 @@ class SetpointEntry(QWidget):
         self.present = role_label("---", "value", self)
         self.edit = QLineEdit(self)
         self.edit.setPlaceholderText("new value")
-        self.edit.setMaxLength(_MAX_CHARACTERS)
         self.button = QPushButton("Set", self)
         self.range = role_label("", "soft", self)
         line = QHBoxLayout()
@@ -73,11 +75,14 @@ class SetpointEntry(QWidget):
     def send(self) -> None:
         """Write what stands in the field, if it is a voltage that the SiPM may have; ask first if it needs that."""
         text = self.edit.text().strip().replace(",", ".")
-        if not _NUMBER.fullmatch(text):  # float() also takes nan, inf and 5_6.5
-            self._writer.refuse(text or "nothing", "not a number")
-            return
-        value = float(text)
+        if len(text) > _MAX_CHARACTERS:  # a field with a maximum would cut what is pasted, and make another number of it
+            self._writer.refuse(one_line(text, _MAX_CHARACTERS), f"longer than {_MAX_CHARACTERS} characters")
+        elif text and not _NUMBER.fullmatch(text):  # float() also takes nan, inf and 5_6.5
+            self._writer.refuse(one_line(text, _MAX_CHARACTERS), "not a number")
+        elif text and float(text) != self._writer.pending:  # a Return key that is held down repeats
+            self._send(float(text))
 
+    def _send(self, value: float) -> None:
         def judge() -> Verdict:
             return self._bias.judge(value)
 

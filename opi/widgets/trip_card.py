@@ -83,7 +83,8 @@ class TripCard(Card):
 
     def _judge_reset(self) -> Verdict:
         cause = self._cause.text or "unknown"
-        return Verdict(Weight.QUESTION, f"Reset the trip of {self._names.prefix}?\nCause: {cause}. The channel stays off.")
+        text = f"Reset the trip of {self._names.prefix}?\nCause: {cause}. The channel stays off."
+        return Verdict(Weight.QUESTION, text, (cause,))
 
     def _judge_mask(self) -> Verdict:
         return Verdict(Weight.QUESTION, f"Mask {self._names.prefix}?\nIt will be left out of sums and alarms.")

@@ -84,6 +84,25 @@ def test_only_small_steps_below_a_known_end_go_without_a_question(sipm: SipmRang
         assert weight is Weight.REFUSAL
 
 
+@given(RANGES, VOLTS, VOLTS, VOLTS, VOLTS, st.floats(-5, 5))
+def test_yes_holds_for_what_was_asked_only(
+    sipm: SipmRange, before: float, later: float, wanted: float, other: float, warmer_V: float
+) -> None:
+    asked = judge_bias(CHANNEL, wanted, (before,), sipm)
+    assert asked.covers(asked)
+    if asked.about and asked.covers(judge_bias(CHANNEL, other, (before,), sipm)):
+        assert f"{wanted:.3f}" == f"{other:.3f}"
+    moved = replace(sipm, breakdown_V=None if sipm.breakdown_V is None else sipm.breakdown_V + warmer_V)
+    now = judge_bias(CHANNEL, wanted, (later,), moved)
+    if asked.about and asked.covers(now):
+        assert abs(before - later) <= 0.05
+        assert sipm.breakdown_V is None or sipm.shift_V is None or abs(warmer_V) <= 0.05 + 1e-9
+        assert now.weight <= asked.weight
+    switching, after = (judge_switching_on(CHANNEL, volts, sipm) for volts in (before, later))
+    if switching.about and switching.covers(after):
+        assert f"{before:.3f}" == f"{later:.3f}", "the setpoint that it names"
+
+
 @given(RANGES, VOLTS, st.floats(0, 40), st.floats(0, 40))
 def test_question_grows_with_the_upward_step(sipm: SipmRange, present: float, one: float, other: float) -> None:
     small, large = sorted((one, other))

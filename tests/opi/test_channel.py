@@ -1,6 +1,8 @@
 """The faceplate: values, limits, writes that go through only when confirmed, alarms with guidance."""
 
+import math
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -171,6 +173,10 @@ def test_small_step_is_written_without_a_question_and_done_when_the_device_holds
     assert entry.dialog is None
     qtbot.waitUntil(lambda: entry.present.text() == "54.500 V", timeout=TIMEOUT)
     assert notice.text == "Writing 54.500 V, not confirmed yet …", "the record has it, which proves nothing"
+    writes = threading.active_count()
+    for _ in range(30):  # the key is held down
+        qtbot.keyClick(entry.edit, Qt.Key.Key_Return)
+    assert threading.active_count() == writes
     assert entry.edit.text() == "54,5"
     driver.put({f"{CHANNEL}:BIAS_RBV": 54.5})
     qtbot.waitUntil(lambda: notice.text == "", timeout=TIMEOUT)
@@ -201,7 +207,49 @@ def test_step_beyond_the_overvoltage_limit_is_not_sent(qtbot: QtBot, faceplate: 
         driver.put({f"{CHANNEL}:OVERVOLTAGE_LIMIT": 0.0})
 
 
-@pytest.mark.parametrize("why", ["VBR is 0 V", "stale"])
+def test_question_is_asked_anew_when_it_is_about_something_else_by_then(
+    qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver
+) -> None:
+    entry, on = faceplate.output.entry, faceplate.output.on
+    enter(qtbot, faceplate, "55.25")
+    driver.put({f"{CHANNEL}:BIAS": 54.0, f"{CHANNEL}:BIAS_RBV": 54.0})
+    qtbot.waitUntil(lambda: entry.present.text() == "54.000 V", timeout=TIMEOUT)
+    assert "From 54.250 V" in answer(qtbot, faceplate, QMessageBox.StandardButton.Yes)
+    assert "From 54.000 V" in answer(qtbot, faceplate, QMessageBox.StandardButton.No)
+    qtbot.mouseClick(on, Qt.MouseButton.LeftButton)
+    driver.put({f"{CHANNEL}:BIAS": 57.0})
+    qtbot.waitUntil(lambda: entry.present.text() == "57.000 V", timeout=TIMEOUT)
+    assert on.dialog is not None
+    assert "54.000 V" in on.dialog.text()
+    qtbot.mouseClick(on.dialog.button(QMessageBox.StandardButton.Yes), Qt.MouseButton.LeftButton)
+    assert on.dialog is not None
+    assert "57.000 V" in on.dialog.text()
+    on.dialog.reject()
+    assert faceplate.output.switch_notice.text == ""
+
+
+def test_range_follows_from_a_poll_after_the_setpoint(qtbot: QtBot, driver: Driver, site: Site) -> None:
+    led = "SCR:SOUTH:LED"
+    driver.put({f"{led}:COMPENSATION_RBV": 1, f"{led}:CH01:VMON_RBV": 54.05})
+    screen = ChannelFaceplate(macros={"SITE": str(site.folder), "P": led, "R": "CH01"})
+    qtbot.addWidget(screen)
+    screen.show()
+    try:
+        entry = screen.output.entry
+        qtbot.waitUntil(lambda: entry.range.text() == "52.42 … 60.42 V", timeout=TIMEOUT)
+        driver.silence("LED")
+        driver.put({f"{led}:CH01:BIAS": 45.0})
+        qtbot.waitUntil(lambda: entry.present.text() == "45.000 V", timeout=TIMEOUT)
+        assert entry.range.text() == "range not known"
+        driver.put({f"{led}:CH01:VDEV_RBV": 9000.0})
+        driver.send({"beat": [f"{led}:HEARTBEAT"]})
+        qtbot.waitUntil(lambda: entry.range.text() == "52.42 … 60.42 V", timeout=TIMEOUT)
+    finally:
+        driver.put({f"{led}:COMPENSATION_RBV": 0})
+        screen.close()
+
+
+@pytest.mark.parametrize("why", ["VBR is 0 V", "the temperature of the SiPM is not known", "stale"])
 def test_question_says_that_the_breakdown_voltage_is_not_known(
     qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
@@ -211,7 +259,7 @@ def test_question_says_that_the_breakdown_voltage_is_not_known(
         monkeypatch.setattr("opi.link_watch.STALE_LEAST_S", 1.0)
         driver.silence("HV01")
     else:
-        driver.put({f"{CHANNEL}:VBR": 0.0})
+        driver.put({f"{CHANNEL}:VBR": 0.0} if "VBR" in why else {f"{CHANNEL}:TEMP_RBV": math.nan})
     try:
         qtbot.waitUntil(lambda: entry.range.text() == "range not known", timeout=TIMEOUT)
         qtbot.keyClicks(entry.edit, "54.3")
@@ -232,12 +280,19 @@ def test_question_says_that_the_breakdown_voltage_is_not_known(
         ("5x", "5x refused: not a number"),
         ("nan", "not a number"),
         ("5_0", "not a number"),
+        ("5.7100000000000000000000e1", "5.710000000000000000000… refused: longer than 24 characters"),
+        ("\u202e1.75\n" + "x" * 100_000, "1.75 xxx"),
+        ("1e99", "1e+99 V refused"),
     ],
 )
 def test_bad_setpoint_is_refused_here(qtbot: QtBot, faceplate: ChannelFaceplate, text: str, why: str) -> None:
-    enter(qtbot, faceplate, text)
+    enter(qtbot, faceplate, "")
+    assert faceplate.output.notice.text == ""
+    faceplate.output.entry.edit.insert(text)  # as pasting does
+    qtbot.keyClick(faceplate.output.entry.edit, Qt.Key.Key_Return)
     assert why in faceplate.output.notice.text
     assert "not sent" in faceplate.output.notice.text
+    assert len(faceplate.output.notice.text) < 150
     assert value_of(qtbot, f"{CHANNEL}:BIAS") == 54.25
 
 
