@@ -102,9 +102,9 @@ class Outbox:
         return replace(mail, subject=letter.subject, body=letter.body)
 
     def recent(self, receiver: str, since_ns: int) -> list[SentPage]:
-        """Mails to a receiver that were written since a time."""
+        """Mails to a receiver that were written since a time; dead letters of others do not slow down its own."""
         query = select(page.c.composed_ns, page.c.summary, page.c.causes)
-        query = query.where(page.c.receiver == receiver, page.c.composed_ns >= since_ns)
+        query = query.where(page.c.receiver == receiver, page.c.composed_ns >= since_ns, page.c.forwards.is_(None))
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return [SentPage(composed_ns, summary, frozenset(causes.splitlines())) for composed_ns, summary, causes in rows]

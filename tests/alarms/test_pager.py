@@ -139,6 +139,20 @@ async def test_what_can_never_be_delivered_goes_to_another_receiver_and_holds_up
     assert any("Subject: undeliverable to ada: test page" in text for text in server.texts_taken)
 
 
+async def test_dead_letters_of_others_slow_nobody_down(server, file, outbox):
+    many = {f"r{number}": Receiver(channel="mail", address=f"r{number}@b.c") for number in range(12)}
+    server.replies |= {who.address: "550 no such user" for who in many.values()}
+    for name in (*many, "bob"):
+        outbox.queue(some_notice(name, kind=Kind.ALARM))
+    file = file.model_copy(update={"receivers": many | file.receivers, "fallback": "bob", "gather_s": 1.0})
+    pager = Pager(file, Path(), outbox, letter, CLOCK, lambda notice: f"MAJOR {notice.pv}")
+    async with running(pager):
+        await until(lambda: server.mails == ["bob@b.c"] * (len(many) + 1))
+        outbox.queue(some_notice("bob", pv="DET:B", kind=Kind.ALARM))
+        pager.wake(["bob"])
+        await until(lambda: "DET:B" in server.texts_taken[-1])
+
+
 async def test_nobody_left_to_tell_is_a_dead_letter_too(server, file, outbox):
     server.replies |= {"ada@b.c": "550 no such user", "bob@b.c": "551 moved"}
     outbox.queue(some_notice("ada"))

@@ -1,9 +1,15 @@
 """The service as a process: killed in the middle, its database stopped and started, its PVs."""
 
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -11,7 +17,7 @@ from logbook.desk_lock import DeskLock
 from sipmdcs.cli import main
 from sipmdcs.clock import SystemClock
 from sipmdcs.errors import ServiceError
-from tests.logbook.run_service import RunService, wait_until, write_site
+from tests.logbook.run_service import RunService, command, wait_until, write_site
 from tests.postgresql import PostgresServer
 from tests.system.installation import EpicsClient
 
@@ -31,6 +37,24 @@ def test_killed_in_the_middle_of_a_run(run_service: Start) -> None:
     assert service.post(f"/runs/{number}/end").json()["state"] == "ended"
     assert [each["after"] for each in service.get(f"/runs/{number}")["transitions"]] == ["init", "running", "ended"]
     assert service.terminate() == 0
+
+
+def test_a_run_whose_owner_died_while_the_service_was_away_ends_with_its_last_sign_of_life(run_service: Start) -> None:
+    service = run_service()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as daq:
+        owner = {"host": socket.gethostname(), "pid": daq.pid, "process_started": psutil.Process(daq.pid).create_time()}
+        number = service.open("a", owner=owner).json()["number"]
+        service.post(f"/runs/{number}/start")
+        service.kill()
+        away = time.time()
+        time.sleep(2)  # longer than the clocks of the two are apart
+        daq.kill()
+    service.start()
+    run = wait_until(lambda: (found := service.get(f"/runs/{number}"))["ended_at"] and found, "the end")
+    assert (run["state"], run["orphaned"]) == ("aborted", True)
+    assert run["started_at"] <= run["ended_at"]
+    assert datetime.fromisoformat(run["ended_at"]).timestamp() <= away
+    assert "orphaned" in command(service.site, "run", "show", str(number)).stdout
 
 
 def test_the_database_stopped_and_the_service_killed_during_a_run(

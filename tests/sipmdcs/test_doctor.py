@@ -12,11 +12,13 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from sipmdcs import controllers
 from sipmdcs.cli import main
 from sipmdcs.doctor_site import SITE_CHECKS, ReadOnce
 from sipmdcs.epicsdb import Record, load_substitutions
 from sipmdcs.errors import BadInput
 from sipmdcs.finding import Finding, Level
+from sipmdcs.installed import installed
 from sipmdcs.site import Site
 
 SITE: dict[str, Any] = {
@@ -69,6 +71,15 @@ def test_records_are_read_once_for_all_checks(make: Callable[..., Site], monkeyp
         _find(check, once)
     assert len(read) >= 4
     assert set(read.values()) == {1}
+
+
+def test_kinds_of_controller_are_looked_up_once_for_a_site_of_hundreds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read the entry points takes 10 ms, which every push and comparison would pay for each controller."""
+    asked: list[str] = []
+    monkeypatch.setattr(controllers, "installed", lambda group: asked.append(group) or installed(group))
+    controllers._entry_points.cache_clear()
+    assert {controllers.controller_type("c11204").name for _ in range(3)} == {"c11204"}
+    assert asked == [controllers.GROUP]
 
 
 def test_port_in_use_is_told_with_its_owner(make: Callable[..., Site], free_port: int) -> None:

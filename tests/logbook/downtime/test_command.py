@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from sipmdcs.site import Site
-from tests.logbook.downtime.conftest import MakeSite, Run
+from tests.logbook.downtime.conftest import DETECTORS, MakeSite, Run
 from tests.postgresql import PostgresServer
 
 LINE = re.compile(
@@ -95,6 +95,9 @@ def test_entries_by_options(call: Run, make_site: MakeSite) -> None:
         (("--edit", "99", "--category", "DAQ"), "event 99: there is none of that number"),
         (("--new", "--category", "Aliens"), "category 'Aliens' is not in downtime.yaml"),
         (("--new", "--start", "soon"), "time 'soon' is not understood"),
+        (("--new", "--start", "2026-03-29 02:30:00"), "does not exist in Europe/Rome"),
+        ((message(1).rpartition(" ")[0] + " 2026-03-29 02:30:00",), "does not exist in Europe/Rome"),
+        (("--new", "--start", "2025-10-26 02:30:00"), r"write which: 2025-10-26 02:30:00\+02:00 or"),
         (("--list", "--since", "yesterday"), "time 'yesterday' is not understood"),
         (("--list", "--run", "a-b"), "run 'a' is not a number"),
         (("--list", "--text", "\udcff"), "is no text of printable characters"),
@@ -105,7 +108,7 @@ def test_entries_by_options(call: Run, make_site: MakeSite) -> None:
 def test_bad_input_is_one_line_and_stores_nothing(
     call: Run, make_site: MakeSite, arguments: tuple[str, ...], problem: str
 ) -> None:
-    site = make_site()
+    site = make_site(downtime_yaml=f"{DETECTORS}time_zone: Europe/Rome\n")
     done = call(site, *arguments)
     assert done.returncode == 1
     assert re.fullmatch(rf"Error: .*{problem}.*\n", done.stderr), done.stderr
