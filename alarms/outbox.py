@@ -130,15 +130,17 @@ class Outbox:
     def readdress(self, addresses: Mapping[str, str]) -> None:
         """Addresses of receivers were corrected: what was not accepted goes to the new ones, dead letters as well.
 
-        A dead letter that another receiver has got stays dead.
+        What nobody got is tried once more in any case, for it may be the sender or the server that was corrected. A dead letter
+        that another receiver has got stays dead.
         """
         brought = select(page.c.forwards).where(page.c.forwards.is_not(None), page.c.sent_ns.is_not(None))
         lost = _UNSENT & page.c.id.not_in(brought)
         with self._database.write() as connection:
             for receiver, old in connection.execute(select(page.c.receiver, page.c.address).where(lost).distinct()).all():
-                if (new := addresses.get(receiver, old)) != old:
+                if (new := addresses.get(receiver)) is not None:
                     to_old = lost & (page.c.receiver == receiver) & (page.c.address == old)
-                    connection.execute(update(page).where(to_old).values(address=new, dead_ns=None))
+                    again = to_old & page.c.forwards.is_(None) if new == old else to_old
+                    connection.execute(update(page).where(again).values(address=new, dead_ns=None))
 
     def forget_others(self, receivers: Container[str]) -> int:
         """Give up what waits for anybody but ``receivers``: nobody would ever send it.

@@ -71,7 +71,7 @@ def send(channel: SmtpChannel, page: Page) -> str:
             if (login := _login(channel)) is not None:
                 with step("login"):
                     smtp.login(login.user, login.password)
-            with step("sender"):
+            with step("sender", for_good=Refused):
                 _expect(smtp.mail(channel.sender))
             with step("receiver", of_this_mail=True):
                 _expect(smtp.rcpt(page.address))
@@ -97,12 +97,19 @@ class _Step:
         self._limit = limit
 
     @contextmanager
-    def __call__(self, name: str, *, of_this_mail: bool = False, lost: type[NotAccepted] | None = None) -> Iterator[None]:
+    def __call__(
+        self,
+        name: str,
+        *,
+        of_this_mail: bool = False,
+        lost: type[NotAccepted] | None = None,
+        for_good: type[NotAccepted] = NotAccepted,
+    ) -> Iterator[None]:
         try:
             yield
         except (smtplib.SMTPException, OSError, ValueError) as err:  # ValueError: a host or login that no wire can carry
             code = err.smtp_code if isinstance(err, smtplib.SMTPResponseException) else -1
-            kind = NotAccepted
+            kind = for_good if code >= 500 else NotAccepted
             if of_this_mail and code != _CLOSING:
                 kind = Refused if code >= 500 else Deferred if code > 0 or lost is None else lost
             reason = f"not done after {self._limit.seconds:g} s" if self._limit.over else _reason(err)

@@ -29,6 +29,8 @@ class Server:
     """Accepts mail, except what a test lets it refuse, put off, drop or keep waiting."""
 
     def __init__(self):
+        self.sender_reply = ""
+        """To any sender, instead of acceptance."""
         self.replies = {}
         """By address, instead of acceptance."""
         self.texts = {}
@@ -40,6 +42,10 @@ class Server:
         self.hanging = False
         self.mails = []
         self.texts_taken = []
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        envelope.mail_from = address
+        return self.sender_reply or "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address in self.replies:
@@ -333,6 +339,19 @@ async def test_a_corrected_address_gets_the_mail_that_was_refused(server, file, 
         await until(lambda: server.mails == ["ada@correct.c"])
         await until(lambda: outbox.backlog().pending == 0)
     assert [page["address"] for page in outbox.pages()] == ["bob@b.c", "ada@correct.c"]
+
+
+async def test_what_nobody_got_is_tried_again_by_the_next_service(server, file, outbox):
+    server.sender_reply = "550 not from you"
+    outbox.queue(some_notice("ada"))
+    async with running(Pager(file, Path(), outbox, letter, CLOCK)):
+        await until(lambda: len(dead(outbox)) == 2)
+    assert "at sender: 550 not from you" in dead(outbox)["ada"]
+    server.sender_reply = ""  # notify.yaml or the server is mended
+    async with running(Pager(file, Path(), outbox, letter, CLOCK)):
+        await until(lambda: server.mails)
+        await until(lambda: outbox.backlog().pending == 0)
+    assert server.mails == ["ada@b.c"]
 
 
 async def test_mail_to_somebody_who_left_is_given_up(server, file, outbox, caplog):

@@ -106,7 +106,7 @@ def test_mail_arrives_and_the_reply_is_proof(serving, handler):
         ("RCPT", "421 too busy", NotAccepted, "at receiver: 421 too busy"),
         ("DATA", "452 disk full", Deferred, "at end of message: 452 disk full"),
         ("DATA", "554 \x1b[31mspam\x07", Refused, r"at end of message: 554 \[31mspam"),
-        ("MAIL", "550 who are you", NotAccepted, "at sender: 550 who are you"),
+        ("MAIL", "550 who are you", Refused, "at sender: 550 who are you"),
         ("MAIL", "451 later", NotAccepted, "at sender: 451 later"),
     ],
 )
