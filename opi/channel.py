@@ -13,9 +13,11 @@ from qtpy.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QVBoxL
 
 from opi.alarm_watch import AlarmWatch
 from opi.detector import ChannelNames
+from opi.link_watch import Link
 from opi.pv_watch import PvWatch
 from opi.site_macro import detector_of, required
-from opi.theme import PALETTE
+from opi.theme import PALETTE, UNDEFINED_STYLE
+from opi.widgets.badge import make_badge, set_badge
 from opi.widgets.calibration_card import CalibrationCard
 from opi.widgets.card import Card, role_label
 from opi.widgets.channel_alarm_card import ChannelAlarmCard
@@ -51,6 +53,7 @@ class ChannelFaceplate(Display):
         self.description = PvWatch(self.names.pv("BIAS.DESC"), self)
         self.description.changed.connect(self._show_description)
         self.subtitle = role_label("", "soft", self)
+        self.link = make_badge(self)
         self.previous = QPushButton("◀ Previous", self)
         self.next = QPushButton("Next ▶", self)
         self.output = OutputCard(self.names, self)
@@ -65,6 +68,8 @@ class ChannelFaceplate(Display):
             ),
             self,
         )
+        self.output.bias.changed.connect(self._show_link)
+        self._show_link()
         self._arrange()
         self._link_neighbours()
         # Without this the first button has the focus, and a stray space bar presses it.
@@ -100,6 +105,7 @@ class ChannelFaceplate(Display):
         line.addSpacing(12)
         line.addWidget(self.subtitle)
         line.addStretch(1)
+        line.addWidget(self.link)
         line.addWidget(self.previous)
         line.addWidget(self.next)
         left = QVBoxLayout()
@@ -146,6 +152,14 @@ class ChannelFaceplate(Display):
             window = open_faceplate(names, {name: value for name, value in self.macros().items() if name not in ("P", "R")})
             window.setGeometry(self.geometry())
             self.close()
+
+    def _show_link(self) -> None:
+        """Why what is shown is not the present, if it is not."""
+        link = self.output.bias.link
+        live = link.link is Link.LIVE
+        set_badge(self.link, f"{link.text}; no present values", UNDEFINED_STYLE)
+        self.link.setVisible(not live)
+        self.readbacks.show_stale(not live)
 
     def _show_description(self) -> None:
         """The setpoint's description ends in the serial number of the SiPM."""

@@ -70,6 +70,11 @@ class LinkWatch(QObject):
         return Link.LIVE
 
     @property
+    def text(self) -> str:
+        """The same in a few words."""
+        return f"stale {self.age_s:.0f} s" if self.link is Link.STALE else self.link.value
+
+    @property
     def age_s(self) -> float:
         """Seconds since the last poll; infinite if there was none."""
         return self._heartbeat.age()

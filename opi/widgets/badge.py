@@ -10,6 +10,9 @@ from opi.theme import AlarmStyle
 from opi.widgets.card import restyle, role_label
 from opi.widgets.plain_text import make_plain
 
+NO_VALUE = "---"
+"""Text where nobody answers."""
+
 _MARGIN_PX = 5
 _MIN_WIDTH_PX = 160
 """A label that is not laid out yet is narrower, and would be as high as a word a line."""
@@ -46,6 +49,13 @@ class Notice(QLabel):
         self.setMinimumHeight(0)  # Qt counts it into the height for a width
         if self.text() and self.width() >= _MIN_WIDTH_PX:
             self.setMinimumHeight(self.heightForWidth(self.width()))
+
+
+def set_value(label: QLabel, text: str, *, valid: bool) -> None:
+    """Give a label a value; one that does not hold gets a question mark and the look of INVALID."""
+    restyle(label, "alarm", "OK" if valid else "INVALID")
+    restyle(label, "role", "value" if valid else "badge")
+    label.setText(text if valid else f"? {text}")
 
 
 def set_badge(badge: QLabel, text: str, style: AlarmStyle) -> None:

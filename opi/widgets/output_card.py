@@ -7,15 +7,17 @@ from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from opi.bias_watch import BiasWatch
 from opi.detector import ChannelNames
+from opi.link_watch import Link
 from opi.pv_writer import PvWriter
 from opi.theme import ALARM_STYLES, UNDEFINED_STYLE
 from opi.verdict import Verdict, Weight
-from opi.widgets.badge import make_badge, set_badge
+from opi.widgets.badge import NO_VALUE, make_badge, set_badge, set_value
 from opi.widgets.card import Card, role_label
 from opi.widgets.confirm_button import ConfirmButton
 from opi.widgets.setpoint_entry import SetpointEntry, volts
 from opi.widgets.write_notice import WriteNotice
 from sipmdcs.channelstate import ChannelState
+from sipmdcs.severity import Severity
 
 
 class OutputCard(Card):
@@ -60,14 +62,18 @@ class OutputCard(Card):
             source.close()
 
     def _show_state(self) -> None:
-        number = self.bias.state.value
+        number, link = self.bias.state.value, self.bias.link
         if number is None:
             set_badge(self.state, "NOT CONNECTED", UNDEFINED_STYLE)
+        elif link.link in (Link.WAITING, Link.STALE):
+            set_badge(self.state, link.text, UNDEFINED_STYLE)
         elif not 0 <= number < len(ChannelState):
             set_badge(self.state, f"STATE {number:g}", UNDEFINED_STYLE)
         else:
             set_badge(self.state, ChannelState(number).name.replace("_", " "), ALARM_STYLES[self.bias.state.severity])
-        self.output.setText(self.bias.enabled.text or "---")
+        enabled = self.bias.enabled
+        holds = link.link is Link.LIVE and enabled.severity is not Severity.INVALID
+        set_value(self.output, enabled.text or NO_VALUE, valid=holds or not enabled.text)
 
     def _judge_switching_off(self) -> Verdict:
         return Verdict(Weight.QUESTION, f"Switch {self._names.prefix} off?\nThe bias ramps down.")

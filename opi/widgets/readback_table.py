@@ -9,12 +9,12 @@ from pydm.widgets.label import PyDMLabel
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
-from opi.widgets.card import role_label
+from opi.widgets.badge import NO_VALUE
+from opi.widgets.card import restyle, role_label
 from opi.widgets.limit_bar import LimitBar
 from opi.widgets.plain_text import make_plain
 
 VALUE_PX = 130
-DISCONNECTED_TEXT = "---"
 
 
 def readback_label(pv: str, parent: QWidget) -> PyDMLabel:
@@ -25,8 +25,8 @@ def readback_label(pv: str, parent: QWidget) -> PyDMLabel:
     label.precisionFromPV = True
     label.alarmSensitiveContent = False
     label.alarmSensitiveBorder = True
-    label.disconnectedText = DISCONNECTED_TEXT
-    label.setText(DISCONNECTED_TEXT)
+    label.disconnectedText = NO_VALUE
+    label.setText(NO_VALUE)
     label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     return label
 
@@ -66,6 +66,11 @@ class ReadbackTable(QWidget):
     def connected_count(self) -> tuple[int, int]:
         """PVs that are connected, and all."""
         return sum(bar.connected for bar in self.bars.values()), len(self.bars)
+
+    def show_stale(self, stale: bool) -> None:
+        """Show the values as those of the past."""
+        for label in self.labels.values():
+            restyle(label, "stale", "yes" if stale else "no")
 
     def close_channels(self) -> None:
         """Stop following; the labels do so by themselves."""

@@ -12,6 +12,7 @@ from alarms.text import one_line
 from opi.bias_watch import BiasWatch
 from opi.pv_writer import PvWriter
 from opi.verdict import Verdict
+from opi.widgets.badge import NO_VALUE, set_value
 from opi.widgets.card import restyle, role_label
 from opi.widgets.plain_text import set_plain_tip
 from opi.widgets.question import Question
@@ -108,11 +109,9 @@ class SetpointEntry(QWidget):
         setpoint, sipm = self._bias.setpoint, self._bias.range
         value = setpoint.value
         known = isinstance(value, int | float)
-        invalid = setpoint.severity is Severity.INVALID
-        restyle(self.present, "alarm", "INVALID" if known and invalid else "OK")
-        restyle(self.present, "role", "badge" if known and invalid else "value")
-        self.present.setText(("? " if invalid else "") + volts(value) if known else "---")
-        set_plain_tip(self.present, self._bias.message.text if known and invalid else "")
+        valid = not known or setpoint.severity is not Severity.INVALID
+        set_value(self.present, volts(value) if known else NO_VALUE, valid=valid)
+        set_plain_tip(self.present, "" if valid else self._bias.message.text)
         self.range.setText(sipm.text)
         set_plain_tip(self.range, "\n".join(sipm.details))
 

@@ -68,10 +68,11 @@ class TripCard(Card):
         if self._trip.value is None:
             set_badge(self.trip, "NOT CONNECTED", UNDEFINED_STYLE)
         elif self._trip.value:
-            set_badge(self.trip, f"{self._trip.text}: {self._cause.text}", ALARM_STYLES[Severity.MAJOR])
+            worst = max(self._trip.severity, Severity.MAJOR)
+            set_badge(self.trip, f"{self._trip.text}: {self._cause.text}", ALARM_STYLES[worst])
         else:
             last = f", last: {self._cause.text}" if self._cause.value else ""
-            set_badge(self.trip, f"{self._trip.text}{last}", ALARM_STYLES[Severity.NO_ALARM])
+            set_badge(self.trip, f"{self._trip.text}{last}", ALARM_STYLES[self._trip.severity])
         masked = self._mask.value == 1
         if self._mask.value is None:
             set_badge(self.use, "NOT CONNECTED", UNDEFINED_STYLE)

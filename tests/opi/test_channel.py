@@ -319,6 +319,34 @@ def test_setpoint_in_a_write_alarm_is_not_shown_as_one_that_holds(
         driver.put({f"{CHANNEL}:BIAS.HHSV": 0, f"{CHANNEL}:BIAS": 54.25})
 
 
+def test_what_is_not_the_present_is_not_shown_as_it(
+    qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, voltage = faceplate.output, faceplate.readbacks.labels[f"{CHANNEL}:VMON_RBV"]
+    qtbot.waitUntil(lambda: output.output.text() == "On" and not faceplate.link.isVisible(), timeout=TIMEOUT)
+    live = voltage.grab().toImage()
+    monkeypatch.setattr("opi.link_watch.STALE_LEAST_S", 1.0)
+    driver.silence("HV01")
+    qtbot.waitUntil(lambda: output.output.text() == "? On", timeout=TIMEOUT)
+    for badge in (output.state, faceplate.link):
+        assert badge.text().startswith("⌀ stale ")
+    assert faceplate.link.isVisible()
+    assert voltage.grab().toImage() != live
+    driver.reset()
+    driver.put({f"{CONTROLLER}:CONNECTED": 0})
+    qtbot.waitUntil(lambda: faceplate.link.text() == "⌀ no reply; no present values", timeout=TIMEOUT)
+    assert output.output.text() == "? On"
+    driver.reset()
+    qtbot.waitUntil(lambda: output.output.text() == "On" and output.state.text() == "ON", timeout=TIMEOUT)
+    driver.put({f"{CHANNEL}:TRIP.ZSV": 3, f"{CHANNEL}:ENABLE_RBV.OSV": 3, f"{CHANNEL}:TRIP": 0, f"{CHANNEL}:ENABLE_RBV": 1})
+    try:
+        qtbot.waitUntil(lambda: faceplate.trip.trip.text() == "? OK" and output.output.text() == "? On", timeout=TIMEOUT)
+    finally:
+        driver.put({f"{CHANNEL}:TRIP.ZSV": 0, f"{CHANNEL}:ENABLE_RBV.OSV": 0})
+        driver.put({f"{CHANNEL}:TRIP": 0, f"{CHANNEL}:ENABLE_RBV": 1})
+    qtbot.waitUntil(lambda: faceplate.trip.trip.text() == "OK" and output.output.text() == "On", timeout=TIMEOUT)
+
+
 def test_trip_cause_and_reset(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
     driver.put({f"{CHANNEL}:TRIP": 1, f"{CHANNEL}:TRIP_CAUSE": 1, f"{CHANNEL}:STATE": 6, f"{CHANNEL}:TRIP_RESET": 0})
     qtbot.waitUntil(lambda: faceplate.trip.trip.text() == "▲ Tripped: Over-current", timeout=TIMEOUT)
