@@ -11,12 +11,16 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, event, inspect, select
 from sqlalchemy.schema import CreateColumn
 
 from alarms.tables import METADATA
 from sipmdcs.database import for_reading, make_engine, transaction
+
+BUSY_S = 1.0
+"""Another program, such as a backup, may hold the database for so long; then it refuses, and whoever writes tries again."""
 
 
 class Database:
@@ -32,6 +36,7 @@ class Database:
         url = f"sqlite:///{path}"
         self._turns = Turns()
         self._writing = make_engine(url)
+        event.listen(self._writing, "connect", _give_up_soon)
         self._reading = for_reading(make_engine(url))
         try:
             with self._writing.begin() as connection:
@@ -101,6 +106,11 @@ class Turns:
                 self._waiting.popleft().release()
             else:
                 self._taken = False
+
+
+def _give_up_soon(connection: Any, _record: object) -> None:
+    # While one writer waits for another program all others wait for their turn, the alarm that is to be told of it among them.
+    connection.execute(f"PRAGMA busy_timeout={BUSY_S * 1000:.0f}")
 
 
 def _prepare(connection: Connection) -> None:

@@ -38,7 +38,8 @@ def distress_letter(site: str, problem: str, alarms: Alarms) -> Letter:
     lines += ["Until this is mended alarms are not shown, and such mails are all that is paged: stay at the screens.", ""]
     lines += [f"  {state.level.name}  {pv}  {state.value}  {state.message}" for pv, state in by_urgency[:_LISTED]]
     lines += [f"  and {len(by_urgency) - _LISTED} more"] if len(by_urgency) > _LISTED else []
-    headline = f"{by_urgency[0][1].level.name}: {len(by_urgency)} alarms" if by_urgency else "alarms"
+    count = "1 alarm" if len(by_urgency) == 1 else f"{len(by_urgency)} alarms"
+    headline = f"{by_urgency[0][1].level.name}: {count}" if by_urgency else "alarms"
     return Letter(f"{headline} cannot be stored [{site}]", "\n".join(lines).strip() + "\n")
 
 

@@ -8,8 +8,10 @@ import time
 import pytest
 from sqlalchemy import text
 
-from alarms.database import Database, Turns
+from alarms.database import BUSY_S, Database, Turns
+from alarms.distress import WAIT_S
 from alarms.tables import page
+from sipmdcs.errors import ServiceError
 
 
 def test_writers_wait_for_their_turn_without_a_limit_and_readers_not_at_all(tmp_path):
@@ -32,6 +34,20 @@ def test_writers_wait_for_their_turn_without_a_limit_and_readers_not_at_all(tmp_
     for writer in writers:
         writer.join()
     assert sorted(done) == list(range(5))
+    database.close()
+
+
+def test_a_database_that_another_program_holds_refuses_while_an_alarm_can_still_be_told_in_time(tmp_path):
+    """Five seconds are promised; whoever stands before the alarm waits for that program as well."""
+    database = Database(tmp_path / "alarms.sqlite")
+    other = sqlite3.connect(tmp_path / "alarms.sqlite", isolation_level=None)
+    with database.write() as connection:
+        assert connection.execute(text("PRAGMA busy_timeout")).scalar() == BUSY_S * 1000
+    assert WAIT_S + BUSY_S < 5
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(ServiceError, match="database is locked"), database.write():
+        pass
+    other.close()
     database.close()
 
 

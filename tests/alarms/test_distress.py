@@ -60,13 +60,13 @@ async def test_a_server_that_is_down_is_tried_again_and_news_follow(tmp_path, fr
         subjects = ["alarms cannot be stored [Veto]"]
         assert await mails(1) == subjects
         for change, news in (
-            ({"DET:A1": alarm(Level.MINOR)}, "MINOR: 1 alarms"),
+            ({"DET:A1": alarm(Level.MINOR)}, "MINOR: 1 alarm"),
             ({"DET:A1": alarm(Level.MINOR)._replace(value="10 uA")}, None),
             ({"DET:A2": alarm(Level.MAJOR), "DET:A3": alarm(Level.MINOR)}, "MAJOR: 2 alarms"),
-            ({"DET:A1": alarm(Level.MAJOR)}, "MAJOR: 1 alarms"),
+            ({"DET:A1": alarm(Level.MAJOR)}, "MAJOR: 1 alarm"),
             ({"DET:A1": alarm(Level.MINOR)}, None),
             ({"DET:A3": None}, None),
-            ({"DET:A3": alarm(Level.MINOR)}, "MINOR: 1 alarms"),
+            ({"DET:A3": alarm(Level.MINOR)}, "MINOR: 1 alarm"),
         ):
             alarms |= change
             alarms = {pv: state for pv, state in alarms.items() if state}
