@@ -39,7 +39,8 @@ class Readbacks:
             for channel in records.channels
         }
         """Readbacks that only this kind of controller has."""
-        self._severities = publisher.bind([self._names.get((CONTROLLER, "SEVERITY_WF"))])
+        self._severity_names = [self._names.get((CONTROLLER, "SEVERITY_WF"))]
+        self._severities = publisher.bind(self._severity_names)
         self._order: tuple[list[str], list[Address]] = ([], [])
         """Parameters of the controller and addresses of the driver's own readings that ``_bound`` was made for."""
         self._bound: BoundRecords = publisher.bind([])
@@ -86,15 +87,18 @@ class Readbacks:
     def lose(
         self, channels: Mapping[int, Channel], settings: Mapping[int, Settings], own: Mapping[str, Value], *, time_ns: int
     ) -> None:
-        """Show that nothing is known any more; arguments as of ``show``."""
-        self._publisher.invalidate((name for names in self._shown.values() for name in names), Status.COMM)
+        """Show that nothing is known any more but the states; arguments as of ``show``."""
         values: dict[Address, Value] = {
             (channel, parameter): value
             for channel, state in channels.items()
             for parameter, value in state_values(state).items()
         }
         values |= {(CONTROLLER, parameter): value for parameter, value in {**own, **self._sums(channels, settings)}.items()}
-        bound = self._publisher.bind(self._names.get(address) for address in values)
+        known = [self._names.get(address) for address in values]
+        # Without those that are known: INVALID for a moment is an alarm, and a latched one for who listens.
+        unknown = {name for names in self._shown.values() for name in names}.difference(known, self._severity_names)
+        self._publisher.invalidate(unknown, Status.COMM)
+        bound = self._publisher.bind(known)
         self._post(bound, values.values(), time_ns)
         self._show_severities(settings, time_ns)
 

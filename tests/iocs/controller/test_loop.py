@@ -77,7 +77,9 @@ async def test_three_missed_polls_make_readbacks_invalid(stand) -> None:
     assert stand.alarm("CH01:VMON_RBV") == GOOD
     assert (stand.get("CONNECTED"), stand.get("CH01:STATE")) == (1, ChannelState.OFF)
     assert (stand.get("COMM_ERRORS"), stand.get("LAST_ERROR")) == (2, "no reply")
+    stand.publisher.messages.clear()
     await stand.poll()
+    assert {stand.publisher.alarms[name] for name in stand.publisher.messages} == {LOST}, "not even for a moment"
     for pv in ("CH01:VMON_RBV", "CH02:TEMP_RBV", "CH01:ENABLE_RBV", "VMON_RBV_WF", "LATENCY"):
         assert stand.alarm(pv) == LOST
     assert (stand.get("CONNECTED"), stand.get("STATE"), stand.get("CH01:STATE")) == (0, 0, 0)
