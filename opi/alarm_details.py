@@ -14,6 +14,7 @@ from qtpy.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
 
 from alarms.level import Level
 from opi.qt_signal import Signal
+from sipmdcs.severity import Status
 
 TIMEOUT_MS = 3000
 TRIP_SUFFIX = ":TRIP"
@@ -22,6 +23,11 @@ LOST_GUIDANCE = (
     "It starts again by itself; if it does not within a minute, see sipmdcs status and its log."
 )
 """Instead of the guidance of a PV that is not connected, which tells what to do about a value nobody has."""
+NO_REPLY_GUIDANCE = (
+    "The controller of this channel does not answer, or did not: what its sensor does is not known; it keeps its voltage.\n\n"
+    "What to do stands with the alarm of the controller, CONNECTED. Once it answers again, acknowledge this one."
+)
+"""The same of a value that is INVALID because the wire is or was silent; such an alarm latches."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,11 +84,27 @@ def read_guidance(answer: Any) -> str:
 def worst_first(alarms: Iterable[AlarmDetail]) -> list[AlarmDetail]:
     """Alarms in the order in which they are shown; the first is the one whose guidance is shown.
 
-    By level, what nobody has acknowledged before the rest; within a level a trip, which says what was done about the others,
-    then the newest.
+    What nobody has acknowledged before the rest; of each a trip, which says what was done about the others; then by level,
+    and within a level the newest.
     """
     newest = sorted(alarms, key=lambda alarm: alarm.time, reverse=True)
-    return sorted(newest, key=lambda alarm: (-alarm.level, not alarm.pv.endswith(TRIP_SUFFIX)))
+    return sorted(newest, key=lambda alarm: (alarm.level.is_acknowledged, not _is_trip(alarm), -alarm.level))
+
+
+def _is_trip(alarm: AlarmDetail) -> bool:
+    """Whether it says that the channel tripped, and not that nobody knows."""
+    return alarm.pv.endswith(TRIP_SUFFIX) and alarm.level.unacknowledged is Level.MAJOR
+
+
+def guidance_instead(alarm: AlarmDetail) -> str:
+    """What to do about a value that nobody has, whatever its PV; empty if there is one."""
+    match alarm.level.unacknowledged:
+        case Level.UNDEFINED:
+            return LOST_GUIDANCE
+        case Level.INVALID if alarm.message == Status.COMM.name:
+            return NO_REPLY_GUIDANCE
+        case _:
+            return ""
 
 
 class AlarmDetails(QObject):
@@ -123,12 +145,11 @@ class AlarmDetails(QObject):
 
     def _take_acknowledged(self, answer: Any) -> None:
         self._alarms = worst_first([*self._active, *read_details(answer)])
-        if self._alarms and self._alarms[0].level.unacknowledged is Level.UNDEFINED:
-            self._finish(LOST_GUIDANCE)
-        elif self._alarms:
-            self._get(f"/pv/{quote(self._alarms[0].pv)}", self._take_guidance)
+        first = self._alarms[0] if self._alarms else None
+        if first is None or guidance_instead(first):
+            self._finish("" if first is None else guidance_instead(first))
         else:
-            self._finish("")
+            self._get(f"/pv/{quote(first.pv)}", self._take_guidance)
 
     def _take_guidance(self, answer: Any) -> None:
         self._finish(read_guidance(answer))

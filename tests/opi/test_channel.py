@@ -464,16 +464,29 @@ def test_all_alarms_of_the_channel_are_followed_worst_first_with_the_guidance_of
         driver.put({"SCR:ALARM:N_ALARMS": 4})
         qtbot.waitUntil(lambda: names()[:1] == ["TRIP"], timeout=TIMEOUT)
         assert faceplate.alarm.guidance.text() == "<b>Guidance</b> of TRIP."
+        active.insert(0, alarm("TEMP_RBV", "INVALID", 5))  # the trip says what was done, whatever is worse
+        driver.put({"SCR:ALARM:NORTH:HV01:CH02": 7})
+        qtbot.waitUntil(lambda: names()[:2] == ["TRIP", "TEMP_RBV"], timeout=TIMEOUT)
+        active[:] = [alarm("TRIP", "INVALID", 5), alarm("TEMP_RBV", "INVALID", 6)]  # no trip: nobody knows
+        driver.put({"SCR:ALARM:N_ALARMS": 2})
+        qtbot.waitUntil(lambda: names() == ["TEMP_RBV", "TRIP"], timeout=TIMEOUT)
         active[:] = [alarm("TEMP_RBV", "MAJOR", 2)]  # nothing that is counted changes
         qtbot.waitUntil(lambda: names() == ["TEMP_RBV"], timeout=TIMEOUT)
     driver.put({"SCR:ALARM:NORTH:HV01:CH02": 0})
     qtbot.waitUntil(lambda: faceplate.alarm.badge.text() == "No alarm", timeout=TIMEOUT)
 
 
+@pytest.mark.parametrize(
+    ("severity", "message", "says"),
+    [
+        ("UNDEFINED", "Disconnected", "The IOC of this channel is lost"),
+        ("INVALID", "COMM", "The controller of this channel does not answer, or did not"),
+    ],
+)
 def test_a_lost_channel_has_no_guidance_about_values(
-    qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver, ports: list[int]
+    qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver, ports: list[int], severity: str, message: str, says: str
 ) -> None:
-    lost = ALARM | {"severity": "UNDEFINED", "message": "Disconnected", "value": ""}
+    lost = ALARM | {"severity": severity, "message": message, "value": ""}
 
     def answer(path: str, _query: dict[str, list[str]]) -> Any:
         found = {"/active": [lost], "/acknowledged": []}
@@ -483,7 +496,7 @@ def test_a_lost_channel_has_no_guidance_about_values(
         driver.put({"SCR:ALARM:NORTH:HV01:CH02": 8})
         qtbot.waitUntil(lambda: "What to do" in faceplate.alarm.text, timeout=TIMEOUT)
     text = faceplate.alarm.text
-    assert "The IOC of this channel is lost" in text
+    assert says in text
     assert "too warm" not in text
     driver.put({"SCR:ALARM:NORTH:HV01:CH02": 0})
     qtbot.waitUntil(lambda: faceplate.alarm.badge.text() == "No alarm", timeout=TIMEOUT)
