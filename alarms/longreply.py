@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
 from typing import Any, ParamSpec, TypeVar
 
 from starlette.responses import Response, StreamingResponse
+
+from sipmdcs.threads import started_pool
 
 _THREADS = 2
 _ROWS = 50
@@ -30,7 +31,7 @@ class Replies:
     """Makes answers; long ones, and what blocks, off the event loop."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="answers")
+        self._threads = started_pool(_THREADS, "answers")
 
     async def call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do blocking work."""

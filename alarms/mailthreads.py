@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from alarms.notifyfile import NotifyFile
+from sipmdcs.threads import started_pool
 
 
 class MailThreads:
@@ -15,7 +16,7 @@ class MailThreads:
         """At most ``most`` mails are under way at once through each channel of ``file``; ``name`` is for lists of threads."""
         self._channel = {name: receiver.channel for name, receiver in file.receivers.items()}
         receivers = Counter(self._channel.values())
-        self._pools = {channel: ThreadPoolExecutor(min(count, most), name) for channel, count in receivers.items()}
+        self._pools = {channel: started_pool(min(count, most), name) for channel, count in receivers.items()}
 
     def of(self, receiver: str) -> ThreadPoolExecutor:
         """Those for mails to a receiver."""

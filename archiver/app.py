@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -16,6 +15,7 @@ from archiver.served import Served
 from sipmdcs.http.edge import Edge
 from sipmdcs.http.limits import Limits
 from sipmdcs.site import HttpEdge
+from sipmdcs.threads import started_pool
 
 _THREADS = 8
 """Queries at a time: more would only share the processor and add up their memory."""
@@ -31,7 +31,7 @@ _LIMITS = Limits(
 @asynccontextmanager
 async def _threads_for_all(app: Starlette) -> AsyncIterator[None]:
     """As many for ``asyncio.to_thread`` as there are turns, whatever the number of processors, and some for the service."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS + _THREADS_OF_SERVICE, "archiver"))
+    asyncio.get_running_loop().set_default_executor(started_pool(_THREADS + _THREADS_OF_SERVICE, "archiver"))
     yield
 
 

@@ -49,7 +49,7 @@ class Bpl:
             Route("/retrieval/bpl/filterArchivedPVs", self.archived, methods=["POST"]),
             Route("/mgmt/bpl/archivedPVs", self.archived, methods=["POST"]),
             Route("/mgmt/bpl/unarchivedPVs", self.unarchived, methods=["POST"]),
-            Route("/mgmt/bpl/compactLog", self.compact, methods=["POST"]),
+            Route("/mgmt/bpl/compactLog", _in_a_thread(self.compact), methods=["POST"]),
         ]
 
     def ping(self, request: Request) -> Response:

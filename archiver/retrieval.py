@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -55,7 +55,7 @@ class Retrieval:
         interval = requests.interval(parameters, self._served.clock.time_ns())
         answers = await asyncio.to_thread(self._ask, named, interval)
         wanted = Wanted(parameters.get("fetchLatestMetadata") == "true", requests.wants_bare_nan(request.headers))
-        return StreamingResponse(form.write(answers, wanted), media_type=form.media_type)
+        return StreamingResponse(_in_a_thread(form.write(answers, wanted)), media_type=form.media_type)
 
     def _ask(self, wanted: Sequence[tuple[str, Processing]], interval: Interval) -> list[Answer]:
         with self._served.meter.timed():
@@ -81,9 +81,9 @@ class Retrieval:
             raise BadQuery(f"{len(names):,} PVs in one request, the limit is {requests.MAX_PVS:,}")
         at_ns = requests.moment(request.query_params, "at", self._served.clock.time_ns())
         bare_nan = requests.wants_bare_nan(request.headers)
-        return StreamingResponse(await asyncio.to_thread(self._at, names, at_ns, bare_nan), media_type="application/json")
+        return Response(await asyncio.to_thread(self._at, names, at_ns, bare_nan), media_type="application/json")
 
-    def _at(self, names: Sequence[str], at_ns: int, bare_nan: bool) -> Iterator[str]:
+    def _at(self, names: Sequence[str], at_ns: int, bare_nan: bool) -> str:
         parts: list[str] = []
         for name in dict.fromkeys(names):
             try:
@@ -94,7 +94,12 @@ class Retrieval:
                 continue
             if len(answer.samples) and answer.samples.time_ns[0] <= at_ns:
                 parts.append(_at_one(name, answer, bare_nan))
-        return iter(["{" + ", ".join(parts) + "}"])
+        return "{" + ", ".join(parts) + "}"
+
+
+async def _in_a_thread(pieces: Iterator[str]) -> AsyncIterator[str]:
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece
 
 
 def _at_one(name: str, answer: Answer, bare_nan: bool) -> str:

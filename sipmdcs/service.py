@@ -31,10 +31,14 @@ from sipmdcs.logs import ErrorCounter
 from sipmdcs.notify import Notifier
 from sipmdcs.publisher import Publisher, open_publisher
 from sipmdcs.site import Site
+from sipmdcs.threads import started_pool
 from sipmdcs.vital_signs import VitalSigns
 
 _READY_RETRY_S = 5.0
 """Pause after the ready file could not be written."""
+
+_THREADS = 6
+"""For work of a service that blocks."""
 
 _log = logging.getLogger(__name__)
 
@@ -112,6 +116,7 @@ async def run_service(
     server = publisher if publisher is not None else open_publisher(records, site.access_file, on_demand=on_demand)
     service = Service(site, name, server, clock or SystemClock())
     stopping = asyncio.Event()
+    asyncio.get_running_loop().set_default_executor(started_pool(_THREADS, name))
     if sys.__stderr__ is not None:
         faulthandler.enable(sys.__stderr__)  # a process that hangs is ended by SIGABRT: its log then says where it was
     with _count_errors() as errors, _on_sigterm(stopping), _ready_file_cleared(service):

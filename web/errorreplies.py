@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sipmdcs.http.errors import HttpError
+from sipmdcs.http.errors import HttpError, bug, lacking
 from web.errors import ApiError
 from web.jsonapi import BASE, MEDIA_TYPE
 from web.methods import ALLOWED
@@ -51,10 +51,8 @@ async def on_http_error(request: Request, err: Exception) -> Response:
 
 
 async def on_bug(request: Request, err: Exception) -> Response:
-    """Anything else is our fault; the log has it, the client one line."""
-    return error_reply(
-        _path(request), ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a bug; the log of the service has more")
-    )
+    """Anything else is our fault, or that of a machine without room; the log has it, the client one line."""
+    return error_reply(_path(request), lacking(err) or bug(err))
 
 
 def _path(request: Request) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
 from typing import TypeVar
 
+from sipmdcs.threads import started_pool
 from web.errors import source_away
 
 QUEUE_S = 10.0
@@ -48,7 +48,7 @@ class Pools:
     def __init__(self) -> None:
         self._places = {pool: asyncio.Semaphore(pool.threads) for pool in Pool}
         self._shares: dict[tuple[Pool, str], _Share] = {}
-        self._threads = ThreadPoolExecutor(sum(pool.threads for pool in Pool), "request")
+        self._threads = started_pool(sum(pool.threads for pool in Pool), "request")
 
     async def run(self, pool: Pool, client: str, work: Callable[[], T]) -> T:
         """What ``work`` gives; it runs in a thread of the pool, to its end even if the caller is cancelled.

@@ -11,7 +11,6 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sipmdcs.http.compression import Compressing
-from sipmdcs.http.errors import JSON_TYPE, HttpError, Refusal, bug, refusal
+from sipmdcs.http.errors import JSON_TYPE, HttpError, Refusal, bug, lacking, refusal
 from sipmdcs.http.forwarded import apply_forwarded
 from sipmdcs.http.hosts import Hosts
 from sipmdcs.http.identity import check_site, marked
@@ -28,6 +27,7 @@ from sipmdcs.http.metrics import CONTENT_TYPE, REFUSED, UNMATCHED, Metrics
 from sipmdcs.http.protocol import CONNECTION, EdgeProtocol
 from sipmdcs.http.slots import Slot, Slots
 from sipmdcs.site import HttpEdge
+from sipmdcs.threads import started_pool
 
 HEALTH, METRICS = "/health", "/metrics"
 _PIECE = 65_536
@@ -86,7 +86,7 @@ class Edge:
         self._light = light
         self._check = check
         self._site = site
-        self._executor = ThreadPoolExecutor(2, "compression")
+        self._executor = started_pool(2, "compression")
 
     def body_bytes(self, path: str) -> int:
         """Limit of a body sent to ``path``."""
@@ -116,9 +116,13 @@ class Edge:
         except _Gone:
             answered = False  # nobody is there to be answered, or the connection has answered
         except Exception as err:
-            _log.exception("%s %s", scope["method"], own["path"])
+            lack = lacking(err)
+            if lack is None:
+                _log.exception("%s %s", scope["method"], own["path"])
+            else:
+                _log.error("%s %s: %s: %s", scope["method"], own["path"], lack, err)
             if not reply.started:
-                await self.refusal(own["path"], bug(err))(own, receive, reply.send)
+                await self.refusal(own["path"], lack or bug(err))(own, receive, reply.send)
             elif not reply.complete:
                 raise
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -93,6 +94,23 @@ def bug(err: Exception) -> HttpError:
     return found
 
 
+_LACKS = {
+    errno.ENOMEM: "memory",
+    errno.EMFILE: "file descriptors",
+    errno.ENFILE: "file descriptors",
+    errno.ENOSPC: "disk space",
+    errno.EDQUOT: "disk space",
+}
+
+
+def lacking(err: Exception) -> HttpError | None:
+    """If it is the machine that has no more of something, what the client is told: to try again."""
+    what = "memory" if isinstance(err, MemoryError) else _LACKS.get(err.errno or 0) if isinstance(err, OSError) else None
+    if isinstance(err, RuntimeError) and "start new thread" in str(err):
+        what = "threads"
+    return None if what is None else HttpError(HTTPStatus.SERVICE_UNAVAILABLE, f"no {what} left for this request; try again")
+
+
 async def failed(_request: Request, err: Exception) -> Response:
-    """The reply to a request that met a bug."""
-    return error_response(bug(err))
+    """The reply to a request that met a bug, or a machine without room."""
+    return error_response(lacking(err) or bug(err))

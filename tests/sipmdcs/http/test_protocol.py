@@ -1,6 +1,7 @@
 """One connection against a real server: what is too large, too slow or not HTTP, and what a client does not read."""
 
 import asyncio
+import errno
 import gzip
 import json
 import socket
@@ -328,6 +329,29 @@ def test_a_bug_is_told_in_one_line(server: Server) -> None:
     reply = server.client.get("/broken")
     assert (reply.status_code, reply.json()) == (500, {"error": "this is a bug; the log of the service has more"})
     assert metric(server, "sipmdcs_http_requests_total", route="/broken", status="500") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "lack"),
+    [
+        (MemoryError(), "memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "file descriptors"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk space"),
+        (RuntimeError("can't start new thread"), "threads"),
+        (RuntimeError("anything else"), None),
+        (OSError(errno.EIO, "Input/output error"), None),
+    ],
+)
+def test_a_machine_without_room_is_no_bug(error: Exception, lack: str | None) -> None:
+    async def fail(_: Request) -> Response:
+        raise error
+
+    application = Starlette(routes=[Route("/", fail)], exception_handlers=dict(exception_handlers({})))
+    with behind_edge(application) as server:
+        reply = server.client.get("/")
+    text = f"no {lack} left for this request; try again" if lack else "this is a bug; the log of the service has more"
+    assert (reply.status_code, reply.json()) == (503 if lack else 500, {"error": text})
+    assert ("retry-after" in reply.headers) is bool(lack)
 
 
 @pytest.mark.parametrize("path", ["/echo", "/nowhere", "/metrics", "/health"])

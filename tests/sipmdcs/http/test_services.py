@@ -164,6 +164,20 @@ def test_bodies_that_are_not_json(service: Running, what: str, body: bytes, head
         assert line_of(service, reply)
 
 
+def test_a_machine_without_room_for_a_thread_costs_nothing_that_goes_on(service: Running) -> None:
+    process = psutil.Process(service.process.pid)
+    room = process.memory_info().vms + 4_000_000  # a thread takes 8
+    process.rlimit(psutil.RLIMIT_AS, (room, psutil.RLIM_INFINITY))
+    try:
+        with service.client() as client, ThreadPoolExecutor(20) as visitors:
+            replies = [*visitors.map(lambda _: client.get(READING[service.name]), range(40))]
+        assert {reply.status_code for reply in replies} <= {200, 503}
+        assert any(reply.is_success for reply in replies)
+        assert all(line_of(service, reply).endswith("try again") for reply in replies if not reply.is_success)
+    finally:
+        process.rlimit(psutil.RLIMIT_AS, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+
+
 @pytest.mark.parametrize("framing", ["length", "chunks"])
 def test_a_body_of_300_MB_is_refused_while_it_comes_in_and_memory_stays_flat(service: Running, framing: str) -> None:
     before, most, size = service.memory_MB, 0.0, 300_000_000

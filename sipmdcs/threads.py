@@ -1,0 +1,29 @@
+"""Pools of threads that are there from the start.
+
+A pool of the standard library makes a thread when there is work for it. On a machine that has no room for one more that fails:
+the work raises ``RuntimeError``, is done later nevertheless, and whoever asked for it may end. Of these, all go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+
+def started_pool(threads: int, name: str) -> ThreadPoolExecutor:
+    """A pool of so many threads, all of them running.
+
+    Raises:
+        RuntimeError: there is no room for them.
+    """
+    pool = ThreadPoolExecutor(threads, name)
+    together = threading.Barrier(threads + 1)
+    try:
+        for _ in range(threads):
+            pool.submit(together.wait)
+    except RuntimeError:
+        together.abort()
+        pool.shutdown(wait=False)
+        raise
+    together.wait()
+    return pool
