@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from alarms.level import Level
+from alarms.text import one_line
+
+MAX_TEXT = 200
+"""Characters of a name or reason that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,12 @@ def read_banner(characters: Iterable[float], levels: Iterable[float]) -> list[Al
     """
     text = bytes(int(code) % 256 for code in characters).partition(b"\0")[0].decode("latin-1")
     rows: list[AlarmRow] = []
-    for line, level in zip(text.splitlines(), levels, strict=False):
+    lines = text.split("\n") if text else ()  # splitlines() parts at a dozen other signs, too
+    for line, level in zip(lines, levels, strict=False):
         time, _, rest = line.partition(" ")
         _, _, rest = rest.partition(" ")
         pv, _, reason = rest.partition(" ")
-        rows.append(AlarmRow(_level(level), pv, reason, time))
+        rows.append(AlarmRow(_level(level), *(one_line(part, MAX_TEXT) for part in (pv, reason, time))))
     return rows
 
 

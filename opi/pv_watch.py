@@ -9,8 +9,12 @@ import numpy as np
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import QObject
 
+from alarms.text import one_line
 from opi.qt_signal import Signal
 from sipmdcs.severity import Severity
+
+MAX_TEXT = 200
+"""Characters of a text that is shown."""
 
 
 class PvWatch(QObject):
@@ -56,8 +60,8 @@ class PvWatch(QObject):
         if value is None:
             return ""
         if self.labels and isinstance(value, int) and 0 <= value < len(self.labels):
-            return _one_line(self.labels[value])
-        return _one_line(str(value))
+            return one_line(self.labels[value], MAX_TEXT)
+        return one_line(str(value), MAX_TEXT)
 
     def age(self) -> float:
         """Seconds since the last new value; infinite if there was none."""
@@ -97,8 +101,3 @@ class PvWatch(QObject):
 
     def _set_labels(self, labels: tuple[str, ...]) -> None:
         self.labels = tuple(labels)
-
-
-def _one_line(text: str) -> str:
-    """A text from a record without what breaks lines or turns the direction of writing."""
-    return "".join(character if character.isprintable() else " " for character in text).strip()

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QLabel, QWidget
 
 from opi.theme import AlarmStyle
 from opi.widgets.card import restyle, role_label
-from opi.widgets.plain_text import make_plain
+from opi.widgets.plain_text import PlainLabel
 
 NO_VALUE = "---"
 """Text where nobody answers."""
@@ -23,12 +23,11 @@ def make_badge(parent: QWidget) -> QLabel:
     return role_label("", "badge", parent)
 
 
-class Notice(QLabel):
+class Notice(PlainLabel):
     """A badge whose text may take several lines, and which is as high as they are."""
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        make_plain(self)
+        super().__init__("", parent)
         self.setWordWrap(True)
         self.setProperty("role", "badge")
         self.setProperty("lines", "several")

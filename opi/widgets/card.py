@@ -5,12 +5,12 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from opi.widgets.plain_text import plain_label
+from opi.widgets.plain_text import PlainLabel
 
 
 def role_label(text: str, role: str, parent: QWidget | None = None) -> QLabel:
     """A label of plain text whose look ``style.qss`` gives by its role."""
-    label = plain_label(text, parent)
+    label = PlainLabel(text, parent)
     label.setProperty("role", role)
     return label
 

@@ -16,7 +16,7 @@ from opi.theme import QUIET, UNDEFINED_STYLE
 from opi.timer import make_timer
 from opi.widgets.badge import make_badge, set_badge
 from opi.widgets.card import Card, role_label
-from opi.widgets.plain_text import plain_label
+from opi.widgets.plain_text import PlainLabel
 
 GATHER_MS = 300
 """Changes of one moment are asked about once."""
@@ -39,8 +39,8 @@ class ChannelAlarmCard(Card):
         self.badge = make_badge(self)
         content = QWidget(self)
         self.guidance_title = role_label("", "cardTitle", content)
-        self.guidance = plain_label("", content)
-        self.reasons = plain_label("", content)
+        self.guidance = PlainLabel("", content)
+        self.reasons = PlainLabel("", content)
         box = QVBoxLayout(content)
         box.setContentsMargins(0, 0, 0, 0)
         for label in (self.guidance_title, self.guidance, self.reasons):  # of many alarms the guidance is not below the edge

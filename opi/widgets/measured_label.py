@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from pydm.widgets.channel import PyDMChannel
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QWidget
 
 from opi.pv_watch import PvWatch
 from opi.widgets.card import restyle
-from opi.widgets.plain_text import make_plain
+from opi.widgets.plain_text import PlainLabel
 from sipmdcs.severity import Severity
 
 NOTHING = "not measured"
 
 
-class MeasuredLabel(QLabel):
+class MeasuredLabel(PlainLabel):
     """A PV that is UDF until the analysis has written it, such as the gain of a channel."""
 
     def __init__(self, pv: str, decimals: int, unit: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        make_plain(self)
+        super().__init__("", parent)
         self._decimals = decimals
         self._unit = unit
         self._watch = PvWatch(pv, self)

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pydm.widgets.channel import PyDMChannel
-from pydm.widgets.label import PyDMLabel
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from opi.widgets.badge import NO_VALUE
 from opi.widgets.card import restyle, role_label
 from opi.widgets.limit_bar import LimitBar
-from opi.widgets.plain_text import make_plain
+from opi.widgets.plain_text import PlainValueLabel
 
 VALUE_PX = 130
 
 
-def readback_label(pv: str, parent: QWidget) -> PyDMLabel:
+def readback_label(pv: str, parent: QWidget) -> PlainValueLabel:
     """A PyDM label in our look: unit and precision from the PV, dashes while nobody answers."""
-    label = PyDMLabel(parent, init_channel=f"ca://{pv}")
-    make_plain(label)
+    label = PlainValueLabel(parent, f"ca://{pv}")
     label.showUnits = True
     label.precisionFromPV = True
     label.alarmSensitiveContent = False
@@ -42,7 +40,7 @@ class ReadbackTable(QWidget):
             parent: as Qt has it.
         """
         super().__init__(parent)
-        self.labels: dict[str, PyDMLabel] = {}
+        self.labels: dict[str, PlainValueLabel] = {}
         self.bars: dict[str, LimitBar] = {}
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)

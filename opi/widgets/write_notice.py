@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from opi.pv_writer import PvWriter
 from opi.theme import ALARM_STYLES, UNDEFINED_STYLE
 from opi.widgets.badge import Notice, set_badge
-from opi.widgets.plain_text import plain_label
+from opi.widgets.plain_text import PlainLabel
 from sipmdcs.outcome import Result
 from sipmdcs.severity import Severity
 
@@ -34,7 +34,7 @@ class WriteNotice(QWidget):
         super().__init__(parent)
         self._writer = writer
         self._show_value = show_value
-        self.under_way = plain_label("", self)
+        self.under_way = PlainLabel("", self)
         self.under_way.setProperty("role", "soft")
         self.under_way.setWordWrap(True)
         self.result = Notice(self)

@@ -15,7 +15,15 @@ def test_lines_become_rows() -> None:
     text = "10:23:12 MAJOR D:S:HV1:CH01:CURRENT_RBV 3.2 uA HIHI\n10:20:00 UNDEFINED D:S:HV2:CONNECTED  Disconnected"
     assert read_banner(codes(text), [6, 8]) == [
         AlarmRow(Level.MAJOR, "D:S:HV1:CH01:CURRENT_RBV", "3.2 uA HIHI", "10:23:12"),
-        AlarmRow(Level.UNDEFINED, "D:S:HV2:CONNECTED", " Disconnected", "10:20:00"),
+        AlarmRow(Level.UNDEFINED, "D:S:HV2:CONNECTED", "Disconnected", "10:20:00"),
+    ]
+
+
+def test_signs_of_a_text_part_no_lines_and_are_not_shown() -> None:
+    text = "10:23:12 MAJOR A \x85x\x0by\x1c\r z\n10:20:00 MINOR B y"
+    assert read_banner([*text.encode("latin-1"), 0], [6, 5]) == [
+        AlarmRow(Level.MAJOR, "A", "x y z", "10:23:12"),
+        AlarmRow(Level.MINOR, "B", "y", "10:20:00"),
     ]
 
 
