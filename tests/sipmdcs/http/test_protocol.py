@@ -51,6 +51,15 @@ async def lines(request: Request) -> Response:
     return StreamingResponse(pieces(), media_type=request.query_params["type"])
 
 
+async def halves(request: Request) -> Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        for half in (b"po", b"ng\n"):
+            yield half
+            await asyncio.sleep(0)
+
+    return StreamingResponse(pieces())
+
+
 async def small(request: Request) -> Response:
     return PlainTextResponse("pong\n")
 
@@ -70,6 +79,7 @@ APPLICATION = Starlette(
         Route("/large", echo, methods=["POST"]),
         Route("/endless", endless),
         Route("/lines", lines),
+        Route("/halves", halves),
         Route("/small/{name}", small),
         Route("/slow", slow),
         Route("/broken", broken),
@@ -397,11 +407,12 @@ def test_others_are_not_believed_what_a_proxy_says() -> None:
         assert reply.json()["path"] == "/echo"
 
 
-def test_replies_on_a_kept_connection_do_not_wait_for_the_network(server: Server) -> None:
+@pytest.mark.parametrize("path", ["/small/x", "/halves"])
+def test_replies_on_a_kept_connection_do_not_wait_for_the_network(server: Server, path: str) -> None:
     times = []
     for _ in range(30):
         start = time.monotonic()
-        server.client.get("/small/x")
+        server.client.get(path)
         times.append(time.monotonic() - start)
     assert sorted(times)[len(times) // 2] < 0.03, "Nagle's algorithm waits 40 ms for a delayed acknowledgement"
 
