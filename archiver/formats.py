@@ -23,6 +23,10 @@ from sipmdcs.history import GAPS, LOST, REGAINED, Gap, gaps_text
 _PIECE = 20_000
 """Samples, or elements of arrays, formatted at a time: some ten milliseconds."""
 
+GAPS_HEADER = "X-Gaps"
+_MAX_HEADER = 4_000
+"""Characters."""
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -32,6 +36,8 @@ class Format:
     several: bool
     """Whether it can hold more than one PV."""
     write: Callable[[Sequence[Answer], Wanted], Iterator[str]]
+    gaps_in_head: bool = False
+    """Whether gaps stand in a header field of the reply, because the text has no place for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ def write_qw(answers: Sequence[Answer], wanted: Wanted) -> Iterator[str]:
 
 
 def write_csv(answers: Sequence[Answer], wanted: Wanted) -> Iterator[str]:
-    """``secs,val,severity,status,nanos`` a line, no header, and an empty line at the end; it has no place for gaps."""
+    """``secs,val,severity,status,nanos`` a line, no header, an empty line at the end; gaps stand in the head of the reply."""
     for answer in answers:
         for piece, start in _pieces(answer.samples):
             alarms = zip(piece.severity.tolist(), piece.status.tolist(), strict=True)
@@ -75,7 +81,7 @@ def write_csv(answers: Sequence[Answer], wanted: Wanted) -> Iterator[str]:
 FORMATS: Mapping[str, Format] = {
     "json": Format("application/json", several=True, write=write_json),
     "qw": Format("application/json", several=True, write=write_qw),
-    "csv": Format("text/csv", several=False, write=write_csv),
+    "csv": Format("text/csv", several=False, write=write_csv, gaps_in_head=True),
 }
 """Formats by extension."""
 
@@ -92,6 +98,15 @@ def meta(answer: Answer, all_metadata: bool) -> dict[str, str]:
     if answer.gaps:
         found[GAPS] = gaps_text(answer.gaps)
     return found | gap_meta(answer.ends_in) | ({} if answer.complete else {"incomplete": "true"})
+
+
+def gaps_header(answers: Sequence[Answer]) -> dict[str, str]:
+    """The gaps of answers as a header field; of very many only how many there are, for clients take no longer fields."""
+    gaps = [gap for answer in answers for gap in answer.gaps]
+    if not gaps:
+        return {}
+    text = gaps_text(gaps)
+    return {GAPS_HEADER: text if len(text) <= _MAX_HEADER else f"{len(gaps)} gaps, listed in json"}
 
 
 def gap_meta(gap: Gap | None) -> dict[str, str]:

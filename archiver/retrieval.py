@@ -13,7 +13,7 @@ from starlette.routing import Route
 from archiver import requests
 from archiver.bins import Interval
 from archiver.errors import BadQuery, NothingFound
-from archiver.formats import FORMATS, Format, Wanted, gap_meta
+from archiver.formats import FORMATS, Format, Wanted, gap_meta, gaps_header
 from archiver.operators import Processing
 from archiver.query import Answer, Budget, ask
 from archiver.served import Served
@@ -55,7 +55,8 @@ class Retrieval:
         interval = requests.interval(parameters, self._served.clock.time_ns())
         answers = await asyncio.to_thread(self._ask, named, interval)
         wanted = Wanted(parameters.get("fetchLatestMetadata") == "true", requests.wants_bare_nan(request.headers))
-        return StreamingResponse(_in_a_thread(form.write(answers, wanted)), media_type=form.media_type)
+        headers = gaps_header(answers) if form.gaps_in_head else {}
+        return StreamingResponse(_in_a_thread(form.write(answers, wanted)), headers=headers, media_type=form.media_type)
 
     def _ask(self, wanted: Sequence[tuple[str, Processing]], interval: Interval) -> list[Answer]:
         with self._served.meter.timed():

@@ -133,6 +133,8 @@ def test_a_loss_is_a_gap_of_every_pv_until_it_is_known_again(folder, clock, lake
         assert gaps(found) == [(19, 23, why)], "a second earlier: of what was under way"
         assert found["data"][-1]["fields"] == {"cnxlostepsecs": str(S + 19), "cnxregainedepsecs": str(S + 23), "lost": why}
         assert gaps(answer(client, 0, 60, "D:B")) == [(19, 25, why)]
+        csv = client.get("/retrieval/data/getData.csv", params={"pv": "D:B", "from": iso(0), "to": iso(60)})
+        assert gaps({"meta": {"gaps": csv.headers["x-gaps"]}}) == [(19, 25, why)]
         assert gaps(answer(client, 0, 60, "D:C")) == [(19, None, why)]
         assert answer(client, 0, 60, "D:C")["meta"]["gap"] == why
         assert gaps(answer(client, 0, 10)) == []
