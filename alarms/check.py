@@ -18,8 +18,8 @@ def check_alarms(site: Site) -> None:
     Raises:
         BadInput: a file or record that cannot be used, or a route of nothing, with file, line and key.
     """
-    configuration = load_configuration(site)
-    check_routes(load_notify(site.folder), configuration.tree, site.folder)
+    notify = load_notify(site.folder)  # needs no records, which a new site does not have yet
+    check_routes(notify, load_configuration(site).tree, site.folder)
 
 
 def check_routes(file: NotifyFile, tree: Tree, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -27,9 +28,17 @@ def _mail_address(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    if not _HOST.fullmatch(text):
-        raise ValueError("expected the name or address of a machine")
+    if not _HOST.fullmatch(text) or (":" in text and not _is_ipv6(text)):
+        raise ValueError("expected the name or address of a machine, its port apart")
     return text
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _folder(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
     DcsError                    one line, says what, where and what was expected
     ├── BadInput                a file, line, key or value somebody wrote is wrong
+    │   └── NotRendered         the records of an IOC are not made yet
     ├── ChannelError            a PV did something else than it was asked to
     │   ├── NotConnected
     │   ├── PutRefused
@@ -43,6 +44,10 @@ class BadInput(DcsError):
         self.key = key
         place = "" if self.file is None else self.file if line is None else f"{self.file}:{line}"
         super().__init__(": ".join(part for part in (place, key, message) if part))
+
+
+class NotRendered(BadInput):
+    """The records of an IOC are not made yet."""
 
 
 class ChannelError(DcsError):

@@ -18,7 +18,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from sipmdcs.epicsdb import Record, load_substitutions
-from sipmdcs.errors import BadInput
+from sipmdcs.errors import BadInput, NotRendered
 from sipmdcs.installed import installed
 from sipmdcs.yamlfile import KeyProblem, Strict, read_yaml
 
@@ -343,11 +343,12 @@ class Site:
         """Records of one IOC process: its rendered controllers and its own service PVs.
 
         Raises:
-            BadInput: nothing is rendered for it yet, or a file is wrong.
+            NotRendered: nothing is rendered for it yet.
+            BadInput: a file is wrong.
         """
         path = self.rendered / f"{ioc}.substitutions"
         if not path.is_file():
-            raise BadInput("is not rendered yet; run: sipmdcs config render", file=path)
+            raise NotRendered("is not rendered yet; run: sipmdcs config render", file=path)
         return [*load_substitutions(path, self.template_path), *self.service_records(ioc, "ioc")]
 
     def service_records(self, service: str, kind: str | None = None) -> list[Record]:

@@ -45,6 +45,10 @@ def test_defaults(tmp_path):
         (CHANNEL % "" + 'receivers:\n  me: {channel: mail, address: "a\\x01@b.c"}\n', "notify.yaml:4: receivers.me.address"),
         ("channels:\n  mail: {host: 'a b', from: a@b.c}\n", "notify.yaml:2: channels.mail.host: expected the name or address"),
         (
+            "channels:\n  mail: {host: 'localhost:25', from: a@b.c}\n",
+            "notify.yaml:2: channels.mail.host: expected the name or address",
+        ),
+        (
             'channels:\n  mail: {kind: maildir, folder: "a\\0b", from: a@b.c}\n',
             "notify.yaml:2: channels.mail.folder: expected a path",
         ),

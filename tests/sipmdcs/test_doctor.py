@@ -118,6 +118,9 @@ def test_yaml_of_any_part_is_read(make: Callable[..., Site]) -> None:
     ("file", "text", "message"),
     [
         ("archiver.yaml", "polices: []\n", "archiver.yaml:1: polices: unknown key"),
+        ("alarms.yaml", "banner: 5\n", "alarms.yaml:1: banner: unknown key"),
+        ("notify.yaml", "receivers:\n  a: {chanel: x, address: a@b.c}\n", "notify.yaml:2: receivers.a.chanel: unknown key"),
+        ("downtime.yaml", "detectors: {A: {host: [x]}}\n", "downtime.yaml:1: detectors.A.host: unknown key"),
         ("alarms.yaml", "pvs:\n  NONE: {delay_s: 5}\n", "alarms.yaml:2: pvs.NONE: no PV in the alarm tree"),
     ],
 )
@@ -126,8 +129,12 @@ def test_parts_read_their_own_files(make: Callable[..., Site], file: str, text: 
     assert {finding.level for finding in _find("parts", site)} == {Level.OK}
     (site.folder / file).write_text(text, "utf-8")
     failed = [finding for finding in _find("parts", site) if finding.level is Level.FAIL]
-    assert [finding.check for finding in failed] == [file.removesuffix(".yaml")]
+    part = "alarms" if file == "notify.yaml" else file.removesuffix(".yaml")
+    assert [finding.check for finding in failed] == [part]
     assert message in failed[0].text
+    (site.rendered / "bench.substitutions").unlink()
+    new = [finding.text for finding in _find("parts", site) if finding.level is Level.FAIL]
+    assert new == ([] if "no PV" in message else [failed[0].text]), "what needs no records is read of a new site as well"
 
 
 @pytest.mark.parametrize(
