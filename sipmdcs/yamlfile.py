@@ -38,6 +38,7 @@ DEEPEST = 50
 """Levels of a file; more is a slip, or an alias that holds itself."""
 MAX_ALIASED = 100_000
 """Keys and list items that aliases may repeat: a few lines of aliases to aliases could be millions of entries."""
+_NESTED = "not valid YAML: nested too deeply, or an alias holds itself"
 _TEXT = "tag:yaml.org,2002:str"
 _MOST_BYTES = 64_000_000
 """A file of a whole site has a few hundred thousand."""
@@ -84,9 +85,11 @@ def _any_data(text: str, path: Path) -> tuple[Any, dict[KeyPath, int]]:
     except ReaderError as err:
         line = text[: err.position].count("\n") + 1
         raise BadInput(f"not valid YAML: character {err.character:#x} is not allowed", file=path, line=line) from err
+    except _TooDeep as err:
+        raise BadInput(_NESTED, file=path, line=err.line) from err
     except RecursionError as err:
         line = None if loader is None else loader.line + 1
-        raise BadInput("not valid YAML: nested too deeply", file=path, line=line) from err
+        raise BadInput(_NESTED, file=path, line=line) from err
     except ValueError as err:  # a date or number that looks like one but is none, such as 2026-02-30
         raise BadInput(f"not valid YAML: {err}", file=path, line=None if root is None else _bad_scalar_line(root)) from err
 
@@ -122,13 +125,28 @@ def _bad_scalar_line(node: yaml.Node) -> int | None:
 
 
 def _composed_in_c(text: str) -> yaml.Node | None:
-    """The nodes of a text, ten times as fast as in Python; ``None`` without that parser, or if it finds something wrong."""
+    """The nodes of a text, ten times as fast as in Python; ``None`` without that parser, or if it finds something wrong.
+
+    Raises:
+        _TooDeep: the nodes of it would not fit on the stack, and the process would end without a word.
+    """
     if not yaml.__with_libyaml__:
         return None
+    depth = 0
     try:
+        for event in yaml.parse(text, yaml.CSafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise _TooDeep(event.start_mark.line + 1)
         return yaml.compose(text, yaml.CSafeLoader)
     except (yaml.YAMLError, UnicodeError):
         return None
+
+
+class _TooDeep(Exception):
+    def __init__(self, line: int) -> None:
+        self.line = line
+        super().__init__(line)
 
 
 class _NotPlain(Exception):
@@ -208,8 +226,11 @@ class _LineIndex:
         self._aliased += aliased
         if len(key_path) > DEEPEST or self._aliased > MAX_ALIASED:
             deep = len(key_path) > DEEPEST
-            problem = "nested too deeply, or an alias holds itself" if deep else "too large with its aliases"
-            raise BadInput(f"not valid YAML: {problem}", file=self._path, line=node.start_mark.line + 1)
+            raise BadInput(
+                _NESTED if deep else "not valid YAML: too large with its aliases",
+                file=self._path,
+                line=node.start_mark.line + 1,
+            )
         self.lines.setdefault(key_path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             for key_node, value_node in node.value:
