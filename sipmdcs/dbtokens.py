@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from sipmdcs.errors import BadInput
 
-_SPACE = r"\s*(?:\#[^\n]*\s*)*"
+_SPACE = r"(?>\s*(?:\#[^\n]*\s*)*)"
+"""Taken as a whole or not at all: a line of n ``#`` could be cut into comments in 2**n ways."""
 _TOKEN = re.compile(
     _SPACE
     + r"""(?:(?P<quoted>"(?:[^"\\\n]|\\.)*")
@@ -22,7 +23,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-_PLAIN_ITEM = re.compile(_SPACE + r'(field|info)\s*\(\s*("?)([A-Za-z0-9_]+)\2\s*,\s*"([^"\\\n]*)"\s*\)')
+_PLAIN_ITEM = re.compile(
+    _SPACE + r'(field|info)\s*\(\s*("?)([A-Za-z0-9_]+)\2\s*,\s*(?:"([^"\\\n]*)"|([A-Za-z0-9_\-+:./<>;*@&%!~]+))\s*\)'
+)
 _PLAIN_ROW = re.compile(_SPACE + r'\{\s*((?:"[^"\\\n]*"\s*(?:,\s*)?)*)\}')
 """What nearly all of a file consists of; just a faster way over the same tokens."""
 _PLAIN_VALUE = re.compile(r'"([^"]*)"')
@@ -129,7 +132,7 @@ class Reader:
         return False
 
     def plain_items(self) -> list[Item]:
-        """Step over as many of ``field(NAME, "text")`` and ``info(name, "text")``, without escapes, as come next."""
+        """Step over as many of ``field(NAME, "text")`` and ``info(name, word)``, without escapes and macros, as come next."""
         items: list[Item] = []
         text, position = self._text, self._position
         counted, line = self._counted
@@ -137,8 +140,8 @@ class Reader:
             start, position = match.start(1), match.end()
             line += text.count("\n", counted, start)
             counted = start
-            kind, _, name, value = match.groups()
-            items.append(Item(kind, name, value, line))
+            kind, _, name, quoted, word = match.groups()
+            items.append(Item(kind, name, word or quoted, line))
         if items:
             self._position, self._token, self._counted = position, None, (counted, line)
         return items
