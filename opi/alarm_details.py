@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ from typing import Any
 from urllib.parse import quote
 
 from qtpy.QtCore import QObject, QUrl
-from qtpy.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
+from qtpy.QtNetwork import QNetworkAccessManager, QNetworkRequest
 
 from alarms.level import Level
+from opi.json_reply import read_json
 from opi.qt_signal import Signal
 from sipmdcs.severity import Status
 
@@ -56,12 +56,12 @@ def read_details(answer: Any) -> list[AlarmDetail]:
         return [
             AlarmDetail(
                 Level[entry["severity"]],
-                entry["pv"],
-                entry["description"],
-                entry["message"],
-                entry["value"],
-                entry["time"] or "",
-                (entry["acknowledged"] or {}).get("user", ""),
+                str(entry["pv"]),
+                str(entry["description"]),
+                str(entry["message"]),
+                str(entry["value"]),
+                str(entry["time"] or ""),
+                str((entry["acknowledged"] or {}).get("user", "")),
             )
             for entry in answer
         ]
@@ -178,9 +178,7 @@ class AlarmDetails(QObject):
         def finish() -> None:
             reply.deleteLater()
             try:
-                if reply.error() != QNetworkReply.NetworkError.NoError:
-                    raise ValueError(reply.errorString())
-                take(json.loads(reply.readAll().data()))
+                take(read_json(reply))
             except ValueError as err:
                 _log.warning("%s%s: %s", self._url, target, err)
                 self._fail(str(err))

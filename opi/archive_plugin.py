@@ -7,7 +7,6 @@ the empty list by which the Archiver Appliance says that it has nothing; and it 
 
 from __future__ import annotations
 
-import json
 import logging
 
 import numpy as np
@@ -17,6 +16,7 @@ from pydm.data_plugins.archiver_plugin import ArchiverPlugin, Connection
 from qtpy.QtNetwork import QNetworkReply, QNetworkRequest
 
 from opi.archive_samples import samples_array
+from opi.json_reply import read_json
 
 _log = logging.getLogger(__name__)
 
@@ -43,12 +43,11 @@ class ArchiveConnection(Connection):
 
     @staticmethod
     def _read(reply: QNetworkReply) -> NDArray[np.float64]:
-        if reply.error() != QNetworkReply.NetworkError.NoError:
-            raise ValueError(reply.errorString())
+        content = read_json(reply)
         kind = str(reply.header(QNetworkRequest.KnownHeaders.ContentTypeHeader))
         if kind.partition(";")[0].strip() != "application/json":
             raise ValueError(f"content type {kind}, expected application/json")
-        return samples_array(json.loads(bytes(reply.readAll().data())))
+        return samples_array(content)
 
 
 class ArchivePlugin(ArchiverPlugin):

@@ -16,6 +16,7 @@ from qtpy.QtCore import QByteArray, QObject, QUrl
 from qtpy.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
 
 from opi.archive_samples import readings
+from opi.json_reply import read_json
 from opi.qt_signal import Signal
 from opi.timer import make_timer
 from sipmdcs.clock import NS
@@ -122,7 +123,7 @@ class History(QObject):
             self._post(_ARCHIVED, self._take_names)
             return
         try:
-            past = combine_bins(_content(reply), self._combine, *self._span)
+            past = combine_bins(read_json(reply), self._combine, *self._span)
         except ValueError as err:
             self._try_later(err)
             return
@@ -134,7 +135,7 @@ class History(QObject):
             return
         reply.deleteLater()
         try:
-            archived = set(_content(reply))
+            archived = set(read_json(reply))
         except (ValueError, TypeError) as err:
             self._try_later(err)
             return
@@ -148,12 +149,6 @@ class History(QObject):
     def _try_later(self, err: Exception) -> None:
         _log.warning("no history from %s: %s", self._url, err)
         self._retry.start()
-
-
-def _content(reply: QNetworkReply) -> Any:
-    if reply.error() != QNetworkReply.NetworkError.NoError:
-        raise ValueError(reply.errorString())
-    return json.loads(reply.readAll().data())
 
 
 def _iso(when: float) -> str:

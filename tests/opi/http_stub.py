@@ -11,7 +11,7 @@ Answer = Callable[[str, dict[str, list[str]]], Any]
 
 
 class HttpStub:
-    """Serves ``answer(path, query)``; ``None`` is 404."""
+    """Serves ``answer(path, query)``, bytes as they are; ``None`` is 404."""
 
     def __init__(self, port: int, answer: Answer, content_type: str = "application/json") -> None:
         self.asked: list[tuple[str, dict[str, list[str]]]] = []
@@ -28,7 +28,7 @@ class HttpStub:
                 query = parse_qs(parts.query)
                 stub.asked.append((parts.path, query))
                 content = answer(parts.path, query)
-                body = json.dumps(content).encode()
+                body = content if isinstance(content, bytes) else json.dumps(content).encode()
                 self.send_response(404 if content is None else 200)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))

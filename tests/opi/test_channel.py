@@ -502,8 +502,23 @@ def test_a_lost_channel_has_no_guidance_about_values(
     qtbot.waitUntil(lambda: faceplate.alarm.badge.text() == "No alarm", timeout=TIMEOUT)
 
 
-def test_an_alarm_service_without_http_is_said(qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver) -> None:
-    driver.put({"SCR:ALARM:NORTH:HV01:CH02": 5})
+def test_an_alarm_service_without_http_is_said_until_it_answers(
+    qtbot: QtBot, faceplate: ChannelFaceplate, driver: Driver, ports: list[int]
+) -> None:
+    bad: list[Any] = [b"[" * 100_000, b"\xff", [1], [ALARM | {"severity": "ODD"}], {"path": 1}]
+    answers = [[ALARM | {"pv": 5, "time": 6, "value": None}], [], {"guidance": ["Call."]}]
+
+    def answer_of(_path: str, _query: dict[str, list[str]]) -> Any:
+        return bad.pop() if bad else answers.pop(0) if answers else None
+
+    with HttpStub(ports[4], answer_of):
+        for number in range(len(bad)):
+            driver.put({"SCR:ALARM:NORTH:HV01:CH02": 5, "SCR:ALARM:N_ALARMS": number + 1})
+            qtbot.waitUntil(lambda wanted=4 - number: len(bad) == wanted, timeout=TIMEOUT)
+            qtbot.waitUntil(lambda: "cannot be read" in faceplate.alarm.text, timeout=TIMEOUT)
+        driver.put({"SCR:ALARM:N_ALARMS": 9})
+        qtbot.waitUntil(lambda: "Call." in faceplate.alarm.text, timeout=TIMEOUT)
+    driver.put({"SCR:ALARM:NORTH:HV01:CH02": 5, "SCR:ALARM:N_ALARMS": 8})
     qtbot.waitUntil(lambda: "cannot be read" in faceplate.alarm.text, timeout=TIMEOUT)
     driver.put({"SCR:ALARM:NORTH:HV01:CH02": 0})
 

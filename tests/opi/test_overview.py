@@ -240,7 +240,12 @@ def test_history_is_asked_for_until_the_archiver_has_answered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("opi.history.RETRY_MS", 300)
-    bad: list[Any] = [None, {"error": "the archive starts"}, [{"data": [{"secs": 1}]}]] * 2  # of two trends each
+    bad: list[Any] = [
+        None,
+        {"error": "the archive starts"},
+        [{"data": [{"secs": 1}]}],
+        b"[" * 100_000,
+    ] * 2  # of two trends each
 
     def answer(path: str, query: dict[str, list[str]]) -> Any:
         if bad:
