@@ -84,6 +84,9 @@ def send(channel: SmtpChannel, page: Page) -> str:
             _leave(smtp)
 
 
+_GOODBYE_S = 1.0
+"""Wait for the reply to QUIT: the next mail is not to wait for a server that never gives it."""
+
 _GO_ON = 354
 _CLOSING = 421
 """The server ends this connection, whatever it was about (RFC 5321, 3.8)."""
@@ -188,6 +191,8 @@ def _own_name() -> str:
 def _leave(smtp: smtplib.SMTP) -> None:
     # By now it is decided whether the mail is accepted; what goes wrong with QUIT changes nothing about that.
     with suppress(smtplib.SMTPException, OSError):
+        if smtp.sock is not None:
+            smtp.sock.settimeout(_GOODBYE_S)
         smtp.quit()
     smtp.close()
 

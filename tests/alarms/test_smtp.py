@@ -5,6 +5,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from dataclasses import replace
 from email import policy
 
@@ -192,6 +193,13 @@ def test_a_mail_that_cannot_be_built_is_refused_before_any_server_is_asked(free_
 def test_trouble_after_acceptance_is_no_failure(serving, handler):
     handler.refuse["QUIT"] = "500 what?"
     assert send(serving(), PAGE).startswith("250")
+
+
+def test_a_server_that_never_says_goodbye_holds_up_no_next_mail(scripted):
+    channel = changed(scripted(b"220 a|250 a|250 a|250 a|354 go|250 taken".split(b"|"), "hang"), timeout_s=30)
+    start = time.monotonic()
+    assert send(channel, PAGE) == "250 taken"
+    assert time.monotonic() - start < 15
 
 
 def test_nobody_listens(free_port):
