@@ -60,7 +60,7 @@ def _address(text: str) -> str:
 def _search_address(text: str) -> str:
     host, colon, port = text.partition(":")
     is_name = re.fullmatch(
-        r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?", host
+        r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?", host
     )
     is_port = not colon or (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) <= 65535)
     if not is_port or not (_is_ipv4(host) or (is_name and len(host) <= 253)):

@@ -157,8 +157,8 @@ def test_state_lies_in_var_unless_the_file_says_otherwise(tmp_path: Path) -> Non
             },
         ),
         (
-            {"address_list": ["ioc.example.org:5066"]},
-            {"EPICS_CA_ADDR_LIST": "ioc.example.org:5066", "EPICS_CAS_BEACON_ADDR_LIST": "127.255.255.255"},
+            {"address_list": ["ioc_1.example.org:5066"]},
+            {"EPICS_CA_ADDR_LIST": "ioc_1.example.org:5066", "EPICS_CAS_BEACON_ADDR_LIST": "127.255.255.255"},
         ),
         ({"repeater_port": 7065}, {"EPICS_CA_REPEATER_PORT": "7065", "EPICS_CAS_BEACON_PORT": "7065"}),
     ],
