@@ -85,8 +85,8 @@ class DetectorWatch(QObject):
         return [watch.row.channel(int(index)) for watch in self.controllers for index in np.flatnonzero(~watch.masked())]
 
     def settled(self) -> bool:
-        """Every controller has been polled since the screen was opened, or does not answer."""
-        return all(watch.link() is not Link.WAITING for watch in self.controllers)
+        """Every IOC has answered, and every controller been polled since the screen was opened, or does not answer."""
+        return not any(watch.link() in (Link.LOST, Link.WAITING) for watch in self.controllers)
 
     def connected_count(self) -> tuple[int, int]:
         """PVs that are connected, and all."""

@@ -223,6 +223,7 @@ def test_trends_begin_with_the_last_hour_of_the_archive(qtbot: QtBot, driver: Dr
         screen = Overview(macros={"SITE": str(site.folder)})
         qtbot.addWidget(screen)
         screen.show()
+        assert not screen.watch.settled(), "which channels are masked is not known yet"
         qtbot.waitUntil(lambda: len(screen.current.values) > 90 and len(screen.temperature.values) > 90, timeout=TIMEOUT)
         screen.close()
     assert screen.current.values[0] == pytest.approx(4.0)
