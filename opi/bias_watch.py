@@ -119,8 +119,8 @@ class BiasWatch(QObject):
         state = self.state.value
         if state not in (ChannelState.ON, ChannelState.STANDBY):
             return None
-        if not self.link.polled_since(self.setpoint.received):
-            return None  # the deviation is from the setpoint before
+        if not self.link.polled_since(max(self.setpoint.received, self.state.received)):
+            return None  # the deviation is the one before: the heartbeat comes last of a poll
         parts = [number_of(watch) for watch in (self._measured, self._deviation, self.setpoint)]
         measured, deviation_mV, setpoint = parts
         if measured is None or deviation_mV is None or setpoint is None:
