@@ -204,7 +204,7 @@ def test_page(site: Site, receiver: str, timeout: float, user: str) -> None:
     client = AlarmClient(site)
     number = client.post("/test-page", {"receiver": receiver, "user": user})["notice"]
     end = time.monotonic() + timeout
-    page: dict[str, Any] | None = None
+    reason = "it is still waiting"
     while time.monotonic() < end:
         page = client.get(f"/notice/{number}")["page"]
         if page is not None and page["sent"]:
@@ -212,9 +212,19 @@ def test_page(site: Site, receiver: str, timeout: float, user: str) -> None:
             return
         if page is not None and page["dead"]:
             raise ServiceError(f"the test page to {receiver} can never be delivered: {page['last_error']}")
+        trouble = _trouble(client, receiver) if page is None else page["last_error"]
+        if trouble not in ("", reason):
+            reason = trouble
+            click.echo(f"not accepted yet, and tried again: {reason}", err=True)
         time.sleep(0.2)
-    reason = page["last_error"] if page and page["last_error"] else "it is still waiting"
     raise ServiceError(f"the test page to {receiver} is not accepted after {timeout:g} s: {reason}")
+
+
+def _trouble(client: AlarmClient, receiver: str) -> str:
+    """Why mails to a receiver wait, behind which another one is not even written; empty if none does."""
+    rows = client.get("/pages", {"limit": "100"})
+    waiting = (row for row in rows if row["receiver"] == receiver and not (row["sent"] or row["dead"] or row["cancelled"]))
+    return next((row["last_error"] for row in waiting if row["last_error"]), "")
 
 
 def _fate(page: dict[str, Any]) -> str:

@@ -105,7 +105,8 @@ def ready_ns(
     """When the next mail may go: at once, unless another went less than the gathering time ago.
 
     The gathering time doubles with every summary of the last minutes beyond two and with every mail beyond a few in a minute.
-    An alarm with another cause than those of the last mails does not pay for that: it waits for the simple gathering time.
+    An alarm with another cause than those of the last mails does not pay for that: it waits for the simple gathering time. Nor
+    does a test, for somebody waits for it.
     """
     recent = [page for page in sent if 0 <= now_ns - page.composed_ns < _MEMORY_S * NS]
     in_a_minute = sum(now_ns - page.composed_ns < 60 * NS for page in recent)
@@ -116,7 +117,7 @@ def ready_ns(
     told = {known for page in recent if now_ns - page.composed_ns < quiet_ns for known in page.causes}
     if in_a_minute > _FREE_CAUSES:  # where everything flaps, only another kind of alarm is news
         causes, told = ({text.partition(" ")[0] for text in texts} for texts in (causes, told))
-    if causes - told:
+    if causes - told or any(item.notice.kind is Kind.TEST for item in tell):
         quiet_ns = round(gather_s * NS)
     last_ns = max((page.composed_ns for page in recent), default=-quiet_ns)
     first_ns = min(max(item.notice.due_ns, item.notice.queued_ns) for item in tell)

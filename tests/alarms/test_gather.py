@@ -90,6 +90,8 @@ def test_where_everything_flaps_only_another_kind_of_alarm_goes_at_once():
     tell = [waiting(1, "alarm", "A", 10.0)]
     waits = [ready_ns(tell, sent, 1.0, 30.0, 10 * NS, lambda _, cause=cause: cause) for cause in ("MAJOR Y", "LOST Y")]
     assert waits == [39 * NS, 10 * NS]
+    asked_for = [waiting(1, "test", "A", 10.0)]
+    assert ready_ns(asked_for, sent, 1.0, 30.0, 10 * NS, lambda _: "MAJOR Y") == 10 * NS, "somebody waits for it"
 
 
 def test_ends_wait_for_each_other():

@@ -47,11 +47,16 @@ def test_mail_server_down_then_up_gives_exactly_one_page(bench, epics):
     error = bench.get("/pages")[0]["last_error"]
     assert f"mail server 127.0.0.1:{bench.smtp_port} at connecting" in error
     wait_until(lambda: epics.get("T:SYS:ALARMS:PAGES_FAILED")[0] >= 3, 30, "shown")
+    test_page = bench.run("alarm", "test-page", "shift", "--timeout", "2", check=False).splitlines()
+    assert test_page == [
+        f"not accepted yet, and tried again: {error}",
+        f"Error: the test page to shift is not accepted after 2 s: {error}",
+    ], "why it waits behind another page"
     bench.start_smtp()
-    wait_until(lambda: bench.mailbox.mails, 30, "the page")
+    wait_until(lambda: len(bench.mailbox.mails) == 2, 30, "the page and the test page")
     wait_until(lambda: bench.get("/pages")[0]["sent"], 30, "proof")
     time.sleep(1)  # nothing to wait for: nothing more must come
-    assert len(bench.mailbox.mails) == 1
+    assert [subject.split(":")[0] for subject in bench.mailbox.subjects] == ["MAJOR", "test page [Bench]"]
 
 
 def test_killed_service_keeps_latch_acknowledgement_and_page(bench, epics):
