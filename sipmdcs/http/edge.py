@@ -149,6 +149,8 @@ class Edge:
             client = scope["client"][0] if scope.get("client") else ""
             connection: EdgeProtocol | None = scope.get(CONNECTION)
             async with self.slots.turn(client, connection.cut if connection else _nothing) as reply.slot:
+                if connection is not None and connection.transport.is_closing():
+                    raise _Gone
                 await application(scope, body, send)
 
     def _own(self, path: str) -> Response:
@@ -158,7 +160,7 @@ class Edge:
 
 
 class _Gone(Exception):
-    """The connection ended before the body was complete."""
+    """The connection ended before the body was complete, or before the request had its turn."""
 
 
 class _Reply:

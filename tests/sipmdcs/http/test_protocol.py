@@ -5,6 +5,8 @@ import errno
 import gzip
 import json
 import socket
+import struct
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
@@ -440,3 +442,37 @@ def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_request_whose_client_went_while_it_waited_is_no_work() -> None:
+    """The first holds the only turn until the others have gone; the last, who waits longest, is served."""
+    worked: list[str] = []
+    release = threading.Event()
+
+    async def work(request: Request) -> Response:
+        worked.append(request.path_params["who"])
+        await asyncio.to_thread(release.wait, 30)
+        return PlainTextResponse("done\n")
+
+    application = Starlette(routes=[Route("/{who}", work)])
+    with behind_edge(application, limits=Limits(work=1, work_per_client=1)) as server:
+
+        def ask(who: str) -> socket.socket:
+            connection = server.connect()
+            connection.sendall(f"GET /{who} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            return connection
+
+        first = ask("first")
+        wait_until(lambda: worked == ["first"])
+        others = [ask("other") for _ in range(20)]
+        last = ask("last")
+        wait_until(lambda: server.edge.slots.waiting == 21)
+        for connection in others:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()  # by a reset: one that only says no more may still read
+        wait_until(lambda: metric(server, "sipmdcs_http_connections_open") == 3)  # the one that asks for metrics is there
+        release.set()
+        for connection in (first, last):
+            assert answer_of(connection).endswith(b"done\n")
+            connection.close()
+    assert worked == ["first", "last"]
