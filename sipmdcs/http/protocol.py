@@ -17,7 +17,7 @@ from typing import Any
 
 import httptools
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from sipmdcs.http.connections import ConnectionTable, Waits
 from sipmdcs.http.errors import HttpError, Refusal
@@ -59,6 +59,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._address = address
         self._begun = time.monotonic()
         """When the present wait for the client began."""
+        self._running: RequestResponseCycle | None = None
+        """The request that is in work; others that were sent ahead wait for it."""
         self._served = False
         self._in_head = False
         self._in_body = False
@@ -124,6 +126,9 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._rules.table.remove(self)
+        if (cycle := self._running) is not None and not cycle.response_complete:
+            cycle.disconnected = True  # uvicorn tells only the request that came last
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -254,6 +259,10 @@ class EdgeProtocol(HttpToolsProtocol):
         self._begun = time.monotonic()
         if self._dropped is None:
             super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         self._served = True

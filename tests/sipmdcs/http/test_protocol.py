@@ -218,13 +218,15 @@ def test_silent_and_idle_connections_are_closed(server: Server) -> None:
 
 
 @pytest.mark.parametrize("taken", [0, 1])
-def test_a_client_that_does_not_read_is_cut_off_and_its_reply_stops(server: Server, taken: int) -> None:
+@pytest.mark.parametrize("ahead", [0, 4])
+def test_a_client_that_does_not_read_is_cut_off_and_its_reply_stops(server: Server, taken: int, ahead: int) -> None:
+    """Whether it has sent further requests ahead or not."""
     sent.clear()
     cut = metric(server, "sipmdcs_http_connections_closed_total", reason="reader")
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", server.port))
-        connection.sendall(b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        connection.sendall(b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n" * (1 + ahead))
 
         def is_cut() -> bool:
             connection.recv(taken)  # a byte at a time is as good as nothing
