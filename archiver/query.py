@@ -35,6 +35,8 @@ class Budget:
     """Samples that an operator may read, 35 bytes each in memory."""
     answer: int = 1_000_000
     """Samples in an answer without operator, about 80 bytes each as JSON."""
+    request: int = 300_000_000
+    """Samples read for all PVs of one request, half a minute of a processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Answer:
     """Unit of the newest sample; ``None`` where the PV has none."""
     complete: bool = True
     """Whether every file that may hold some of it could be read."""
+    read: int = 0
+    """Samples that were read for it."""
 
 
 def ask(catalogue: Catalogue, reader: Reader, name: str, processing: Processing, interval: Interval, budget: Budget) -> Answer:
@@ -86,7 +90,9 @@ def ask(catalogue: Catalogue, reader: Reader, name: str, processing: Processing,
         types[:] = result.type
     unit = pv.types[spans[-1]].unit if len(spans) and pv.types else None
     ends_in = gaps[-1] if gaps and gaps[-1].end_ns > interval.to_ns else None
-    return Answer(pv, result.samples, types, _with_units(fields, pv, spans), gaps, ends_in, unit, history.complete)
+    return Answer(
+        pv, result.samples, types, _with_units(fields, pv, spans), gaps, ends_in, unit, history.complete, len(history.samples)
+    )
 
 
 def _fields(samples: Samples, source: Samples, outages: Mapping[int, Mapping[str, str]]) -> dict[int, Mapping[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -66,10 +67,17 @@ class Retrieval:
         served = self._served
         left = served.budget
         answers: list[Answer] = []
+        known: dict[tuple[str, Processing], Answer] = {}
         for name, processing in wanted:
-            answer = ask(served.catalogue, served.reader, name, processing, interval, left)
+            answer = known.get((name, processing))
+            if answer is None:
+                answer = known[name, processing] = ask(served.catalogue, served.reader, name, processing, interval, left)
+                left = replace(left, request=left.request - answer.read)
+                if left.request < 0:
+                    most = f"more than {served.budget.request:,} samples to read for {len(wanted):,} PVs"
+                    raise BadQuery(f"{most}; ask for fewer PVs or a shorter interval")
             answers.append(answer)
-            left = Budget(left.read, max(left.answer - len(answer.samples), 0))
+            left = replace(left, answer=max(left.answer - len(answer.samples), 0))
         if not any(len(answer.samples) for answer in answers):
             lost = "" if all(answer.complete for answer in answers) else "; files that may hold some are lost or damaged"
             raise NothingFound(f"{', '.join(name for name, _ in wanted)}: no sample up to then{lost}")

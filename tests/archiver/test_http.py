@@ -283,6 +283,15 @@ def test_a_query_over_its_budget_is_refused(storage):
         assert data(client, "optimized_10(D:V)", 0, 10).status_code == 200
         several = {"pv": ["D:STATE", "D:V"], "from": iso(0), "to": iso(10)}
         assert client.get("/retrieval/data/getDataForPVs.json", params=several).status_code == 400
+    served = Served(storage.catalogue, storage.reader, storage.clock, Budget(request=6))
+    with served_over_http(served) as client:
+        times = {"from": iso(0), "to": iso(10)}
+        path = "/retrieval/data/getDataForPVs.json"
+        same = client.get(path, params={"pv": ["mean_5(D:V)"] * 200, **times})
+        assert (same.status_code, len(same.json())) == (200, 200), "what is asked for twice is read once"
+        refused = client.get(path, params={"pv": [f"mean_{width}(D:V)" for width in (1, 2)], **times})
+        assert refused.status_code == 400
+        assert "more than 6 samples to read for 2 PVs; ask for fewer" in refused.text
 
 
 def test_which_pvs_there_are(client):
