@@ -7,7 +7,7 @@ status (STS), time (TIME), display and alarm limits (GR), control limits as well
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite, isnan, nan
+from math import copysign, isfinite, isnan, nan
 from struct import Struct
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iocs.records.fields import Kind
-from iocs.records.numbers import format_float, parse_float
+from iocs.records.numbers import LARGEST_FLOAT, SMALLEST_FLOAT, as_single, format_float, parse_float
 from iocs.server_channel import Channel
 from sipmdcs.channels import PvType
 from sipmdcs.clock import EPICS_EPOCH_S, NS
@@ -28,7 +28,6 @@ STRING_SIZE = 40
 MAX_STATES = 16
 STATE_SIZE = 26
 UNITS_SIZE = 8
-MAX_FLOAT = 3.4028234663852886e38
 EPOCH_NS = EPICS_EPOCH_S * NS
 
 _STATUS = Struct(">HH")
@@ -182,7 +181,10 @@ def _array(channel: Channel, value: NDArray[np.generic] | list[str], base: int) 
             return b"".join(_text(str(x)) for x in value.tolist())
         single = value.dtype.itemsize == 4
         return b"".join(_text(format_float(x, precision, single=single)) for x in value.tolist())
-    return value.astype(_DTYPES[base]).tobytes()
+    if base == FLOAT:
+        value = as_single(value)
+    with np.errstate(invalid="ignore"):  # what no integer holds comes out as the processor makes it
+        return value.astype(_DTYPES[base]).tobytes()
 
 
 def _link_number(base: int) -> float:
@@ -207,8 +209,8 @@ def _number(value: Any, base: int) -> bytes:
 
 
 def _as_float(value: float) -> float:
-    """A number that 32 bits can hold (``epicsConvertDoubleToFloat``)."""
-    return max(min(value, MAX_FLOAT), -MAX_FLOAT) if isfinite(value) else value
+    """A number that 32 bits can hold, as ``as_single`` does it."""
+    return copysign(min(max(abs(value), SMALLEST_FLOAT), LARGEST_FLOAT), value) if value and isfinite(value) else value
 
 
 def _as_long(limit: float) -> int:

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from math import inf, isinf, isnan
 
+import numpy as np
+from numpy.typing import NDArray
+
 from iocs.records.fields import INTEGER_RANGE, Kind
 
 _FLOAT = re.compile(
@@ -19,8 +22,8 @@ _INTEGER = re.compile(r"\s*(?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*
 _BLANK = " \t\n\r\f\v"
 """What ``isspace`` takes for blank; Python takes more."""
 _SMALLEST_DOUBLE = 2.2250738585072014e-308
-_SMALLEST_FLOAT = 1.1754943508222875e-38
-_LARGEST_FLOAT = 3.4028234663852886e38
+SMALLEST_FLOAT = 1.1754943508222875e-38
+LARGEST_FLOAT = 3.4028234663852886e38
 """``DBL_MIN``, ``FLT_MIN`` and ``FLT_MAX`` of C."""
 
 WIDE = 10_000_000.0
@@ -57,7 +60,7 @@ def parse_float(text: str, *, units: bool = False, single: bool = False) -> floa
     is_small = abs(value) < smallest or value == 0
     is_large = isinf(value)
     if single:
-        is_small, is_large = is_small or abs(value) <= _SMALLEST_FLOAT, is_large or abs(value) >= _LARGEST_FLOAT
+        is_small, is_large = is_small or abs(value) <= SMALLEST_FLOAT, is_large or abs(value) >= LARGEST_FLOAT
     if is_large or (is_small and digits.strip("0.")):
         raise ValueError(f"{number} is too {'large' if is_large else 'small'} a number")
     return value
@@ -115,6 +118,16 @@ def fit_int(value: float, kind: Kind) -> int:
     if isnan(value) or not low - 1 < value < high + 1:
         raise ValueError(f"{value} is not within {low} and {high}")
     return int(value)
+
+
+def as_single(values: NDArray[np.generic]) -> NDArray[np.float32]:
+    """In 32 bits: what is too large or too small becomes the end of what they hold (``epicsConvertDoubleToFloat``)."""
+    if (values.dtype.kind, values.dtype.itemsize) != ("f", 8):
+        return values.astype(np.float32)
+    doubles = values.astype(np.float64)
+    is_kept = (doubles == 0) | ~np.isfinite(doubles)
+    fitted = np.copysign(np.clip(np.abs(doubles), SMALLEST_FLOAT, LARGEST_FLOAT), doubles)
+    return np.where(is_kept, doubles, fitted).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from iocs.records.events import LOG, VALUE
 from iocs.records.fields import COMMON, INPUT, Field, Kind, table
 from iocs.records.menus import FTYPE
+from iocs.records.numbers import as_single
 from iocs.records.record import LiveRecord, slots, type_range
 from iocs.records.text import MAX_LENGTH
 
@@ -98,7 +99,8 @@ class WaveformRecord(LiveRecord):
             is_finite = array.dtype.kind != "f" or np.all(np.isfinite(array))
             if not is_finite or array.min() < info.min or array.max() > info.max:
                 raise ValueError(f"elements do not fit into {ftvl}")
-        return array.astype(dtype, casting="unsafe").reshape(-1)
+        array = as_single(array) if dtype == np.float32 else array.astype(dtype, casting="unsafe")
+        return array.reshape(-1)
 
     def receive(self, value: Any) -> None:
         self.set_elements(self.coerce(value))

@@ -125,6 +125,16 @@ def test_puts_have_the_same_effect(pair: Pair, seed: int) -> None:
         assert differences(base, ours, seen, 1) == [], f"after {what[1]!r} of type {what[0]} was put to {name}"
 
 
+@pytest.mark.parametrize("name", ["T:ai0.VAL", "T:wf1.VAL", "T:wf7.VAL"])
+@pytest.mark.parametrize("value", [1e300, -1e300, float("inf"), 1e-300, -1e-300, 0.0, -0.0, 3.5e38, 1e-38])
+def test_doubles_become_floats_alike(pair: Pair, name: str, value: float) -> None:
+    """What 32 bits do not hold is the end of what they do, and never infinity."""
+    for client in pair:
+        assert client.put(name, [value] * 2 if ":wf" in name else value, 6) == 1
+    for number in (2, 6):
+        assert differences(*pair, [name], 1, number) == []
+
+
 @pytest.mark.parametrize(
     ("name", "value", "number"),
     [
