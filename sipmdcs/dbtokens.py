@@ -28,6 +28,8 @@ _PLAIN_ITEM = re.compile(
 )
 _PLAIN_ROW = re.compile(_SPACE + r'\{\s*((?:"[^"\\\n]*"\s*(?:,\s*)?)*)\}')
 """What nearly all of a file consists of; just a faster way over the same tokens."""
+_LONE_ALIAS = re.compile(r'(?m)(?:^|[})])[^\S\n]*alias\b(?!\s*\(\s*(?:"[^"\\\n]*"|[^\s"(),#]+)\s*\))')
+"""Where an alias that stands apart from its record may be; one inside a record has one name, and a text no line of its own."""
 _PLAIN_VALUE = re.compile(r'"([^"]*)"')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'"}
@@ -88,9 +90,9 @@ class Reader:
         self._counted = (position, line)
         return line
 
-    def holds(self, word: str) -> bool:
-        """Whether ``word`` stands anywhere in the file."""
-        return word in self._text
+    def may_hold_lone_aliases(self) -> bool:
+        """Whether there may be aliases apart from their records; if not, there are none."""
+        return _LONE_ALIAS.search(self._text) is not None
 
     @property
     def line(self) -> int:

@@ -179,7 +179,7 @@ def iter_records(path: Path, macros: Mapping[str, str]) -> Iterator[Record]:
         yield from load_template(path, macros)
         return
     reader = open_reader(path)
-    if reader.holds("alias"):  # which may come after its record
+    if reader.may_hold_lone_aliases():  # which come after their records
         yield from _expand_all(_parse(reader), path, _expander(path, macros)).values()
         return
     expand = _expander(path, macros)

@@ -264,6 +264,9 @@ FRAGMENTS = st.sampled_from(
             'info(archive, "# no comment")',
             'alias("C")',
             'alias("A", "D")',
+            '#\n alias(A,\n"E" )',
+            'record(ai, "F") { alias("G") }',
+            'field(DESC, "an alias (A, B)")',
             'field(DESC "text")',
             "$(P)",
         ],
@@ -274,7 +277,7 @@ FRAGMENTS = st.sampled_from(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(st.lists(FRAGMENTS, max_size=12).map("".join))
 def test_the_quick_way_over_a_file_reads_what_token_by_token_reads(template: Path, body: str) -> None:
-    """Records with the line of each field, or the same complaint."""
+    """Records with the line of each field, or the same complaint; as a stream as well."""
     template.write_text('record(bi, "FIRST") {\nfield(ZNAM, "off")\n' + body, encoding="utf-8")
     read: list[object] = []
     for quick in (Reader.plain_items, lambda _: []):
@@ -284,7 +287,13 @@ def test_the_quick_way_over_a_file_reads_what_token_by_token_reads(template: Pat
                 read.append(list(_expand_all(_parse(open_reader(template)), template, _expander(template, {})).values()))
             except BadInput as err:
                 read.append(str(err))
-    assert read[0] == read[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sipmdcs.epicsdb.MAX_TEMPLATE_BYTES", 0)
+        try:
+            read.append(list(iter_records(template, {})))
+        except BadInput as err:
+            read.append(str(err))
+    assert read[0] == read[1] == read[2]
 
 
 def test_a_long_file_is_read_as_it_is_asked_for_and_not_kept(template: Path) -> None:
