@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -179,16 +180,28 @@ def iter_records(path: Path, macros: Mapping[str, str]) -> Iterator[Record]:
         yield from load_template(path, macros)
         return
     reader = open_reader(path)
-    if reader.may_hold_lone_aliases():  # which come after their records
-        yield from _expand_all(_parse(reader), path, _expander(path, macros)).values()
-        return
     expand = _expander(path, macros)
+    aliases = _lone_aliases(open_reader(path), expand) if reader.may_hold_lone_aliases() else {}
     lines: dict[str, int] = {}
     for body in _parse(reader):
         name = expand(body.name, body.line)
+        if body.type == "alias":
+            _lone_alias(body, name, lines, path, expand)
+            continue
         _check_new(name, lines.get(name), path, body.line)
         lines[name] = body.line
-        yield _expand_record(body, name, expand, str(path))
+        record = _expand_record(body, name, expand, str(path))
+        yield _with_aliases(record, aliases[name]) if name in aliases else record
+
+
+def _lone_aliases(reader: Reader, expand: _Expand) -> dict[str, list[str]]:
+    """The aliases that come after their records, by record, up to the first fault: whoever reads the records names it."""
+    found: dict[str, list[str]] = {}
+    with suppress(BadInput):
+        for body in _parse(reader):
+            if body.type == "alias":
+                found.setdefault(expand(body.name, body.line), []).append(expand(body.aliases[0].value, body.line))
+    return found
 
 
 def load_template(path: Path, macros: Mapping[str, str]) -> list[Record]:
@@ -219,15 +232,20 @@ def _expand_all(bodies: Iterable[_Body], path: Path, expand: _Expand) -> dict[st
     for body in bodies:
         name = expand(body.name, body.line)
         if body.type == "alias":
-            if name not in records:
-                raise BadInput(f"alias of {name}, which is not defined above", file=path, line=body.line)
-            alias = expand(body.aliases[0].value, body.line)
-            _check_name(alias, path, body.line)
-            records[name] = _with_alias(records[name], alias)
+            alias = _lone_alias(body, name, records, path, expand)
+            records[name] = _with_aliases(records[name], [alias])
             continue
         _check_new(name, records[name].lines[""] if name in records else None, path, body.line)
         records[name] = _expand_record(body, name, expand, file)
     return records
+
+
+def _lone_alias(body: _Body, name: str, known: Collection[str], path: Path, expand: _Expand) -> str:
+    if name not in known:
+        raise BadInput(f"alias of {name}, which is not defined above", file=path, line=body.line)
+    alias = expand(body.aliases[0].value, body.line)
+    _check_name(alias, path, body.line)
+    return alias
 
 
 def _check_new(name: str, earlier: int | None, path: Path, line: int) -> None:
@@ -257,8 +275,8 @@ def _filled(texts: dict[str, str], macros: Iterable[Item], expand: _Expand) -> d
     return filled
 
 
-def _with_alias(record: Record, alias: str) -> Record:
-    return record._replace(aliases=(*record.aliases, alias))
+def _with_aliases(record: Record, aliases: Iterable[str]) -> Record:
+    return record._replace(aliases=(*record.aliases, *aliases))
 
 
 def _check_name(name: str, path: Path | str, line: int) -> None:
