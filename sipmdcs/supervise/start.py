@@ -103,7 +103,8 @@ def _start_supervisor(site: Site, run: RunFolder, wanted: Sequence[Program]) -> 
         )
     if done.returncode != 0:
         lines = console.read_text("utf-8", errors="replace").strip().splitlines()
-        raise ServiceError(f"supervisord did not start: {lines[-1] if lines else f'exit status {done.returncode}'}")
+        silence = f"exit status {done.returncode}, and not a word in {console}: is its disk full?"
+        raise ServiceError(f"supervisord did not start: {lines[-1] if lines else silence}")
 
 
 def _wait_for_keeper(run: RunFolder) -> None:
