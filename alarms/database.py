@@ -20,7 +20,7 @@ from alarms.tables import METADATA
 from sipmdcs.database import for_reading, make_engine, transaction
 
 BUSY_S = 1.0
-"""Another program, such as a backup, may hold the database for so long; then it refuses, and whoever writes tries again."""
+"""Another program, such as a backup, may hold the database for so long; then it refuses, and the write is tried again."""
 
 
 class Database:

@@ -106,7 +106,7 @@ def ready_ns(
 
     The gathering time doubles with every summary of the last minutes beyond two and with every mail beyond a few in a minute.
     An alarm with another cause than those of the last mails does not pay for that: it waits for the simple gathering time. Nor
-    does a test, for somebody waits for it.
+    does a test page: a person waits for it.
     """
     recent = [page for page in sent if 0 <= now_ns - page.composed_ns < _MEMORY_S * NS]
     in_a_minute = sum(now_ns - page.composed_ns < 60 * NS for page in recent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from alarms.level import Level
 from alarms.text import Name
-from sipmdcs.site import Port
+from sipmdcs.site import Port, is_ip_address
 from sipmdcs.yamlfile import Strict, bad_key, read_yaml
 
 NOTIFY_FILE = "notify.yaml"
@@ -28,17 +27,9 @@ def _mail_address(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    if not _HOST.fullmatch(text) or (":" in text and not _is_ipv6(text)):
+    if not _HOST.fullmatch(text) or (":" in text and not is_ip_address(text, 6)):
         raise ValueError("expected the name or address of a machine, its port apart")
     return text
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _folder(path: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from sipmdcs.durable import make_folder
 from sipmdcs.errors import BadInput, ServiceError
@@ -102,21 +102,10 @@ def unlimited(connection: Connection) -> Iterator[None]:
 
 
 def _postgresql(url: URL, silence_s: float) -> Engine:
-    import psycopg  # 5 MB, which a site on SQLite need not pay
-
-    from sipmdcs.timed_connection import use_timed_connections
+    from sipmdcs.timed_connection import use_timed_connections  # psycopg is 5 MB, which a site on SQLite need not pay
 
     engine = create_engine(url, connect_args={"connect_timeout": _CONNECT_S})
-
-    def check(connection: TimedConnection, _: object, __: object) -> None:
-        try:
-            with connection.silent_for(_PING_S):
-                engine.dialect.do_ping(connection)  # pyright: ignore[reportArgumentType]
-        except psycopg.Error as err:
-            raise DisconnectionError("the connection is gone") from err
-
-    use_timed_connections(engine, silence_s)
-    event.listen(engine, "checkout", check)
+    use_timed_connections(engine, silence_s, _PING_S, engine.dialect.do_ping)  # pyright: ignore[reportArgumentType]
     return engine
 
 

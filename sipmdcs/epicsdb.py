@@ -195,7 +195,7 @@ def iter_records(path: Path, macros: Mapping[str, str]) -> Iterator[Record]:
 
 
 def _lone_aliases(reader: Reader, expand: _Expand) -> dict[str, list[str]]:
-    """The aliases that come after their records, by record, up to the first fault: whoever reads the records names it."""
+    """The aliases that come after their records, by record, up to the first fault: reading the records reports it."""
     found: dict[str, list[str]] = {}
     with suppress(BadInput):
         for body in _parse(reader):

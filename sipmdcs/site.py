@@ -52,7 +52,7 @@ def _title(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    if not _is_ipv4(text):
+    if not is_ip_address(text, 4):
         raise ValueError("expected an IPv4 address such as 127.0.0.1")
     return text
 
@@ -63,17 +63,17 @@ def _search_address(text: str) -> str:
         r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?", host
     )
     is_port = not colon or (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) <= 65535)
-    if not is_port or not (_is_ipv4(host) or (is_name and len(host) <= 253)):
+    if not is_port or not (is_ip_address(host, 4) or (is_name and len(host) <= 253)):
         raise ValueError("expected HOST or HOST:PORT with an IPv4 address or the name of a host, such as 10.0.0.5:5066")
     return text
 
 
-def _is_ipv4(text: str) -> bool:
+def is_ip_address(text: str, version: int) -> bool:
+    """Whether a text is an IP address of this version, 4 or 6."""
     try:
-        ipaddress.IPv4Address(text)
+        return ipaddress.ip_address(text).version == version
     except ValueError:
         return False
-    return True
 
 
 def _wire(text: str) -> str:
@@ -321,7 +321,7 @@ class Site:
         default = "127.255.255.255" if loopback else access.interface
         searched = access.address_list or (default,)
         # Beacons go to repeaters. An entry with a port is a server, and an IOC does not depend on a name server.
-        told = [address for address in searched if _is_ipv4(address)] or [default]
+        told = [address for address in searched if is_ip_address(address, 4)] or [default]
         return {
             "EPICS_CA_ADDR_LIST": " ".join(searched),
             "EPICS_CA_AUTO_ADDR_LIST": "NO",

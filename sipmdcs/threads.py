@@ -1,7 +1,8 @@
 """Pools of threads that are there from the start.
 
-A pool of the standard library makes a thread when there is work for it. On a machine that has no room for one more that fails:
-the work raises ``RuntimeError``, is done later nevertheless, and whoever asked for it may end. Of these, all go on.
+A pool of the standard library makes a thread when there is work for it. On a machine without room for one more that fails:
+``submit`` raises ``RuntimeError``, which may end the service that called it, although the work is done later. A pool that is
+complete from the start never has to make one.
 """
 
 from __future__ import annotations

@@ -7,12 +7,13 @@ answer, and TCP does not notice: the server's kernel goes on acknowledging.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection, Error, OperationalError
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import DisconnectionError
 
 T = TypeVar("T")
 
@@ -53,12 +54,23 @@ class TimedConnection(Connection[Any]):
             return done.value
 
 
-def use_timed_connections(engine: Engine, silence_s: float) -> None:
-    """Let every connection of an engine be one that gives up after ``silence_s``."""
+def use_timed_connections(engine: Engine, silence_s: float, ping_s: float, ping: Callable[[TimedConnection], object]) -> None:
+    """Let every connection of an engine be one that gives up after ``silence_s``.
+
+    ``ping`` is done whenever one is taken from the pool; if that takes longer than ``ping_s``, another one is made.
+    """
 
     def connect(_: object, __: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> TimedConnection:
         connection = TimedConnection.connect(*arguments, **options)
         connection.silence_s = silence_s
         return connection
 
+    def check(connection: TimedConnection, _: object, __: object) -> None:
+        try:
+            with connection.silent_for(ping_s):
+                ping(connection)
+        except Error as err:
+            raise DisconnectionError("the connection is gone") from err
+
     event.listen(engine, "do_connect", connect)
+    event.listen(engine, "checkout", check)

@@ -121,8 +121,7 @@ def _sqlite(url: URL, timeout_s: float) -> Engine:
 
 
 def _postgresql(url: URL, timeout_s: float) -> Engine:
-    import psycopg  # 5 MB, which a site on SQLite need not pay
-    from psycopg.pq import TransactionStatus
+    from psycopg.pq import TransactionStatus  # 5 MB, which a site on SQLite need not pay
 
     from sipmdcs.timed_connection import use_timed_connections
 
@@ -138,12 +137,8 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
         pool_timeout=_PING_S,
     )
 
-    def check(connection: TimedConnection, _: object, __: object) -> None:
-        try:
-            with connection.silent_for(_PING_S):
-                connection.execute(_BEGIN, prepare=False)
-        except psycopg.Error as err:
-            raise DisconnectionError("the connection is gone") from err
+    def begin(connection: TimedConnection) -> None:
+        connection.execute(_BEGIN, prepare=False)
 
     def end(connection: TimedConnection, _: object, __: object) -> None:
         # After a ROLLBACK psycopg forgets its prepared statements: the server would parse each of them every time.
@@ -152,7 +147,6 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
         else:
             connection.rollback()
 
-    use_timed_connections(engine, timeout_s + _GRACE_S)
+    use_timed_connections(engine, timeout_s + _GRACE_S, _PING_S, begin)
     event.listen(engine, "reset", end)
-    event.listen(engine, "checkout", check)
     return engine

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QLabel, QMessageBox, QToolTip, QWidget
 from alarms.text import one_line, some_lines
 
 MAX_CHARACTERS = 10_000
-"""Of a text; the guidance of an alarm is a file that somebody wrote."""
+"""Of a text; the guidance of an alarm may have any length."""
 
 _MAX_VALUE = 100
 """Characters of a value with its unit."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from sipmdcs.notify import ALIVE, READY
 
 _MAX_EARLY = 1_000
-"""PIDs that are heard before they are seen; whoever else speaks must fill no memory."""
+"""PIDs that are heard before they are seen, at most: what other processes send must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def test_writers_wait_for_their_turn_without_a_limit_and_readers_not_at_all(tmp_
 
 
 def test_a_database_that_another_program_holds_refuses_while_an_alarm_can_still_be_told_in_time(tmp_path):
-    """Five seconds are promised; whoever stands before the alarm waits for that program as well."""
+    """Five seconds are promised; a write before that of the alarm waits for that program as well."""
     database = Database(tmp_path / "alarms.sqlite")
     other = sqlite3.connect(tmp_path / "alarms.sqlite", isolation_level=None)
     with database.write() as connection:
